@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// What the administrator wants, as the configuration files say it.
+#pragma once
+
+#include "pci/selector.h"
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vfiobind {
+
+/// A place in a configuration file, for messages.
+struct SourceLocation {
+    std::string file;
+    unsigned line = 0;   ///< from 1; 0 where unknown
+    unsigned column = 0; ///< from 1
+    std::string str() const; ///< `file:line:column`
+};
+
+enum class Method {
+    driverOverride, ///< `driver_override`, then `bind`
+    newId,          ///< `new_id`, for kernels or drivers where the override does not serve
+};
+
+/// Who may open `/dev/vfio/N` of a rule's groups.
+struct NodeAccess {
+    std::string owner; ///< user name, empty for root
+    std::string group; ///< group name, empty for root
+    std::string mode;  ///< four octal digits, empty for the default 0600
+
+    bool operator==(const NodeAccess&) const = default;
+};
+
+/// One [[bind]] table, [defaults] already filled in.
+struct Rule {
+    std::string name;
+    std::vector<Selector> devices;
+    std::string driver = "auto";
+    Method method = Method::driverOverride;
+    std::vector<std::string> allow; ///< blocker codes taken on oneself
+    std::optional<unsigned> count;  ///< refuse at boot and reload unless exactly so many devices match
+    NodeAccess node;
+    bool keep = false;
+    unsigned sriovVfs = 0;
+    std::chrono::milliseconds timeout{30000};
+    SourceLocation where;
+};
+
+/// Options for the vfio modules; unset is "leave as it is".
+struct ModuleOptions {
+    std::optional<bool> disableVga;
+    std::optional<bool> disableIdleD3;
+    std::optional<bool> allowUnsafeInterrupts; ///< vfio_iommu_type1
+    bool operator==(const ModuleOptions&) const = default;
+};
+
+struct Policy {
+    std::string logLevel = "info";
+    ModuleOptions modules;
+    std::vector<Rule> rules;
+    std::vector<std::string> files; ///< the files that were read, in order
+
+    const Rule* find(std::string_view name) const;
+};
+
+} // namespace vfiobind

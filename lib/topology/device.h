@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// One PCI function as it stands.
+#pragma once
+
+#include "pci/address.h"
+#include "pci/ids.h"
+#include "pci/selector.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vfiobind {
+
+/// What `driver_override` holds. The kernel prints "(null)" or nothing for unset (kernel.md 1, case 29).
+struct DriverOverride {
+    /// Reading takes the device's lock on Linux 6.1 and may block: it is read by workers only, and is
+    /// unknown until one has told.
+    bool known = false;
+    std::string value; ///< empty: unset
+    bool operator==(const DriverOverride&) const = default;
+};
+
+struct Device {
+    Address address;
+    Ids ids;
+    std::string driver; ///< name of the bound driver, empty for none
+    std::optional<unsigned> group;
+    std::string path;       ///< bridge path, `0000:00/01.0/00.0`
+    bool bridge = false;    ///< header type 1 or 2: never handed over
+    std::optional<Address> physicalFunction; ///< set on a VF
+    std::vector<Address> virtualFunctions;   ///< on a PF, those that exist now, in order of VF number
+    DriverOverride driverOverride;
+
+    bool operator==(const Device&) const = default;
+
+    DeviceFacts facts() const { return {address, ids, path}; }
+
+    /// Whether the group is bound only when this device is: every function but bridges and host bridges without
+    /// a driver (cases 2, 3, 4). A class 06 device with header type 0 that is no host bridge is an endpoint, and
+    /// so is a host bridge that some driver uses.
+    bool endpoint() const;
+
+    /// `/sys/bus/pci/devices/0000:01:00.0`
+    std::string sysfsPath() const;
+};
+
+/// Whether the name is that of a driver that hands devices to user space through VFIO: vfio-pci or a variant.
+/// Variant drivers are told by their name's `vfio` part (`mlx5_vfio_pci`, `hisi-acc-vfio-pci`).
+bool isVfioDriver(std::string_view driver);
+
+/// Whether a driver leaves its group viable for VFIO: vfio drivers, pci-stub, and those with `driver_managed_dma`
+/// (pcieport; drivers/pci/pcie/portdrv.c), or no driver at all. pci-pf-stub does not (kernel.md 7).
+bool keepsGroupViable(std::string_view driver);
+
+} // namespace vfiobind
