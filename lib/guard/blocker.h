@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include "config/blocker_codes.h"
+#include "pci/address.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vfiobind {
+
+/// A reason for which a group is not taken.
+struct Blocker {
+    std::string code;              ///< one of blockerCodes
+    std::optional<Address> device; ///< none where the whole group or machine is meant
+    std::string sentence;          ///< names the concrete thing, and what would help
+
+    bool operator==(const Blocker&) const = default;
+    /// `not-viable: 0000:00:1f.0 ...`
+    std::string str() const { return code + ": " + sentence; }
+};
+
+using Blockers = std::vector<Blocker>;
+
+} // namespace vfiobind

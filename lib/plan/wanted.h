@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// From rules and requests to what is wanted of each group.
+#pragma once
+
+#include "config/config.h"
+#include "guard/blocker.h"
+#include "topology/topology.h"
+
+#include <chrono>
+#include <expected>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace vfiobind {
+
+enum class Action { bind, release };
+
+/// What is to become of one group, and who says so.
+struct Wanted {
+    Action action = Action::bind;
+    std::string rule;            ///< empty for a request that no rule stands behind
+    std::string driver = "auto"; ///< "auto" or a driver's name
+    Method method = Method::driverOverride;
+    std::vector<std::string> allow; ///< blocker codes taken on oneself
+    std::chrono::milliseconds timeout{30000};
+    std::string by;    ///< for the log: `rule guest-gpu`, `uid 1000 over D-Bus`
+    Blockers blockers; ///< found while resolving: id-mismatch, ambiguous
+
+    bool operator==(const Wanted&) const = default;
+};
+
+/// What the rules come to on this machine, now.
+struct Resolution {
+    std::map<unsigned, Wanted> groups;                       ///< by IOMMU group number
+    Blockers ungrouped;                                      ///< matched devices that have no IOMMU group
+    std::vector<std::string> waiting;                        ///< rules that match nothing today (case 62)
+    std::map<std::string, std::set<Address>> devicesOfRules; ///< what each rule's selectors match
+};
+
+/// Resolves every rule. A rule's group is wanted whole. Pure.
+Resolution resolve(const Policy& policy, const Topology& topology);
+
+/// What is wrong with the rules on this machine, so that they are refused when the configuration is read:
+/// two rules that match one device or claim one group with different drivers (case 61), and a rule that
+/// matches bridges only (case 65).
+std::vector<ConfigError> contradictions(const Policy& policy, const Topology& topology);
+
+/// Why a target of a bus request could not be resolved; the names are those of the D-Bus errors.
+struct TargetError {
+    enum class Kind { invalidArgument, noSuchDevice, noSuchGroup, noSuchRule, notViable };
+    Kind kind = Kind::invalidArgument;
+    std::string sentence;
+};
+
+/// The groups that a request's target touches: an address, a rule's name, an id pattern (`10de:1284`),
+/// `path:...` or `group/22`.
+std::expected<std::set<unsigned>, TargetError> resolveTarget(std::string_view target, const Policy& policy,
+                                                             const Topology& topology);
+
+} // namespace vfiobind

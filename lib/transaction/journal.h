@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// What a transaction found and is about to do, kept where a crash does not lose it.
+#pragma once
+
+#include "plan/plan.h"
+#include "sysfs/sysfs.h"
+
+#include <cstdint>
+#include <expected>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vfiobind {
+
+/// One member as the transaction found it, and where it goes.
+struct JournalMember {
+    Address device;
+    Ids ids;                 ///< another card in the slot is not touched by a recovery
+    std::string driver;      ///< found; empty for none
+    std::string override;    ///< found; empty for unset
+    std::string toDriver;    ///< empty: the kernel chooses
+    std::string toOverride;  ///< empty: unset
+    bool driverExpected = true;
+    bool operator==(const JournalMember&) const = default;
+};
+
+struct JournalStep {
+    std::string step;
+    std::string result; ///< `begun`, `done`, or the error
+    bool operator==(const JournalStep&) const = default;
+};
+
+struct Journal {
+    unsigned group = 0;
+    Action action = Action::bind;
+    std::string rule;
+    std::string by;
+    int pid = 0;                       ///< the worker
+    std::uint64_t pidStartTime = 0;    ///< /proc/PID/stat field 22: tells a reused pid (proc_pid_stat(5))
+    std::uint64_t startedUsec = 0;     ///< CLOCK_REALTIME
+    std::vector<JournalMember> members;
+    std::vector<JournalStep> steps;
+    /// new_id entries that must be taken back: driver and the line that was written
+    std::vector<std::pair<std::string, std::string>> dynamicIds;
+    std::vector<Address> bystanders; ///< driverless devices that new_id would catch, to be given back
+
+    bool operator==(const Journal&) const = default;
+    std::string toJson() const;
+    /// The error is a sentence; a journal is untrusted input.
+    static std::expected<Journal, std::string> fromJson(std::string_view text);
+};
+
+/// Where journals are kept: one file a group in production, memory in tests.
+class JournalStore {
+public:
+    virtual ~JournalStore() = default;
+    /// Replaces the group's journal atomically.
+    virtual SysResult<void> save(const Journal& journal) = 0;
+    virtual SysResult<void> remove(unsigned group) = 0;
+};
+
+/// `/run/vfio-bind/journal/<group>.json`, written beside and renamed.
+class FileJournalStore final : public JournalStore {
+public:
+    explicit FileJournalStore(std::string directory) : directory_(std::move(directory)) {}
+    SysResult<void> save(const Journal& journal) override;
+    SysResult<void> remove(unsigned group) override;
+
+    struct Loaded {
+        std::vector<Journal> journals;
+        std::vector<std::string> errors; ///< files that cannot be read, one sentence each
+    };
+    /// Everything that an earlier run left. A missing directory is none.
+    Loaded load() const;
+
+private:
+    std::string directory_;
+};
+
+class MemoryJournalStore final : public JournalStore {
+public:
+    SysResult<void> save(const Journal& journal) override;
+    SysResult<void> remove(unsigned group) override;
+    std::map<unsigned, Journal> journals;
+};
+
+} // namespace vfiobind
