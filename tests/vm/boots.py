@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The machines that the rig can boot, as data. Another machine is another Boot, not another program."""
+
+import dataclasses
+
+# What is where in the guest. The root ports have fixed slots, so SeaBIOS gives their buses these numbers.
+GPU, AUDIO = "0000:01:00.0", "0000:01:00.1"            # one group: two functions of one card
+BRIDGE, NIC_A, NIC_B = "0000:02:00.0", "0000:03:01.0", "0000:03:02.0"   # one group: a conventional PCI bus
+TWIN_A, TWIN_B = "0000:04:00.0", "0000:05:00.0"        # two identical NICs, a group each
+NVME = "0000:06:00.0"                                  # SR-IOV, up to 8 VFs
+ROOT_DISK = "0000:00:03.0"
+HOTPLUG_PORTS = ("rp6", "rp7", "rp8", "rp9")           # empty root ports: buses 07 to 0a
+
+GPU_ID, AUDIO_ID = "1234:1111", "8086:2668"
+NIC_ID, TWIN_ID, NVME_ID = "8086:100e", "8086:10d3", "1b36:0010"
+
+
+def _root_port(number):
+    return f"pcie-root-port,id=rp{number},bus=pcie.0,addr={number + 4:02x}.0,chassis={number},slot={number}"
+
+
+ROOT_PORTS = tuple(_root_port(number) for number in range(1, 10))
+CARDS = (
+    "secondary-vga,bus=rp1,addr=00.0,multifunction=on",
+    "intel-hda,bus=rp1,addr=00.1",
+    "pcie-pci-bridge,id=pb,bus=rp2",
+    "e1000,bus=pb,addr=1",
+    "e1000,bus=pb,addr=2",
+    "e1000e,bus=rp3",
+    "e1000e,bus=rp4",
+    "nvme-subsys,id=s0",
+    "nvme,subsys=s0,bus=rp5,serial=rig,sriov_max_vfs=8,sriov_vq_flexible=16,sriov_vi_flexible=8,max_ioqpairs=26,"
+    "msix_qsize=17",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Boot:
+    name: str
+    suite: str = "bookworm"
+    iommu: str = "intel-iommu,intremap=on,caching-mode=on"      # a -device, or "" for none
+    cmdline: str = "intel_iommu=on"                             # added to what every boot needs
+    devices: tuple[str, ...] = ROOT_PORTS + CARDS               # -device, in this order
+    memory: int = 2048                                          # MiB
+    cpus: int = 2
+    seconds: int = 180                                          # limit until the command channel answers
+    extra: tuple[str, ...] = dataclasses.field(default=())      # further arguments of QEMU
+
+
+BOOTS = {boot.name: boot for boot in (
+    Boot("intel"),
+    # The hardware is there and the kernel was not told to use it: the commonest mistake of all.
+    Boot("no-iommu", cmdline="intel_iommu=off"),
+)}

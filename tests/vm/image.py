@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The guest's root file system: built once by mmdebstrap, kept in a cache outside the tree.
+
+A cached image is a folder <cache>/<hash> with root.ext4, vmlinuz, initrd and tree/ (the same root as a
+folder, for what is built faster in a chroot than in an emulated guest: initramfs images, above all).
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+# Raise it when an image made by an older rig must not be used any more for a reason that the hash cannot see.
+RIG_VERSION = 1
+
+# The one place that says what is in the guest. The second table holds what is named differently in each suite.
+PACKAGES = [
+    # a system that boots
+    "linux-image-amd64", "initramfs-tools", "zstd", "systemd", "systemd-sysv", "udev", "kmod", "dbus",
+    # what vfio-bind's .deb depends on (see also SUITE_PACKAGES)
+    "libsystemd0", "libudev1", "libkmod2", "libstdc++6", "pci.ids",
+    # what the scenarios look with; gdbus (libglib2.0-bin) because busctl does not print the names of errors
+    "python3", "pciutils", "strace", "iproute2", "polkitd", "libglib2.0-bin", "procps",
+]
+SUITE_PACKAGES = {
+    "bookworm": ["libsdbus-c++1", "libspdlog1.10", "libfmt9"],
+    "trixie": ["libsdbus-c++2", "libspdlog1.15", "libfmt10"],
+}
+
+# Only what the root disk and the command channel need: a small initramfs loads faster under emulation, and no
+# driver of a device under test gets into it by chance.
+INITRAMFS_MODULES = ["virtio_pci", "virtio_blk", "virtio_console", "ext4"]
+
+AGENT_UNIT = """\
+[Unit]
+Description=Command channel of the test rig
+DefaultDependencies=no
+
+[Service]
+ExecStart=/usr/bin/python3 -S /usr/local/lib/rig-agent.py
+Restart=always
+RestartSec=1
+# What a scenario starts in the background belongs to the scenario, not to the agent.
+KillMode=process
+TasksMax=infinity
+
+[Install]
+WantedBy=sysinit.target
+"""
+
+# Work that a booting guest would do for nobody.
+MASKED = ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "fstrim.timer", "e2scrub_all.timer",
+          "e2scrub_reap.service", "systemd-pcrphase.service", "systemd-timesyncd.service", "getty@tty1.service",
+          "serial-getty@ttyS0.service"]
+
+
+class RigError(Exception):
+    """Something that the rig needs is not there; the text is the sentence to show."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Image:
+    suite: str
+    folder: pathlib.Path
+
+    @property
+    def disk(self):
+        return self.folder / "root.ext4"
+
+    @property
+    def kernel(self):
+        return self.folder / "vmlinuz"
+
+    @property
+    def initrd(self):
+        return self.folder / "initrd"
+
+    @property
+    def tree(self):
+        return self.folder / "tree"
+
+
+def cache_folder():
+    return pathlib.Path(os.environ.get("VFIO_BIND_CACHE") or "/var/cache/vfio-bind-tests")
+
+
+def need_programs(*names):
+    missing = [name for name in names if shutil.which(name) is None]
+    if missing:
+        raise RigError(f"{', '.join(missing)} not found in PATH; on Debian: "
+                       "apt-get install qemu-system-x86 qemu-utils mmdebstrap e2fsprogs")
+
+
+def packages_of(suite):
+    if suite not in SUITE_PACKAGES:
+        raise RigError(f"no package list for suite '{suite}'; known: {', '.join(SUITE_PACKAGES)}")
+    return PACKAGES + SUITE_PACKAGES[suite]
+
+
+def _hash(suite):
+    parts = [suite, str(RIG_VERSION), *sorted(packages_of(suite)), *INITRAMFS_MODULES, AGENT_UNIT, *MASKED,
+             (HERE / "agent.py").read_text(encoding="utf-8")]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def get(suite="bookworm", log=sys.stderr):
+    """The image of a suite, from the cache or built now. Two runs at once: the second waits for the first."""
+    folder = cache_folder() / f"{suite}-{_hash(suite)}"
+    try:
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        lock = open(f"{folder}.lock", "w", encoding="ascii")
+    except OSError as error:
+        raise RigError(f"the cache {cache_folder()} cannot be written ({error.strerror}); "
+                       "VFIO_BIND_CACHE names another folder") from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.is_dir():
+            _build(suite, folder, log)
+    return Image(suite, folder)
+
+
+def _build(suite, folder, log):
+    need_programs("mmdebstrap", "mke2fs")
+    if os.geteuid() != 0:
+        raise RigError("building the guest's root file system needs root (owners of files, chroot): use sudo")
+    print(f"building the {suite} guest image (about a minute, once): {folder}", file=log, flush=True)
+    work = pathlib.Path(f"{folder}.building")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(mode=0o700)
+    try:
+        _bootstrap(suite, work)
+        _take_kernel(work)
+        _make_disk(work)
+        work.rename(folder)
+    finally:
+        if work.exists():
+            with contextlib.suppress(OSError):
+                (work / "mmdebstrap.log").replace(f"{folder}.mmdebstrap.log")
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _apt_sources(suite):
+    """The host's own Debian sources, turned to another suite where needed: the rig knows no mirror."""
+    listing = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(ORIGIN)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(SIGNED_BY)",
+         "Identifier: Packages"], capture_output=True, text=True, timeout=60, check=False)
+    host_suites = "|".join(map(re.escape, {_host_suite(), *SUITE_PACKAGES}))
+    lines = []
+    for row in listing.stdout.splitlines():
+        origin, uri, release, component, signed_by = row.split("|")
+        # An origin is known only after an apt-get update; a source without one is judged by its suite alone.
+        if origin not in ("Debian", "") or not re.fullmatch(rf"(?:{host_suites})(-updates|-security)?", release):
+            continue
+        tail = re.search(r"(-updates|-security)?$", release).group(0)
+        options = f"[signed-by={signed_by}] " if signed_by.startswith("/") else ""
+        line = f"deb {options}{uri} {suite}{tail} {component}"
+        if line not in lines:
+            lines.append(line)
+    if not lines:
+        raise RigError("no Debian source found in the host's apt configuration (apt-get indextargets); "
+                       "the guest is built from the same archive as the host")
+    return lines
+
+
+def _host_suite():
+    text = pathlib.Path("/etc/os-release").read_text(encoding="utf-8")
+    found = re.search(r"^VERSION_CODENAME=(\S+)", text, re.M)
+    return found.group(1) if found else "bookworm"
+
+
+def _apt_options():
+    """The host's apt settings about how to fetch (proxy, validity of old archives), for the guest's apt too."""
+    dump = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, timeout=30, check=False).stdout
+    wanted = r"Acquire::(Check-|http|https|ForceIPv|Retries)"
+    return [f"--aptopt={line.rstrip(';')}" for line in dump.splitlines()
+            if re.match(wanted, line) and not line.endswith('"";')]
+
+
+def _bootstrap(suite, work):
+    tree = work / "tree"
+    agent = HERE / "agent.py"
+    unit = work / "rig-agent.service"
+    unit.write_text(AGENT_UNIT, encoding="ascii")
+    modules = "\\n".join(INITRAMFS_MODULES)
+    command = [
+        "mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(packages_of(suite))}",
+        '--dpkgopt=path-exclude=/usr/share/man/*', '--dpkgopt=path-exclude=/usr/share/locale/*',
+        *_apt_options(),
+        # Before the kernel is installed, so that its initramfs is made once and small.
+        '--extract-hook=mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d"',
+        '--extract-hook=printf "MODULES=list\\nRESUME=none\\n" > "$1/etc/initramfs-tools/conf.d/rig"',
+        f'--extract-hook=printf "{modules}\\n" > "$1/usr/share/initramfs-tools/modules.d/rig"',
+        f"--customize-hook=copy-in {unit} /etc/systemd/system",
+        f"--customize-hook=upload {agent} /usr/local/lib/rig-agent.py",
+        '--customize-hook=chroot "$1" systemctl enable rig-agent.service',
+        f'--customize-hook=chroot "$1" systemctl mask {" ".join(MASKED)}',
+        '--customize-hook=chroot "$1" passwd -d root',
+        # A fixed machine id: a guest without one takes every boot for its first and runs all presets.
+        '--customize-hook=chroot "$1" systemd-machine-id-setup',
+        '--customize-hook=echo guest > "$1/etc/hostname"',
+        '--customize-hook=echo "127.0.0.1 localhost guest" > "$1/etc/hosts"',
+        '--customize-hook=echo "/dev/vda / ext4 rw 0 0" > "$1/etc/fstab"',
+        suite, str(tree), "-",
+    ]
+    log = work / "mmdebstrap.log"
+    with open(log, "wb") as out:
+        try:
+            done = subprocess.run(["nice", *command], input="\n".join(_apt_sources(suite)).encode() + b"\n",
+                                  stdout=out, stderr=subprocess.STDOUT, timeout=1200, check=False).returncode
+        except subprocess.TimeoutExpired:
+            done = "no end after 1200 s"
+    if done != 0:
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        raise RigError(f"mmdebstrap could not build the {suite} root ({done}); its last lines:\n{tail}")
+
+
+def _take_kernel(work):
+    kernels = sorted((work / "tree/boot").glob("vmlinuz-*"))
+    if len(kernels) != 1:
+        raise RigError(f"expected one kernel in the guest's /boot, found {[k.name for k in kernels]}")
+    shutil.copy(kernels[0], work / "vmlinuz")
+    initrd = work / "tree/boot" / kernels[0].name.replace("vmlinuz-", "initrd.img-")
+    if not initrd.is_file():
+        raise RigError(f"the guest's root has no {initrd.name}: update-initramfs did not run")
+    shutil.copy(initrd, work / "initrd")
+
+
+def _make_disk(work):
+    disk = work / "root.ext4"
+    made = subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-L", "guest", "-d", str(work / "tree"), str(disk), "3G"],
+                          capture_output=True, text=True, timeout=300, check=False)
+    if made.returncode != 0:
+        raise RigError(f"mke2fs could not make {disk}: {made.stderr.strip()}")
