@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "sysfs/real_sysfs.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <memory>
+
+namespace vfiobind {
+
+namespace {
+
+class Descriptor {
+public:
+    Descriptor(const std::string& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC)) {}
+    ~Descriptor() {
+        if (fd_ >= 0)
+            ::close(fd_);
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    int get() const { return fd_; }
+
+private:
+    int fd_;
+};
+
+struct CloseDirectory {
+    void operator()(DIR* directory) const { ::closedir(directory); }
+};
+
+std::unexpected<SysError> failed(const char* operation, const std::string& path, int code) {
+    return std::unexpected(SysError{operation, path, code});
+}
+
+} // namespace
+
+SysResult<std::string> RealSysfs::read(const std::string& path, std::size_t limit) const {
+    const Descriptor file(root_ + path, O_RDONLY);
+    if (file.get() < 0)
+        return failed("read", path, errno);
+    // sysfs answers a read with all it has, up to a page, so less than asked for is the end: open, read,
+    // close. procfs stops at the record that no longer fits its page and has to be asked until there is
+    // nothing.
+    const bool shortIsEnd = path.starts_with("/sys/");
+    std::string content;
+    std::array<char, 4096> chunk;
+    while (content.size() < limit) {
+        const std::size_t wanted = std::min(chunk.size(), limit - content.size());
+        const ssize_t got = ::read(file.get(), chunk.data(), wanted);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return failed("read", path, errno);
+        content.append(chunk.data(), static_cast<std::size_t>(got));
+        if (got == 0 || (shortIsEnd && static_cast<std::size_t>(got) < wanted))
+            break;
+    }
+    if (content.ends_with('\n'))
+        content.pop_back();
+    return content;
+}
+
+SysResult<void> RealSysfs::write(const std::string& path, std::string_view data) {
+    const Descriptor file(root_ + path, O_WRONLY);
+    if (file.get() < 0)
+        return failed("write", path, errno);
+    // Never repeated, not even after EINTR: a store that was interrupted half way may have had its effect.
+    const ssize_t written = ::write(file.get(), data.data(), data.size());
+    if (written < 0)
+        return failed("write", path, errno);
+    if (static_cast<std::size_t>(written) != data.size())
+        return failed("write", path, EIO);
+    return {};
+}
+
+SysResult<std::vector<std::string>> RealSysfs::list(const std::string& path) const {
+    const std::unique_ptr<DIR, CloseDirectory> directory(::opendir((root_ + path).c_str()));
+    if (!directory)
+        return failed("list", path, errno);
+    std::vector<std::string> names;
+    for (;;) {
+        errno = 0;
+        const dirent* entry = ::readdir(directory.get());
+        if (!entry)
+            break;
+        const std::string_view name = entry->d_name;
+        if (name != "." && name != "..")
+            names.emplace_back(name);
+    }
+    if (errno != 0)
+        return failed("list", path, errno);
+    std::ranges::sort(names);
+    return names;
+}
+
+SysResult<std::string> RealSysfs::link(const std::string& path) const {
+    std::array<char, PATH_MAX> target;
+    const ssize_t length = ::readlink((root_ + path).c_str(), target.data(), target.size());
+    if (length < 0)
+        return failed("readlink", path, errno);
+    return std::string(target.data(), static_cast<std::size_t>(length));
+}
+
+bool RealSysfs::exists(const std::string& path) const {
+    struct stat unused{};
+    return ::lstat((root_ + path).c_str(), &unused) == 0;
+}
+
+} // namespace vfiobind

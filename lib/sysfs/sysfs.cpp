@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "sysfs/sysfs.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+namespace vfiobind {
+
+std::string errnoName(int code) {
+    const char* name = code == 0 ? nullptr : strerrorname_np(code);
+    return name ? name : fmt::format("errno {}", code);
+}
+
+std::string SysError::str() const {
+    const char* description = strerrordesc_np(code);
+    return fmt::format("{} {}: {} ({})", operation, path, errnoName(code),
+                       description ? description : "unknown error");
+}
+
+std::string_view baseName(std::string_view path) {
+    while (path.size() > 1 && path.ends_with('/'))
+        path.remove_suffix(1);
+    const auto slash = path.rfind('/');
+    return slash == std::string_view::npos || path.size() == 1 ? path : path.substr(slash + 1);
+}
+
+} // namespace vfiobind
