@@ -3,11 +3,7 @@
 
 namespace vfiobind {
 
-bool Device::endpoint() const {
-    if (bridge)
-        return false;
-    return ids.classId() != pciclass::hostBridge || !driver.empty();
-}
+bool Device::endpoint() const { return !bridge && ids.classId() != pciclass::hostBridge; }
 
 std::string Device::sysfsPath() const { return "/sys/bus/pci/devices/" + address.str(); }
 

@@ -36,9 +36,9 @@ struct Device {
 
     DeviceFacts facts() const { return {address, ids, path}; }
 
-    /// Whether the group is bound only when this device is: every function but bridges and host bridges without
-    /// a driver (cases 2, 3, 4). A class 06 device with header type 0 that is no host bridge is an endpoint, and
-    /// so is a host bridge that some driver uses.
+    /// Whether the group is bound only when this device is: every function but bridges and host bridges
+    /// (cases 2, 3, 4). Other class 06 devices with header type 0, an NVSwitch say, are endpoints. A host bridge
+    /// stays where it is: with a driver such as EDAC's it makes its group not viable (case 5).
     bool endpoint() const;
 
     /// `/sys/bus/pci/devices/0000:01:00.0`

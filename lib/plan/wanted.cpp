@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "plan/wanted.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace vfiobind {
+namespace {
+
+struct RuleMatches {
+    std::set<Address> devices;    ///< endpoints that are wanted
+    std::set<Address> bridges;    ///< matched, but never handed over
+    std::map<Address, std::string> otherCards; ///< selector that names the slot, by device
+};
+
+RuleMatches matchRule(const Rule& rule, const Topology& topology) {
+    RuleMatches found;
+    for (const auto& [address, device] : topology.devices()) {
+        Match best = Match::no;
+        std::string selectorText;
+        for (const auto& selector : rule.devices) {
+            const Match match = selector.match(device.facts());
+            if (match == Match::yes) {
+                best = match;
+                break;
+            }
+            if (match == Match::otherCard) {
+                best = match;
+                selectorText = selector.str();
+            }
+        }
+        if (best == Match::otherCard)
+            found.otherCards.emplace(address, selectorText);
+        else if (best == Match::yes && !device.endpoint())
+            found.bridges.insert(address);
+        else if (best == Match::yes && rule.sriovVfs > 0)
+            found.devices.insert(device.virtualFunctions.begin(), device.virtualFunctions.end());
+        else if (best == Match::yes)
+            found.devices.insert(address);
+    }
+    return found;
+}
+
+std::string join(const std::set<Address>& addresses) {
+    std::string text;
+    for (const auto& address : addresses)
+        text += (text.empty() ? "" : ", ") + address.str();
+    return text;
+}
+
+Wanted wantedBy(const Rule& rule) {
+    return {.rule = rule.name,
+            .driver = rule.driver,
+            .method = rule.method,
+            .allow = rule.allow,
+            .timeout = rule.timeout,
+            .by = "rule " + rule.name,
+            .blockers = {}};
+}
+
+/// The group's entry, made from the rule when it is the first to want it. A second rule with another driver makes the
+/// group ambiguous: on this machine as it was when the configuration was read they were apart, else it would have
+/// been refused there.
+Wanted& want(Resolution& resolution, unsigned group, const Rule& rule) {
+    auto [it, fresh] = resolution.groups.try_emplace(group, wantedBy(rule));
+    auto& wanted = it->second;
+    if (!fresh && wanted.rule != rule.name && wanted.driver != rule.driver)
+        wanted.blockers.push_back(
+            {"ambiguous", {},
+             fmt::format("group {} is claimed by rule {} with driver {} and by rule {} with driver {}; let one rule "
+                         "name it",
+                         group, wanted.rule, wanted.driver, rule.name, rule.driver)});
+    return wanted;
+}
+
+void addBlocker(Resolution& resolution, const Device& device, const Rule& rule, Blocker blocker) {
+    if (device.group)
+        want(resolution, *device.group, rule).blockers.push_back(std::move(blocker));
+    else
+        resolution.ungrouped.push_back(std::move(blocker));
+}
+
+void resolveRule(Resolution& resolution, const Rule& rule, const Topology& topology) {
+    const auto matches = matchRule(rule, topology);
+    resolution.devicesOfRules[rule.name] = matches.devices;
+    if (matches.devices.empty() && matches.otherCards.empty())
+        resolution.waiting.push_back(rule.name);
+
+    for (const auto& [address, selector] : matches.otherCards) {
+        const auto* device = topology.find(address);
+        addBlocker(resolution, *device, rule,
+                   {"id-mismatch", address,
+                    fmt::format("rule {} names {}, but the card at {} is {} (subsystem {:04x}:{:04x}); correct the "
+                                "rule if this card is meant",
+                                rule.name, selector, address.str(), device->ids.str(), device->ids.subsystemVendor,
+                                device->ids.subsystemDevice)});
+    }
+    const bool wrongCount = rule.count && matches.devices.size() != *rule.count;
+    for (const auto& address : matches.devices) {
+        const auto* device = topology.find(address);
+        if (device == nullptr)
+            continue; // a VF that is named by its PF and not read yet: its own event comes
+        if (!device->group) {
+            resolution.ungrouped.push_back(
+                {"no-iommu", address,
+                 fmt::format("{} has no IOMMU group: the IOMMU is off or does not cover it; switch on VT-d or AMD-Vi "
+                             "in the firmware and, on Intel, add intel_iommu=on to the kernel command line",
+                             address.str())});
+            continue;
+        }
+        auto& wanted = want(resolution, *device->group, rule);
+        if (wrongCount)
+            wanted.blockers.push_back(
+                {"ambiguous", address,
+                 fmt::format("rule {} expects {} device(s) and {} match: {}; name them more closely or correct count",
+                             rule.name, *rule.count, matches.devices.size(), join(matches.devices))});
+    }
+}
+
+ConfigError conflict(const Rule& first, const Rule& second, const std::string& what) {
+    return {second.where, fmt::format("rule {} and rule {} ({}) {}", second.name, first.name, first.where.str(), what)};
+}
+
+/// The endpoints that hang below a bridge, to say what could have been named instead.
+std::set<Address> endpointsBelow(const Device& bridge, const Topology& topology) {
+    std::set<Address> found;
+    for (const auto& [address, device] : topology.devices())
+        if (device.endpoint() && device.path.starts_with(bridge.path + '/'))
+            found.insert(address);
+    return found;
+}
+
+std::string onlyBridges(const std::set<Address>& bridges, const Topology& topology) {
+    std::set<Address> below;
+    for (const auto& address : bridges)
+        below.merge(endpointsBelow(*topology.find(address), topology));
+    return fmt::format("names only bridges ({}), which are never handed over; name a device{}", join(bridges),
+                       below.empty() ? "" : " behind it instead: " + join(below));
+}
+
+} // namespace
+
+Resolution resolve(const Policy& policy, const Topology& topology) {
+    Resolution resolution;
+    for (const auto& rule : policy.rules)
+        resolveRule(resolution, rule, topology);
+    return resolution;
+}
+
+std::vector<ConfigError> contradictions(const Policy& policy, const Topology& topology) {
+    std::vector<ConfigError> errors;
+    std::map<Address, const Rule*> ownerOfDevice;
+    std::map<unsigned, const Rule*> ownerOfGroup;
+    for (const auto& rule : policy.rules) {
+        const auto matches = matchRule(rule, topology);
+        if (matches.devices.empty() && !matches.bridges.empty() && rule.sriovVfs == 0)
+            errors.push_back({rule.where, fmt::format("rule {} {}", rule.name, onlyBridges(matches.bridges, topology))});
+        std::set<const Rule*> reported;
+        for (const auto& address : matches.devices) {
+            const auto [device, free] = ownerOfDevice.try_emplace(address, &rule);
+            if (!free && reported.insert(device->second).second)
+                errors.push_back(conflict(*device->second, rule,
+                                          fmt::format("both match {}; let one of them name it", address.str())));
+            const auto* found = topology.find(address);
+            if (found == nullptr || !found->group)
+                continue;
+            const auto [group, first] = ownerOfGroup.try_emplace(*found->group, &rule);
+            if (!first && group->second->driver != rule.driver && reported.insert(group->second).second)
+                errors.push_back(conflict(*group->second, rule,
+                                          fmt::format("both claim IOMMU group {}, with the drivers {} and {}; a group "
+                                                      "is bound whole, to one driver",
+                                                      *found->group, rule.driver, group->second->driver)));
+        }
+    }
+    return errors;
+}
+
+namespace {
+
+using Kind = TargetError::Kind;
+
+std::unexpected<TargetError> refuse(Kind kind, std::string sentence) {
+    return std::unexpected(TargetError{kind, std::move(sentence)});
+}
+
+std::expected<std::set<unsigned>, TargetError> groupTarget(std::string_view text, const Topology& topology) {
+    const auto digits = text.substr(std::string_view("group/").size());
+    unsigned number = 0;
+    for (const char c : digits) {
+        if (c < '0' || c > '9' || number > 100'000'000)
+            return refuse(Kind::invalidArgument, fmt::format("'{}' is no group; write group/ and its number, as in group/22", text));
+        number = number * 10 + static_cast<unsigned>(c - '0');
+    }
+    if (digits.empty())
+        return refuse(Kind::invalidArgument, "'group/' lacks the number; write group/22");
+    if (topology.findGroup(number) == nullptr)
+        return refuse(Kind::noSuchGroup, fmt::format("there is no IOMMU group {}; `vfio-bindctl status --all` lists them", number));
+    return std::set{number};
+}
+
+/// The groups of devices that a selector or rule matched, or why there are none to take.
+std::expected<std::set<unsigned>, TargetError> groupsOf(const std::set<Address>& devices, const std::string& target,
+                                                        const Topology& topology) {
+    std::set<unsigned> groups;
+    std::set<Address> bridges;
+    for (const auto& address : devices) {
+        const auto* device = topology.find(address);
+        if (!device->group)
+            return refuse(Kind::notViable, fmt::format("{} has no IOMMU group, so the kernel would refuse it: the IOMMU is off "
+                                                       "or does not cover it",
+                                                       address.str()));
+        if (topology.endpoints(*device->group).empty())
+            bridges.insert(address);
+        else
+            groups.insert(*device->group);
+    }
+    if (groups.empty())
+        return refuse(Kind::invalidArgument, fmt::format("{} {}", target, onlyBridges(bridges, topology)));
+    return groups;
+}
+
+} // namespace
+
+std::expected<std::set<unsigned>, TargetError> resolveTarget(std::string_view target, const Policy& policy,
+                                                             const Topology& topology) {
+    const std::string text(target);
+    if (target.starts_with("group/"))
+        return groupTarget(target, topology);
+    if (const auto* rule = policy.find(target)) {
+        const auto matches = matchRule(*rule, topology);
+        if (matches.devices.empty() && matches.bridges.empty())
+            return refuse(Kind::noSuchDevice, fmt::format("rule {} matches no device on this machine now", text));
+        std::set<Address> all = matches.devices;
+        all.insert(matches.bridges.begin(), matches.bridges.end());
+        return groupsOf(all, "rule " + text, topology);
+    }
+    if (target.find(':') == std::string_view::npos) {
+        const bool nameLike = !target.empty() && std::ranges::all_of(target, [](unsigned char c) {
+            return std::isalnum(c) != 0 || c == '-' || c == '_';
+        });
+        if (nameLike)
+            return refuse(Kind::noSuchRule, fmt::format("there is no rule named {}", text));
+    }
+    const auto selector = Selector::parse(target);
+    if (!selector)
+        return refuse(Kind::invalidArgument, selector.error());
+    std::set<Address> matched;
+    for (const auto& [address, device] : topology.devices())
+        if (selector->match(device.facts()) == Match::yes && (selector->address || device.endpoint()))
+            matched.insert(address);
+    if (matched.empty())
+        return refuse(Kind::noSuchDevice, fmt::format("no PCI device matches {}; `lspci -D` lists those there are", text));
+    return groupsOf(matched, text, topology);
+}
+
+} // namespace vfiobind
