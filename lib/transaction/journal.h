@@ -44,7 +44,9 @@ struct Journal {
     std::vector<JournalStep> steps;
     /// new_id entries that must be taken back: driver and the line that was written
     std::vector<std::pair<std::string, std::string>> dynamicIds;
-    std::vector<Address> bystanders; ///< driverless devices that new_id would catch, to be given back
+    /// Devices of the same ids that were on the driver before new_id: what it catches beyond these and the members
+    /// is given back
+    std::vector<Address> alreadyThere;
 
     bool operator==(const Journal&) const = default;
     std::string toJson() const;
@@ -78,6 +80,16 @@ public:
 private:
     std::string directory_;
 };
+
+/// Start time of a process in clock ticks since boot, 0 when there is none of this pid.
+std::uint64_t processStartTime(int pid);
+
+/// Enters this process and the time of day.
+void stampWithThisProcess(Journal& journal);
+
+/// Writes beside the path and renames, so that a reader sees the old content or the new. Makes the last directory where it
+/// is missing.
+SysResult<void> writeFileAtomically(const std::string& path, std::string_view content, unsigned mode);
 
 class MemoryJournalStore final : public JournalStore {
 public:

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "transaction/step_runner.h"
+
+#include <cerrno>
+#include <fmt/format.h>
+
+namespace vfiobind {
+namespace {
+
+using namespace std::chrono_literals;
+
+// The add window is a few milliseconds on an idle machine; 2 s leaves room for a loaded one.
+constexpr auto bindPause = 10ms;
+constexpr int bindAttempts = 200;
+
+std::string driverPath(const std::string& driver, std::string_view file) {
+    return fmt::format("/sys/bus/pci/drivers/{}/{}", driver, file);
+}
+
+std::string_view verb(Step::Kind kind) {
+    switch (kind) {
+    case Step::Kind::driverOverride:
+        return "override";
+    case Step::Kind::unbind:
+        return "unbind";
+    case Step::Kind::bind:
+        return "bind";
+    case Step::Kind::probe:
+        return "probe";
+    case Step::Kind::newId:
+        return "new-id";
+    case Step::Kind::removeId:
+        return "remove-id";
+    case Step::Kind::giveBack:
+        return "give-back";
+    case Step::Kind::verify:
+        return "verify";
+    }
+    return "step";
+}
+
+} // namespace
+
+std::string devicePath(const Address& device, std::string_view file) {
+    return fmt::format("/sys/bus/pci/devices/{}/{}", device.str(), file);
+}
+
+std::string Step::str() const {
+    std::string text = fmt::format("{}{} {}", undoing ? "undo: " : "", verb(kind), device.str());
+    if (kind == Kind::driverOverride && driver.empty())
+        return text + " (clear)";
+    return driver.empty() ? text : text + ' ' + driver;
+}
+
+std::string StepError::str() const { return step.str() + ": " + error.str(); }
+
+std::string StepRunner::driverOf(const Address& device) const {
+    const auto link = sysfs_.link(devicePath(device, "driver"));
+    return link ? std::string(baseName(*link)) : std::string{};
+}
+
+bool StepRunner::present(const Address& device) const { return sysfs_.exists(devicePath(device, "vendor")); }
+
+SysResult<void> StepRunner::record(const Step& step, const std::string& result) {
+    if (result == "begun")
+        journal_.steps.push_back({step.str(), result});
+    else
+        journal_.steps.back().result = result;
+    auto saved = journals_.save(journal_);
+    if (undoing_)
+        return {};
+    return saved;
+}
+
+template <typename Work>
+StepRunner::Result StepRunner::perform(Step step, Work work) {
+    step.undoing = undoing_;
+    if (auto recorded = record(step, "begun"); !recorded)
+        return std::unexpected(StepError{step, recorded.error()});
+    if (hooks_.before)
+        hooks_.before(step);
+    SysResult<void> result = work();
+    if (hooks_.after)
+        hooks_.after(step, result);
+    const auto recorded = record(step, result ? "done" : result.error().str());
+    if (!result)
+        return std::unexpected(StepError{step, result.error()});
+    if (!recorded)
+        return std::unexpected(StepError{step, recorded.error()});
+    return {};
+}
+
+StepRunner::Result StepRunner::run(Step step, const std::string& path, const std::string& data) {
+    return perform(std::move(step), [&] {
+        wrote_ = true;
+        return sysfs_.write(path, data);
+    });
+}
+
+StepRunner::Result StepRunner::setOverride(const Address& device, const std::string& value) {
+    // A write of zero bytes does nothing: a newline clears (kernel.md 1).
+    return run({Step::Kind::driverOverride, device, value}, devicePath(device, "driver_override"),
+               value.empty() ? "\n" : value);
+}
+
+StepRunner::Result StepRunner::unbind(const Address& device, const std::string& driver) {
+    return perform({Step::Kind::unbind, device, driver}, [&]() -> SysResult<void> {
+        wrote_ = true;
+        auto result = sysfs_.write(driverPath(driver, "unbind"), device.str());
+        // Somebody else was faster: what we wanted has come about.
+        if (!result && result.error().code == ENODEV && present(device) && driverOf(device).empty())
+            return {};
+        return result;
+    });
+}
+
+SysResult<void> StepRunner::bindPatiently(const Address& device, const std::string& driver) {
+    for (int attempt = 1;; ++attempt) {
+        wrote_ = true;
+        auto result = sysfs_.write(driverPath(driver, "bind"), device.str());
+        if (result || driverOf(device) == driver)
+            return {};
+        const int code = result.error().code;
+        const bool mayPass = (code == ENODEV || code == EAGAIN) && present(device);
+        if (!mayPass || attempt == bindAttempts)
+            return result;
+        if (hooks_.pause)
+            hooks_.pause(bindPause);
+    }
+}
+
+StepRunner::Result StepRunner::bind(const Address& device, const std::string& driver) {
+    return perform({Step::Kind::bind, device, driver}, [&] { return bindPatiently(device, driver); });
+}
+
+StepRunner::Result StepRunner::probe(const Address& device) {
+    return run({Step::Kind::probe, device, {}}, "/sys/bus/pci/drivers_probe", device.str());
+}
+
+StepRunner::Result StepRunner::newId(const Address& device, const std::string& driver, const std::string& line) {
+    return perform({Step::Kind::newId, device, driver}, [&]() -> SysResult<void> {
+        wrote_ = true;
+        auto result = sysfs_.write(driverPath(driver, "new_id"), line);
+        const bool known = !result && result.error().code == EEXIST;
+        if (!result && !known)
+            return result;
+        if (driverOf(device) == driver)
+            return {};
+        // The id was there already, or the probe at new_id was refused: this gives the errno.
+        return bindPatiently(device, driver);
+    });
+}
+
+StepRunner::Result StepRunner::removeId(const std::string& driver, const std::string& line) {
+    return perform({Step::Kind::removeId, {}, driver}, [&]() -> SysResult<void> {
+        wrote_ = true;
+        auto result = sysfs_.write(driverPath(driver, "remove_id"), line);
+        if (!result && result.error().code == ENODEV)
+            return {}; // it is not there: wanted just so
+        return result;
+    });
+}
+
+StepRunner::Result StepRunner::giveBack(const Address& device, const std::string& driver) {
+    return run({Step::Kind::giveBack, device, driver}, driverPath(driver, "unbind"), device.str());
+}
+
+StepRunner::Result StepRunner::verify(const MemberPlan& member) {
+    return perform({Step::Kind::verify, member.device, member.to}, [&]() -> SysResult<void> {
+        const auto driver = driverOf(member.device);
+        const auto wrong = [&](const std::string& operation) {
+            return std::unexpected(SysError{operation, devicePath(member.device, "driver"), ENODEV});
+        };
+        if (!member.to.empty())
+            return driver == member.to ? SysResult<void>{}
+                                       : wrong(fmt::format("expected driver {}, found {}", member.to,
+                                                           driver.empty() ? "none" : driver));
+        if (driver.empty() && member.driverExpected)
+            return wrong("no native driver has taken the device; is its module loaded? readlink");
+        // Dynamic ids (vfio-pci.ids=, new_id) make the kernel choose vfio-pci again.
+        if (!driver.empty() && driver == member.from)
+            return wrong(fmt::format("the kernel chose {} again, it has the device's id in its list; readlink", driver));
+        return {};
+    });
+}
+
+} // namespace vfiobind
