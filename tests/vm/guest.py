@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What scenarios look with and act through: the guest's devices, the daemon's D-Bus API, traces of kernel writes.
+
+Waiting is always for an event (a D-Bus signal, a uevent, a line) with a deadline, never for time to pass.
+"""
+
+import contextlib
+import json
+import re
+import shlex
+import time
+
+import boots
+from machine import CommandFailed
+
+NAME = "org.vfiobind1"
+ROOT = "/org/vfiobind1"
+MANAGER, GROUP, DEVICE, JOB = (f"{NAME}.{kind}" for kind in ("Manager", "Group", "Device", "Job"))
+CONFIG = "/etc/vfio-bind.toml"
+UNIT = "vfio-bind.service"
+NO_RULES = "# no rules\n"
+
+
+class Failed(Exception):
+    """A scenario did not see what it must see; the text is the sentence to print."""
+
+
+def expect(condition, sentence):
+    if not condition:
+        raise Failed(sentence)
+
+
+def device_path(address):
+    return f"{ROOT}/device/{re.sub('[:.]', '_', address)}"
+
+
+def sysfs(address, leaf=""):
+    return f"/sys/bus/pci/devices/{address}/{leaf}"
+
+
+class BusError(Exception):
+    """An error answer: its D-Bus name and its text."""
+
+    def __init__(self, name, text):
+        super().__init__(f"{name}: {text}")
+        self.name, self.text = name, text
+
+
+class Guest:
+    def __init__(self, machine):
+        self.machine = machine
+        self.run, self.out, self.put = machine.run, machine.out, machine.put
+        self.pristine = {}          # drivers before vfio-bind was installed
+        self._streams = {}
+
+    # --- devices ---
+
+    def drivers(self):
+        """Every PCI device and the driver it has ('' for none)."""
+        text = self.out("cd /sys/bus/pci/devices && ls && find ./*/ -maxdepth 1 -name driver -printf '%h %l\\n'")
+        drivers = {}
+        for line in text.splitlines():
+            words = line.split()
+            if len(words) == 1:
+                drivers.setdefault(words[0], "")
+            else:
+                drivers[words[0].removeprefix("./").rstrip("/")] = words[1].rsplit("/", 1)[-1]
+        return drivers
+
+    def driver(self, address):
+        return self.drivers().get(address, "(no such device)")
+
+    def override(self, address):
+        text = self.out(f"cat {sysfs(address, 'driver_override')}", 10)
+        return "" if text == "(null)" else text
+
+    def group(self, address):
+        link = self.out(f"readlink {sysfs(address, 'iommu_group')}")
+        return int(link.rsplit("/", 1)[-1])
+
+    def group_path(self, address):
+        return f"{ROOT}/group/{self.group(address)}"
+
+    def expect_drivers(self, wanted, before):
+        """The wanted drivers, and every other device as in the snapshot."""
+        now = self.drivers()
+        should = {**before, **wanted}
+        wrong = [f"{address} has driver '{now.get(address, '(gone)')}' instead of '{should.get(address, '(gone)')}'"
+                 for address in sorted(now.keys() | should.keys()) if now.get(address) != should.get(address)]
+        expect(not wrong, "; ".join(wrong))
+
+    def viable(self, address):
+        return self.out(f"vfio-probe status {self.group(address)}")
+
+    # --- events ---
+
+    def _stream(self, key, command, ready):
+        stream = self._streams.get(key)
+        if stream is None or stream.ended:
+            stream = self.machine.start_stream(command)
+            stream.wait(lambda text: ready in text, 20, what=f"'{ready}'")
+            self._streams[key] = stream
+        return stream
+
+    def signals(self):
+        return self._stream("signals", "busctl monitor --json=short --match "
+                            f"\"type='signal',path_namespace='{ROOT}'\"", "Monitoring bus message stream")
+
+    def uevents(self):
+        return self._stream("uevents", "udevadm monitor --kernel", "KERNEL - the kernel uevent")
+
+    def wait_signal(self, since, wanted, seconds, what):
+        """The first D-Bus signal since the mark for which wanted(message) is true."""
+        def test(text):
+            try:
+                return wanted(json.loads(text))
+            except ValueError:
+                return False
+        return json.loads(self.signals().wait(test, seconds, since, what))
+
+    def wait_until(self, check, seconds, what):
+        """Until check() is true; it is asked again after each signal of the daemon."""
+        deadline = time.monotonic() + seconds
+        while True:
+            mark = self.signals().mark()
+            if check():
+                return
+            left = deadline - time.monotonic()
+            try:
+                expect(left > 0, "")
+                self.signals().wait(lambda _: True, left, mark)
+            except (CommandFailed, Failed) as error:
+                if check():     # it may have become true without a signal: then this is not the scenario's matter
+                    return
+                raise Failed(f"waited {seconds} s in vain: {what}") from error
+
+    # --- the daemon on the bus ---
+
+    def call(self, path, interface, member, signature="", *arguments, seconds=30):
+        """busctl call; the JSON data of the answer. An error answer is a BusError without its name: see refused()."""
+        words = ["busctl", "--json=short", "call", NAME, path, interface, member]
+        if signature:
+            words += ["--", signature, *map(str, arguments)]
+        result = self.run(shlex.join(words), seconds, check=False)
+        if result.timed_out:
+            raise Failed(str(result))
+        if result.code != 0:
+            raise BusError("(error)", result.stderr.strip())
+        return json.loads(result.stdout)["data"] if result.stdout.strip() else []
+
+    def refused(self, path, interface, member, *arguments, seconds=30):
+        """A call that must be refused; its error name (without prefix) and text. Arguments are GVariant texts."""
+        words = ["gdbus", "call", "--system", "--dest", NAME, "--object-path", path, "--method", f"{interface}.{member}",
+                 "--", *arguments]
+        result = self.run(shlex.join(words), seconds, check=False)
+        expect(result.code != 0, f"{member}({', '.join(arguments)}) was not refused but answered {result.stdout.strip()}")
+        found = re.search(r"GDBus\.Error:([\w.]+): (.*)", result.stderr, re.S)
+        expect(found, f"{member}({', '.join(arguments)}) failed without a D-Bus error name: {result.stderr.strip()}")
+        return found.group(1).removeprefix(f"{NAME}.Error."), found.group(2).strip()
+
+    def get(self, path, interface, name):
+        """A property's value; None if the object or the daemon is not there."""
+        result = self.run(f"busctl --json=short get-property {NAME} {path} {interface} {name}", check=False)
+        return json.loads(result.stdout)["data"] if result.code == 0 else None
+
+    def objects(self):
+        data = self.call(ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects")
+        return data[0]
+
+    def state(self, address):
+        return self.get(self.group_path(address), GROUP, "State")
+
+    def wait_state(self, address, state, seconds=40):
+        path = self.group_path(address)
+        seen = []
+
+        def check():
+            seen.append(self.get(path, GROUP, "State"))
+            return seen[-1] == state
+        try:
+            self.wait_until(check, seconds, "")
+        except Failed as error:
+            raise Failed(f"group of {address} is '{seen[-1]}' and not '{state}' after {seconds} s; LastError: "
+                         f"{self.get(path, GROUP, 'LastError')}") from error
+
+    def job(self, member, target, signature="sa{sv}", options=("0",), seconds=60):
+        """Bind or Release on the manager; waits for every job and gives {job path: result}."""
+        mark = self.signals().mark()
+        jobs = self.call(ROOT, MANAGER, member, signature, target, *options, seconds=seconds)[0]
+        results = {}
+        for path in jobs:
+            message = self.wait_signal(
+                mark, lambda m, path=path: m["member"] == "JobRemoved" and m["payload"]["data"][1] == path, seconds,
+                f"JobRemoved of {path}")
+            results[path] = message["payload"]["data"][3]
+        return results
+
+    def done(self, member, target, options=("0",), jobs=1):
+        """A Bind or Release that must end with so many jobs, all done."""
+        results = self.job(member, target, options=options)
+        expect(list(results.values()) == ["done"] * jobs,
+               f"{member} {target}: expected {jobs} job(s) ending 'done', got {results or 'no job'}")
+
+    # --- configuration and unit ---
+
+    def configure(self, text):
+        """Another configuration, taken over by the running daemon; a refusal is a BusError."""
+        self.put(CONFIG, text)
+        self.call(ROOT, MANAGER, "Reload")
+
+    def systemctl(self, verb, seconds=60):
+        self.run(f"systemctl {verb} {UNIT}", seconds)
+
+    def pid(self):
+        return int(self.out(f"systemctl show -P MainPID {UNIT}"))
+
+    def journal(self, lines=200):
+        return self.run(f"journalctl -b -o short-monotonic --no-pager -n {lines} -u {UNIT}", check=False).stdout
+
+    # --- a known state before each scenario ---
+
+    def install(self, package):
+        """The .deb, as an administrator would; drivers are noted before."""
+        self.pristine = self.drivers()
+        self.put("/root/vfio-bind.deb", package)
+        self.run("DEBIAN_FRONTEND=noninteractive dpkg -i /root/vfio-bind.deb", 240)
+
+    def clean(self):
+        """No rules and every device as before the installation: by the daemon's own means, else by hand."""
+        with contextlib.suppress(CommandFailed, BusError, Failed):
+            self.put(CONFIG, NO_RULES)
+            if self.out(f"systemctl is-active {UNIT} || true") != "active":
+                self.systemctl("restart")
+            self.call(ROOT, MANAGER, "Reload")
+            for address, driver in self.drivers().items():
+                if driver != self.pristine.get(address, driver) and self.driver(address) != self.pristine[address]:
+                    self.job("Release", address)
+            if self._is_clean():
+                return
+        self._clean_by_hand()
+        expect(self._is_clean(), f"the rig could not bring the guest back to its first state: {self.drivers()}")
+
+    def _is_clean(self):
+        overridden = self.out("grep -Lx '(null)' /sys/bus/pci/devices/*/driver_override || true", 15)
+        values = self.out(f"cat {overridden}").strip() if overridden else ""
+        return not values and all(self.pristine.get(a, d) == d for a, d in self.drivers().items())
+
+    def _clean_by_hand(self):
+        self.run(f"systemctl stop {UNIT}; rm -rf /run/vfio-bind /run/udev/rules.d/10-vfio-bind.rules; "
+                 "udevadm control --reload; echo 0 > " + sysfs(boots.NVME, "sriov_numvfs"), 90, check=False)
+        for address, driver in self.drivers().items():
+            wanted = self.pristine.get(address, "")
+            steps = f"echo > {sysfs(address, 'driver_override')}; "
+            if driver != wanted:
+                steps += f"echo {address} > {sysfs(address, 'driver/unbind')}; echo {address} > /sys/bus/pci/drivers_probe"
+            self.run(steps, 20, check=False)
+        self.run(f"systemctl reset-failed {UNIT}; systemctl start {UNIT}", 60, check=False)
+
+    # --- proof of what is written to the kernel ---
+
+    @contextlib.contextmanager
+    def no_kernel_writes(self, what):
+        """Fails if anybody writes to the PCI core's files meanwhile, or vfio-bind to any file in sysfs.
+
+        The kernel's function tracer sees every process, workers and helpers included, and changes nothing
+        about how the daemon runs. A write of our own shows first that it does see them.
+        """
+        tracing = "/sys/kernel/tracing"
+        stores = "driver_override_store bind_store unbind_store new_id_store remove_id_store drivers_probe_store " \
+                 "sriov_numvfs_store kernfs_fop_write_iter"
+        harmless = sysfs("0000:00:05.0", "driver_override")
+        self.run(f"cd {tracing} && echo nop > current_tracer && echo {stores} > set_ftrace_filter && "
+                 f"echo function > current_tracer && echo > trace && echo 1 > tracing_on && echo > {harmless}")
+        try:
+            expect("driver_override_store" in self._trace(), "the kernel's function tracer does not see writes")
+            self.run(f"echo > {tracing}/trace")
+            yield
+            writes = [line.strip() for line in self._trace().splitlines()
+                      if re.search(r"\b\w+_store <-", line) or re.search(r"^\s*vfio-\S*\s.*kernfs_fop_write_iter", line)]
+            expect(not writes, f"{what} wrote to the kernel: {' | '.join(writes[:6])}")
+        finally:
+            self.run(f"cd {tracing} && echo nop > current_tracer && echo > set_ftrace_filter", check=False)
+
+    def _trace(self):
+        return self.run("grep -v '^#' /sys/kernel/tracing/trace", check=False).stdout
+
+    @contextlib.contextmanager
+    def tampered_writes(self, file, tamper):
+        """strace injects a fault or a pause into the daemon's and its workers' writes to one file."""
+        stream = self.machine.start_stream(
+            f"strace -f -p {self.pid()} -P {file} -e trace=write,pwrite64 -e inject=write,pwrite64:{tamper}")
+        try:
+            stream.wait(lambda text: "attached" in text, 20, what="strace to attach")
+            yield stream
+        finally:
+            with contextlib.suppress(CommandFailed):
+                stream.stop()

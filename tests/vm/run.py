@@ -1,0 +1,162 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Runs the scenarios on a real kernel: run.py --deb PATH [--only REGEX] [--keep] [--probe PATH]
+
+Prints `ok NAME` or `FAIL NAME: sentence` as each scenario ends, and last a line `N passed, N failed`. The exit
+code is 0 only if nothing failed. Something that is missing is a failure, never a skip.
+"""
+
+import argparse
+import contextlib
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import traceback
+
+import scenarios
+from boots import BOOTS
+from guest import BusError, Failed, Guest
+from image import RigError
+from machine import CommandFailed, Machine
+
+HERE = pathlib.Path(__file__).resolve().parent
+CLEAN_SECONDS = 150
+
+
+class TimeUp(Exception):
+    pass
+
+
+@contextlib.contextmanager
+def time_limit(seconds, what):
+    def ring(*_):
+        raise TimeUp(f"{what} did not end in {seconds} s")
+    signal.signal(signal.SIGALRM, ring)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
+def build_probe():
+    """vfio-probe, linked statically: the guest's libraries need not be the host's."""
+    out = pathlib.Path(tempfile.mkdtemp(prefix="vfio-probe-")) / "vfio-probe"
+    try:
+        built = subprocess.run(["g++", "-std=c++23", "-O2", "-static", "-o", str(out), str(HERE / "vfio-probe.cpp")],
+                               capture_output=True, text=True, timeout=120, check=False)
+    except FileNotFoundError as error:
+        raise RigError("g++ is not installed, and vfio-probe must be built (or named with --probe)") from error
+    if built.returncode != 0:
+        raise RigError(f"vfio-probe could not be built: {built.stderr.strip()}")
+    return out
+
+
+class Tally:
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def ok(self, name):
+        self.passed += 1
+        print(f"ok {name}", flush=True)
+
+    def fail(self, name, sentence):
+        self.failed += 1
+        print(f"FAIL {name}: {sentence}", flush=True)
+
+
+def show_guest(guest):
+    """What the guest knows about a failure."""
+    with contextlib.suppress(CommandFailed, RigError):
+        for title, text in (
+                ("journal of vfio-bind", guest.journal()),
+                ("kernel", guest.run("dmesg | tail -n 30", check=False).stdout),
+                ("devices", "\n".join(f"{a} {d or '-'}" for a, d in guest.drivers().items()))):
+            print(f"  --- {title}")
+            print("\n".join(f"  | {line}" for line in text.splitlines()), flush=True)
+        return
+    print("  --- the guest does not answer; the end of its console:\n" + guest.machine.console_tail(), flush=True)
+
+
+def sentence_of(error):
+    if isinstance(error, (Failed, BusError, CommandFailed, RigError, TimeUp)):
+        return str(error) or type(error).__name__
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({pathlib.Path(where.filename).name}:{where.lineno})"
+
+
+def run_one(scenario, guest, tally):
+    try:
+        if not scenario.fresh:
+            with time_limit(CLEAN_SECONDS, "bringing the guest back to its first state"):
+                guest.clean()
+        with time_limit(scenario.seconds, "the scenario"):
+            scenario.run(guest)
+        tally.ok(scenario.name)
+    except Exception as error:      # whatever it was: the others go on
+        tally.fail(scenario.name, sentence_of(error))
+        with contextlib.suppress(TimeUp), time_limit(60, "showing the guest"):
+            show_guest(guest)
+
+
+def run_boot(boot, chosen, package, probe, keep, tally):
+    """One boot and all that is to be seen in it. If it does not come up, every scenario of it has failed."""
+    machine = Machine(boot)
+    try:
+        with time_limit(1500, "building and booting the guest"):
+            machine.start()
+        guest = Guest(machine)
+        machine.put("/usr/local/bin/vfio-probe", probe, 0o755)
+        with time_limit(300, "installing the package"):
+            guest.install(package)
+    except Exception as error:
+        for scenario in chosen:
+            tally.fail(scenario.name, f"the guest could not be made ready: {sentence_of(error)}")
+        print(machine.console_tail() if machine.folder else "", flush=True)
+        machine.stop()
+        return
+    try:
+        for scenario in sorted(chosen, key=lambda s: not s.fresh):
+            run_one(scenario, guest, tally)
+    finally:
+        machine.stop(keep_folder=keep)
+        if keep:
+            print(f"kept: {machine.folder}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="vfio-bind on a real kernel")
+    parser.add_argument("--deb", type=pathlib.Path, required=True, help="the package to test")
+    parser.add_argument("--only", default="", help="run only the scenarios whose name this regular expression finds")
+    parser.add_argument("--keep", action="store_true", help="keep the guest's disk and console log")
+    parser.add_argument("--probe", type=pathlib.Path, help="a vfio-probe that is built already")
+    parser.add_argument("--list", action="store_true", help="print the names of the scenarios and end")
+    options = parser.parse_args()
+
+    chosen = [s for s in scenarios.load() if re.search(options.only, s.name)]
+    if options.list:
+        print("\n".join(f"{s.boot}: {s.name}" for s in chosen))
+        return 0
+    tally = Tally()
+    try:
+        if not chosen:
+            raise RigError(f"no scenario's name matches '{options.only}'")
+        if not options.deb.is_file():
+            raise RigError(f"there is no package {options.deb}")
+        package = options.deb.read_bytes()
+        probe = (options.probe or build_probe()).read_bytes()
+    except (RigError, OSError) as error:
+        for name in [s.name for s in chosen] or ["run.py"]:
+            tally.fail(name, sentence_of(error))
+    else:
+        for name in dict.fromkeys(s.boot for s in chosen):
+            run_boot(BOOTS[name], [s for s in chosen if s.boot == name], package, probe, options.keep, tally)
+    print(f"{tally.passed} passed, {tally.failed} failed", flush=True)
+    return 1 if tally.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
