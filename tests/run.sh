@@ -1,0 +1,339 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Installs what a part needs (as root, on Debian), builds, runs, and ends with one line `N passed, N failed`.
+#
+#   tests/run.sh [PART]
+#
+#   lint             formatting, shellcheck, XML, man pages, the sandbox's score
+#   unit             the library and vfio-bindctl on the fake kernel; plain, and with address and undefined sanitizers
+#   bus              the daemon on a private bus; both builds as above
+#   deb              builds the Debian packages, lintian
+#   vm               the package on a real kernel in a virtual machine (builds it first)
+#   all              all of the above (default)
+#   tidy             clang-tidy over the C++ sources
+#   fuzz [SECONDS]   each libFuzzer target for so long (default 60)
+#   bench            measurements, with a table
+#
+# A part that cannot run counts as failed and says why. Logs are kept in build/logs and shown on failure.
+# Environment: JOBS (default: the number of processors).
+set -uo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+logs=$top/build/logs
+jobs=${JOBS:-$(nproc)}
+passed=0
+failed=0
+package=''
+
+usage() {
+    sed -n '/^#   tests/,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | sed '/^set /d'
+}
+
+say() { printf '\n== %s\n' "$*"; }
+
+# fail_with SENTENCE [LOG]
+fail_with() {
+    failed=$((failed + 1))
+    echo "FAIL $1"
+    if [ -n "${2:-}" ] && [ -s "$2" ]; then
+        echo "  --- the end of ${2#"$top"/}"
+        tail -n 150 "$2" | sed 's/^/  | /'
+    fi
+}
+
+# check NAME COMMAND...: a command that passes or fails as one test.
+check() {
+    local name=$1 log
+    shift
+    log=$logs/$(tr -c '[:alnum:]\n' '-' <<<"$name").log
+    if "$@" >"$log" 2>&1 </dev/null; then
+        passed=$((passed + 1))
+        echo "ok $name"
+    else
+        fail_with "$name" "$log"
+        return 1
+    fi
+}
+
+# Files of the project that match the patterns: those that git knows, and new ones.
+files() {
+    git -c safe.directory="$top" -C "$top" ls-files --cached --others --exclude-standard -- "$@" |
+        while IFS= read -r file; do [ ! -f "$top/$file" ] || echo "$file"; done
+}
+
+# --- What is needed -----------------------------------------------------------------------------------------
+
+# The names in debian/control's Build-Depends; of alternatives the last, which is Debian 12's.
+build_dependencies() {
+    sed -n '/^Build-Depends:/,/^[^ B]/p' "$top/packaging/debian/control" |
+        sed -e 's/^Build-Depends://' -e '/^[^ ]/d' -e 's/.*|//' -e 's/[(<].*//' -e 's/,.*//' -e 's/ //g' \
+            -e '/^debhelper-compat/d'
+}
+
+is_installed() {
+    [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# need PART PACKAGE...: installs those that are missing.
+need() {
+    local part=$1 name missing=()
+    shift
+    for name in "$@"; do
+        is_installed "$name" || missing+=("$name")
+    done
+    [ "${#missing[@]}" -gt 0 ] || return 0
+    if ! command -v apt-get >/dev/null || [ "$(id -u)" -ne 0 ]; then
+        fail_with "$part: missing are ${missing[*]}; run this as root on Debian, or install them"
+        return 1
+    fi
+    echo "installing: ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    if ! { apt-get update -q && apt-get install -q -y --no-install-recommends "${missing[@]}"; } \
+        >"$logs/install-$part.log" 2>&1 </dev/null; then
+        fail_with "$part: could not install ${missing[*]}" "$logs/install-$part.log"
+        return 1
+    fi
+}
+
+need_to_build() {
+    local dependencies
+    mapfile -t dependencies < <(build_dependencies)
+    need "$1" g++ ccache libxml2-utils "${dependencies[@]}"
+}
+
+# --- Builds -------------------------------------------------------------------------------------------------
+
+declare -A built
+
+# build FOLDER [CMAKE OPTION...]: configures and builds once a run; the log is FOLDER's name.
+build() {
+    local folder=$1 log=$logs/$1.log
+    shift
+    if [ -z "${built[$folder]:-}" ]; then
+        echo "building $folder"
+        built[$folder]=broken
+        if cmake -S "$top" -B "$top/$folder" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+            -DCMAKE_CXX_COMPILER_LAUNCHER=ccache "$@" >"$log" 2>&1 &&
+            timeout 2400 cmake --build "$top/$folder" --parallel "$jobs" >>"$log" 2>&1; then
+            built[$folder]=yes
+        else
+            fail_with "$folder does not build" "$log"
+        fi
+    fi
+    [ "${built[$folder]}" = yes ]
+}
+
+build_plain() { build build; }
+build_sanitized() { build build-asan -DVFIO_BIND_SANITIZE=address,undefined; }
+
+# --- Tests that CMake registers -----------------------------------------------------------------------------
+
+# Adds up the reports that GoogleTest wrote to a folder. Skipped and disabled tests are neither passed nor failed.
+count_reports() {
+    local report tests bad idle
+    good=0 wrong=0 unrun=0
+    for report in "$1"/*.xml; do
+        [ -e "$report" ] || continue
+        tests=$(xmllint --xpath 'number(/testsuites/@tests)' "$report")
+        bad=$(xmllint --xpath 'number(/testsuites/@failures) + number(/testsuites/@errors)' "$report")
+        idle=$(xmllint --xpath 'count(//testcase[@result="skipped" or @status="notrun"])' "$report")
+        good=$((good + tests - bad - idle))
+        wrong=$((wrong + bad))
+        unrun=$((unrun + idle))
+    done
+}
+
+# run_test FOLDER NAME: one test of CTest; its cases are counted where it is GoogleTest's, else it counts as one.
+run_test() {
+    local folder=$1 name=$2 log=$logs/$1-$2.log reports=$logs/$1-$2.reports
+    local good wrong unrun status
+    rm -rf "$reports"
+    mkdir -p "$reports"
+    GTEST_OUTPUT=xml:$reports/ ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
+        ctest --test-dir "$top/$folder" --tests-regex "^$name\$" --verbose --timeout 900 >"$log" 2>&1 </dev/null
+    status=$?
+    count_reports "$reports"
+    [ $((good + wrong + unrun)) -gt 0 ] || [ $status -ne 0 ] || good=1
+    passed=$((passed + good))
+    echo "$folder: $name: $good passed, $wrong failed, $unrun skipped"
+    if [ "$wrong" -gt 0 ]; then
+        failed=$((failed + wrong - 1))
+        fail_with "$folder: $name: $wrong failed" "$log"
+    elif [ $status -ne 0 ]; then
+        fail_with "$folder: $name ended with an error though none of its cases failed (a crash, a leak, a time-out?)" "$log"
+    fi
+}
+
+# run_registered PART FOLDER: bus tests are those whose name begins with `bus`, unit tests are the others.
+run_registered() {
+    local part=$1 folder=$2 name names selector=--exclude-regex
+    [ "$part" != bus ] || selector=--tests-regex
+    mapfile -t names < <(ctest --test-dir "$top/$folder" --show-only "$selector" '^bus' |
+        sed -n 's/^ *Test *#[0-9]*: //p')
+    if [ "${#names[@]}" -eq 0 ]; then
+        fail_with "$part: $folder registers no $part test"
+        return
+    fi
+    for name in "${names[@]}"; do
+        run_test "$folder" "$name"
+    done
+}
+
+# --- Parts --------------------------------------------------------------------------------------------------
+
+shell_scripts() {
+    local file
+    files | while IFS= read -r file; do
+        case $file in
+        *.bash) echo "$file" ;;
+        *) head -n 1 "$top/$file" | tr -d '\0' | grep -qE '^#!.*[/ ](ba|da)?sh\b' && echo "$file" ;;
+        esac
+    done
+    true
+}
+
+lint_manual() {
+    local page=$1 warnings
+    warnings=$(LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 "$page" 2>&1 >/dev/null)
+    [ -z "$warnings" ] || { echo "$warnings" && return 1; }
+    mandoc -Tlint -Wwarning "$page"
+}
+
+part_lint() {
+    local list file
+    need lint git shellcheck clang-format-19 libxml2-utils libdbus-1-dev systemd man-db mandoc || return
+    cd "$top" || return
+    mapfile -t list < <(shell_scripts)
+    check 'shellcheck' shellcheck "${list[@]}"
+    mapfile -t list < <(files '*.cpp' '*.h')
+    check 'clang-format' clang-format-19 --dry-run -Werror "${list[@]}"
+    for file in $(files 'dbus/*.xml'); do
+        check "$file is D-Bus introspection" \
+            xmllint --noout --nonet --dtdvalid /usr/share/xml/dbus-1/introspect.dtd "$file"
+    done
+    for file in $(files 'dbus/*.conf'); do
+        check "$file is a bus policy" xmllint --noout --nonet --dtdvalid /usr/share/xml/dbus-1/busconfig.dtd "$file"
+    done
+    for file in $(files 'packaging/man/*.[0-9]'); do
+        check "$file reads without a warning" lint_manual "$file"
+    done
+    for file in $(files 'units/*.service'); do
+        check "$file scores at most 2.0" systemd-analyze security --offline=true --threshold=20 --no-pager "$file"
+    done
+}
+
+part_unit() {
+    need_to_build unit || return
+    build_plain && run_registered unit build
+    build_sanitized && run_registered unit build-asan
+}
+
+part_bus() {
+    need_to_build bus && need bus dbus || return
+    build_plain && run_registered bus build
+    build_sanitized && run_registered bus build-asan
+}
+
+build_package() {
+    local log=$logs/build-deb.log
+    [ -z "$package" ] || return 0
+    echo 'building the Debian packages'
+    if ! timeout 2400 "$top/packaging/build-deb.sh" "$top/build/deb" >"$log" 2>&1 </dev/null; then
+        fail_with 'packaging/build-deb.sh' "$log"
+        return 1
+    fi
+    package=$(tail -n 1 "$log")
+}
+
+part_deb() {
+    need_to_build deb && need deb git lintian || return
+    build_package || return
+    check 'lintian' lintian --fail-on error,warning --allow-root "${package%.deb}.changes"
+}
+
+part_vm() {
+    local log=$logs/vm.log summary
+    need_to_build vm && need vm git python3 qemu-system-x86 qemu-utils mmdebstrap e2fsprogs || return
+    build_package || return
+    # The suite's own last line is left out: one sum ends the run.
+    timeout --kill-after=60 2700 python3 "$top/tests/vm/run.py" --deb "$package" 2>&1 </dev/null | tee "$log" |
+        grep -vE '^[0-9]+ passed, [0-9]+ failed$'
+    summary=$(tail -n 1 "$log")
+    if [[ $summary =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+        passed=$((passed + BASH_REMATCH[1]))
+        failed=$((failed + BASH_REMATCH[2]))
+    else
+        fail_with 'vm: the suite did not come to its end' "$log"
+    fi
+}
+
+part_tidy() {
+    need_to_build tidy && need tidy clang-tidy-19 || return
+    build_plain || return
+    check 'clang-tidy' run-clang-tidy-19 -quiet -p "$top/build" -j "$jobs" "^$top/(lib|daemon|ctl)/.*\.cpp\$"
+}
+
+part_fuzz() {
+    local seconds=$1 target name
+    if [ ! -e "$top/tests/fuzz/CMakeLists.txt" ]; then
+        fail_with 'fuzz: tests/fuzz has no targets'
+        return
+    fi
+    need_to_build fuzz && need fuzz clang-19 libclang-rt-19-dev || return
+    build build-fuzz -DCMAKE_CXX_COMPILER=clang++-19 -DVFIO_BIND_FUZZ=ON || return
+    for target in "$top"/build-fuzz/tests/fuzz/fuzz-*; do
+        if [ ! -x "$target" ] || [ -d "$target" ]; then
+            continue
+        fi
+        name=$(basename "$target")
+        mkdir -p "$top/build-fuzz/corpus/$name"
+        check "$name, $seconds s" timeout $((seconds + 120)) "$target" -max_total_time="$seconds" \
+            "$top/build-fuzz/corpus/$name" "$top/tests/fuzz/corpus/${name#fuzz-}"
+    done
+}
+
+part_bench() {
+    if [ ! -e "$top/tests/bench/run.py" ]; then
+        fail_with 'bench: tests/bench/run.py is not there'
+        return
+    fi
+    need_to_build bench && need bench git python3 qemu-system-x86 qemu-utils mmdebstrap e2fsprogs || return
+    build_package || return
+    check 'bench' python3 "$top/tests/bench/run.py" --deb "$package"
+    cat "$logs/bench.log"
+}
+
+main() {
+    local part=${1:-all} seconds=${2:-60} parts
+    case $part in
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    all) parts=(lint unit bus deb vm) ;;
+    lint | unit | bus | deb | vm | tidy | fuzz | bench) parts=("$part") ;;
+    *)
+        echo "tests/run.sh: there is no part '$part'" >&2
+        usage >&2
+        exit 2
+        ;;
+    esac
+    if [ $# -gt 2 ] || { [ $# -eq 2 ] && [ "$part" != fuzz ]; } || ! [[ $seconds =~ ^[1-9][0-9]*$ ]]; then
+        echo "tests/run.sh: only fuzz takes an argument, a number of seconds" >&2
+        exit 2
+    fi
+    mkdir -p "$logs"
+    for part in "${parts[@]}"; do
+        say "$part"
+        if [ "$part" = fuzz ]; then
+            part_fuzz "$seconds"
+        else
+            "part_$part"
+        fi
+    done
+    printf '\n%d passed, %d failed\n' "$passed" "$failed"
+    [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+}
+
+main "$@"
