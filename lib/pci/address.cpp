@@ -10,7 +10,7 @@ namespace vfiobind {
 namespace {
 
 std::unexpected<std::string> noAddress(std::string_view text, std::string_view why) {
-    return std::unexpected(fmt::format("{} is no PCI address: {}", quoted(text), why));
+    return std::unexpected(fmt::format("{} is no PCI address: {}", quote(text), why));
 }
 
 } // namespace

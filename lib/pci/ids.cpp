@@ -41,7 +41,7 @@ std::expected<Ids, std::string> Ids::fromModalias(std::string_view modalias) {
     if (!whole)
         return std::unexpected(fmt::format("{} is no PCI modalias: it is written like "
                                            "pci:v000010DEd00001284sv00001458sd000036FFbc03sc00i00",
-                                           quoted(modalias)));
+                                           quote(modalias)));
     ids.classCode = std::uint32_t{base} << 16 | std::uint32_t{sub} << 8 | interface;
     return ids;
 }

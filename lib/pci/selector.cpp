@@ -24,10 +24,10 @@ std::optional<std::string> readId(std::string_view what, std::string_view field,
     if (value)
         return std::nullopt;
     if (field.starts_with("0x") || field.starts_with("0X"))
-        return fmt::format("write the {} {} without 0x", what, quoted(field));
+        return fmt::format("write the {} {} without 0x", what, quote(field));
     // lspci takes shorter ones for numbers with zeros before; here it is a slip that would wait for ever.
     return fmt::format("the {} is four hexadecimal digits, or empty or * for any, not {}", what,
-                       quoted(field));
+                       quote(field));
 }
 
 /// lspci(8) lets `x` stand for any digit of a class. Two digits, which lspci pads with zeros on the left to a
@@ -53,7 +53,7 @@ std::optional<std::string> readClass(std::string_view field, IdPattern& pattern)
         return fmt::format(
             "the class is four hexadecimal digits (x for any digit), or two for the base class, "
             "as in 0300 or 03, not {}",
-            quoted(field));
+            quote(field));
     if (mask != 0) {
         pattern.classValue = value;
         pattern.classMask = mask;
@@ -67,8 +67,7 @@ std::optional<std::string> readProgIf(std::string_view field, IdPattern& pattern
     pattern.progIf = parseHex<std::uint8_t>(field, 2, 2);
     if (pattern.progIf)
         return std::nullopt;
-    return fmt::format("the programming interface is two hexadecimal digits, as in 02, not {}",
-                       quoted(field));
+    return fmt::format("the programming interface is two hexadecimal digits, as in 02, not {}", quote(field));
 }
 
 std::string idStr(const std::optional<std::uint16_t>& id) {
@@ -86,7 +85,7 @@ std::string classStr(const IdPattern& pattern) {
 }
 
 std::unexpected<std::string> noPath(std::string_view text, std::string_view why) {
-    return std::unexpected(fmt::format("{} is no bridge path: {}", quoted(text), why));
+    return std::unexpected(fmt::format("{} is no bridge path: {}", quote(text), why));
 }
 
 } // namespace
@@ -108,7 +107,7 @@ std::string IdPattern::str() const {
 
 std::expected<IdPattern, std::string> IdPattern::parse(std::string_view text) {
     const auto fail = [&](std::string_view why) {
-        return std::unexpected(fmt::format("{} is no id pattern: {}", quoted(text), why));
+        return std::unexpected(fmt::format("{} is no id pattern: {}", quote(text), why));
     };
     const auto fields = split(text, ':');
     if (fields.size() < 2 || fields.size() > 4)
@@ -139,7 +138,7 @@ std::string SubsystemPattern::str() const {
 
 std::expected<SubsystemPattern, std::string> SubsystemPattern::parse(std::string_view text) {
     const auto fail = [&](std::string_view why) {
-        return std::unexpected(fmt::format("{} is no subsystem: {}", quoted(text), why));
+        return std::unexpected(fmt::format("{} is no subsystem: {}", quote(text), why));
     };
     const auto fields = split(text, ':');
     if (fields.size() != 2)
@@ -201,13 +200,13 @@ std::expected<Selector, std::string> Selector::parse(std::string_view text) {
         return wrap(&Selector::address, Address::parse(text));
     if (const auto address = Address::parse(std::string{text} + ".0"); address)
         return std::unexpected(
-            fmt::format("{} lacks the function: an address is written {}", quoted(text), address->str()));
+            fmt::format("{} lacks the function: an address is written {}", quote(text), address->str()));
     if (text.find(':') != std::string_view::npos)
         return wrap(&Selector::id, IdPattern::parse(text));
     return std::unexpected(
         fmt::format("{} is no selector: write an address (0000:01:00.0), an id (10de:1284, 10de:, "
                     "::0300) or a bridge path (path:0000:00/01.0/00.0)",
-                    quoted(text)));
+                    quote(text)));
 }
 
 std::expected<std::string, std::string> parseBridgePath(std::string_view text) {
@@ -227,7 +226,7 @@ std::expected<std::string, std::string> parseBridgePath(std::string_view text) {
         const unsigned function =
             step.size() == 2 ? parseHex<std::uint8_t>(step[1], 1, 1).value_or(0xff) : 0xff;
         if (device > 0x1f || function > 7)
-            return noPath(text, fmt::format("{} is no device.function from 00.0 to 1f.7", quoted(parts[i])));
+            return noPath(text, fmt::format("{} is no device.function from 00.0 to 1f.7", quote(parts[i])));
         path += fmt::format("/{:02x}.{:d}", device, function);
     }
     return path;

@@ -13,14 +13,16 @@
 
 namespace vfiobind {
 
-/// `[vendor]:[device][:[class][:[prog-if]]]` as `lspci -d` (lspci(8)) and OpenNebula's PCI filter have it;
-/// an empty part or `*` is any. The class may be given as two digits (base class), as in `:::02`'s
-/// place before it, or four.
+/// `[vendor]:[device][:[class][:[prog-if]]]` as `lspci -d` (lspci(8)) and OpenNebula's PCI filter have it; an
+/// empty part or `*` is any, so `:::02` is programming interface 02 of whatever. Vendor and device are four
+/// hexadecimal digits. The class is four, of which `x` is any digit (`03xx`), or two, which are the base
+/// class (`03`; lspci would pad them to class 0003, which nothing has). A pattern that names every device is
+/// refused.
 struct IdPattern {
     std::optional<std::uint16_t> vendor;
     std::optional<std::uint16_t> device;
     std::optional<std::uint16_t> classValue; ///< compared under classMask
-    std::uint16_t classMask = 0xffff;        ///< 0xff00 where only the base class was given
+    std::uint16_t classMask = 0xffff;        ///< 0xff00 for `03` and `03xx`; a digit is compared or not
     std::optional<std::uint8_t> progIf;
 
     bool operator==(const IdPattern&) const = default;
@@ -67,16 +69,17 @@ struct Selector {
     bool operator==(const Selector&) const = default;
     Match match(const DeviceFacts& device) const;
 
-    /// One string for status and logs: the string form where one exists, else `{ address = "...", id = "..." }`.
+    /// One string for status and logs: the string form where one exists, else `{ address = "...", id = "..."
+    /// }`.
     std::string str() const;
 
-    /// Reads the string forms of config.md: an address, an id pattern or `path:...`. The error is a sentence that
-    /// says what is wrong and what would be right.
+    /// Reads the string forms of config.md: an address, an id pattern or `path:...`. The error is a sentence
+    /// that says what is wrong and what would be right.
     static std::expected<Selector, std::string> parse(std::string_view text);
 };
 
-/// Reads a bridge path `0000:00/01.0/00.0` (root bus, then device.function of each bridge down to the device) and
-/// gives it back in the spelling that Device::path has.
+/// Reads a bridge path `0000:00/01.0/00.0` (root bus, then device.function of each bridge down to the device)
+/// and gives it back in the spelling that Device::path has.
 std::expected<std::string, std::string> parseBridgePath(std::string_view text);
 
 } // namespace vfiobind

@@ -49,7 +49,7 @@ std::string escaped(char c) {
 
 } // namespace
 
-std::string quoted(std::string_view text) {
+std::string quote(std::string_view text) {
     std::string out = "\"";
     for (std::size_t i = 0; i < text.size();) {
         if (i >= longestQuote)

@@ -14,7 +14,7 @@ namespace vfiobind {
 /// The text in double quotes, safe for one line of a log and for a D-Bus string: control characters and bytes
 /// that are not UTF-8 as `\n`, `\x00`; quotes and backslashes escaped; what is longer than 64 bytes cut off
 /// with `...`.
-std::string quoted(std::string_view text);
+std::string quote(std::string_view text);
 
 /// The parts between the separators; one more than there are separators.
 std::vector<std::string_view> split(std::string_view text, char separator);
