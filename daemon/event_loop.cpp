@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "event_loop.h"
+
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+#include <sys/wait.h>
+#include <system_error>
+
+namespace vfiobind {
+
+struct EventSource::Callback : std::enable_shared_from_this<Callback> {
+    EventLoop::Handler handler;
+
+    /// An error in one event is logged and does not end the daemon.
+    static int call(void* data) {
+        // Kept alive here: the handler may drop its own source.
+        const auto self = static_cast<Callback*>(data)->shared_from_this();
+        try {
+            self->handler();
+        } catch (const std::exception& error) {
+            spdlog::error("an event could not be handled: {}", error.what());
+        }
+        return 0;
+    }
+    static int onIo(sd_event_source*, int, std::uint32_t, void* data) { return call(data); }
+    static int onTime(sd_event_source*, std::uint64_t, void* data) { return call(data); }
+    static int onSignal(sd_event_source*, const signalfd_siginfo*, void* data) { return call(data); }
+    static int onChild(sd_event_source*, const siginfo_t*, void* data) { return call(data); }
+    static int onPlain(sd_event_source*, void* data) { return call(data); }
+};
+
+namespace {
+
+void check(int result, const char* what) {
+    if (result < 0)
+        throw std::system_error(-result, std::generic_category(), what);
+}
+
+} // namespace
+
+EventLoop::EventLoop() { check(sd_event_default(&event_), "sd_event_default"); }
+
+EventLoop::~EventLoop() { sd_event_unref(event_); }
+
+template <typename Add>
+EventSource EventLoop::make(Handler handler, Add add) {
+    EventSource made;
+    made.callback_ = std::make_shared<EventSource::Callback>();
+    made.callback_->handler = std::move(handler);
+    sd_event_source* source = nullptr;
+    check(add(&source, made.callback_.get()), "sd_event_add");
+    made.source_.reset(source);
+    return made;
+}
+
+EventSource EventLoop::io(int fd, std::uint32_t events, Handler handler) {
+    return make(std::move(handler), [&](auto** source, void* data) {
+        return sd_event_add_io(event_, source, fd, events, EventSource::Callback::onIo, data);
+    });
+}
+
+EventSource EventLoop::timer(std::chrono::microseconds after, Handler handler) {
+    return make(std::move(handler), [&](auto** source, void* data) {
+        return sd_event_add_time_relative(event_, source, CLOCK_MONOTONIC, static_cast<std::uint64_t>(after.count()), 0,
+                                          EventSource::Callback::onTime, data);
+    });
+}
+
+EventSource EventLoop::child(int pid, Handler handler) {
+    return make(std::move(handler), [&](auto** source, void* data) {
+        return sd_event_add_child(event_, source, pid, WEXITED, EventSource::Callback::onChild, data);
+    });
+}
+
+EventSource EventLoop::signal(int number, Handler handler) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    check(-pthread_sigmask(SIG_BLOCK, &set, nullptr), "sigprocmask");
+    return make(std::move(handler), [&](auto** source, void* data) {
+        return sd_event_add_signal(event_, source, number, EventSource::Callback::onSignal, data);
+    });
+}
+
+EventSource EventLoop::soon(Handler handler) {
+    return make(std::move(handler), [&](auto** source, void* data) {
+        return sd_event_add_defer(event_, source, EventSource::Callback::onPlain, data);
+    });
+}
+
+EventSource EventLoop::afterEach(Handler handler) {
+    return make(std::move(handler), [&](auto** source, void* data) {
+        return sd_event_add_post(event_, source, EventSource::Callback::onPlain, data);
+    });
+}
+
+void EventLoop::watchdog() { check(sd_event_set_watchdog(event_, 1), "sd_event_set_watchdog"); }
+
+int EventLoop::run() {
+    const int code = sd_event_loop(event_);
+    check(code, "sd_event_loop");
+    return code;
+}
+
+void EventLoop::exit(int code) { sd_event_exit(event_, code); }
+
+} // namespace vfiobind

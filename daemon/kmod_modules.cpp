@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "kmod_modules.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <fnmatch.h>
+#include <spdlog/spdlog.h>
+#include <sys/utsname.h>
+
+namespace vfiobind {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto systemdName = "org.freedesktop.systemd1";
+constexpr auto managerInterface = "org.freedesktop.systemd1.Manager";
+/// A module that takes longer is reported missing; systemd goes on loading it.
+constexpr auto loadLimit = 20s;
+
+struct ListUnref {
+    void operator()(kmod_list* list) const { kmod_module_unref_list(list); }
+};
+using ModuleList = std::unique_ptr<kmod_list, ListUnref>;
+
+struct ModuleUnref {
+    void operator()(kmod_module* module) const { kmod_module_unref(module); }
+};
+using Module = std::unique_ptr<kmod_module, ModuleUnref>;
+
+std::string moduleName(std::string driver) {
+    std::ranges::replace(driver, '-', '_');
+    return driver;
+}
+
+std::string kernelRelease() {
+    utsname names{};
+    uname(&names);
+    return names.release;
+}
+
+/// The fewest wildcards among the module's aliases that fit; -1 where none fits.
+long wildcards(kmod_module* module, const std::string& alias) {
+    kmod_list* info = nullptr;
+    if (kmod_module_get_info(module, &info) < 0)
+        return -1;
+    long best = -1;
+    for (kmod_list* item = info; item != nullptr; item = kmod_list_next(info, item)) {
+        const char* value = kmod_module_info_get_value(item);
+        if (std::string_view(kmod_module_info_get_key(item)) != "alias" || fnmatch(value, alias.c_str(), 0) != 0)
+            continue;
+        const auto count = std::ranges::count(std::string_view(value), '*');
+        best = best < 0 ? count : std::min<long>(best, count);
+    }
+    kmod_module_info_free_list(info);
+    return best;
+}
+
+} // namespace
+
+struct KmodModules::Loading {
+    std::set<std::string> waitingFor; ///< object paths of systemd's jobs
+    unsigned starting = 0;            ///< StartUnit calls without an answer
+    std::function<void()> done;
+    EventSource limit;
+};
+
+KmodModules::KmodModules(EventLoop& loop, Sysfs& sysfs, sdbus::IConnection* systemBus) :
+    loop_(loop), sysfs_(sysfs), kmod_(kmod_new(nullptr, nullptr)) {
+    if (!kmod_)
+        throw std::runtime_error("libkmod cannot be set up (kmod_new)");
+    if (systemBus == nullptr)
+        return;
+    systemd_ = sdbus::createProxy(*systemBus, bus::BusName{systemdName},
+                                  sdbus::ObjectPath{"/org/freedesktop/systemd1"});
+    systemd_->uponSignal("JobRemoved")
+        .onInterface(managerInterface)
+        .call([this](std::uint32_t, const sdbus::ObjectPath& job, const std::string&, const std::string&) {
+            unitEnded(job);
+        });
+    bus::finishRegistration(*systemd_);
+    // Without it systemd sends no JobRemoved.
+    systemd_->callMethodAsync("Subscribe").onInterface(managerInterface).uponReplyInvoke([](bus::AsyncError) {});
+}
+
+KmodModules::~KmodModules() = default;
+
+std::vector<std::string> KmodModules::lookUp(const std::string& alias) {
+    kmod_list* raw = nullptr;
+    if (kmod_module_new_from_lookup(kmod_.get(), alias.c_str(), &raw) < 0)
+        return {};
+    const ModuleList list(raw);
+    std::vector<std::string> names;
+    kmod_list* item = nullptr;
+    kmod_list_foreach(item, list.get()) {
+        const Module module(kmod_module_get_module(item));
+        names.emplace_back(kmod_module_get_name(module.get()));
+    }
+    return names;
+}
+
+std::vector<std::string> KmodModules::native(const Ids& ids) {
+    const auto alias = ids.modalias();
+    const auto [entry, fresh] = nativeByAlias_.try_emplace(alias);
+    if (fresh) {
+        entry->second = lookUp(alias);
+        std::erase_if(entry->second, [](const auto& name) { return name == "vfio_pci"; });
+    }
+    return entry->second;
+}
+
+std::string KmodModules::automatic(const Ids& ids) {
+    const auto alias = "vfio_" + ids.modalias();
+    kmod_list* raw = nullptr;
+    if (kmod_module_new_from_lookup(kmod_.get(), alias.c_str(), &raw) < 0)
+        return "vfio-pci";
+    const ModuleList list(raw);
+    std::string best = "vfio-pci";
+    long fewest = -1;
+    kmod_list* item = nullptr;
+    kmod_list_foreach(item, list.get()) {
+        const Module module(kmod_module_get_module(item));
+        const auto count = wildcards(module.get(), alias);
+        const std::string name = kmod_module_get_name(module.get());
+        if (name == "vfio_pci" || count < 0 || (fewest >= 0 && count >= fewest))
+            continue;
+        fewest = count;
+        best = name;
+    }
+    return best;
+}
+
+bool KmodModules::loaded(const std::string& module) { return sysfs_.exists("/sys/module/" + moduleName(module)); }
+
+void KmodModules::load(std::vector<std::string> modules, std::function<void()> done) {
+    auto loading = std::make_shared<Loading>();
+    loading->done = std::move(done);
+    loading_.push_back(loading);
+    loading->limit = loop_.timer(loadLimit, [this, loading] { finish(loading); });
+    if (systemd_ == nullptr) {
+        loading->limit = loop_.soon([this, loading] { finish(loading); });
+        return;
+    }
+    for (const auto& name : modules) {
+        const auto unit = fmt::format("modprobe@{}.service", moduleName(name));
+        spdlog::info("loading module {} ({})", moduleName(name), unit);
+        ++loading->starting;
+        systemd_->callMethodAsync("StartUnit")
+            .onInterface(managerInterface)
+            .withArguments(unit, std::string("replace"))
+            .uponReplyInvoke([this, loading, unit](bus::AsyncError error, const sdbus::ObjectPath& job) {
+                --loading->starting;
+                if (error)
+                    spdlog::warn("systemd does not start {}: {}", unit, error->getMessage());
+                else
+                    loading->waitingFor.insert(job);
+                if (loading->starting == 0 && loading->waitingFor.empty())
+                    finish(loading);
+            });
+    }
+}
+
+void KmodModules::unitEnded(const std::string& job) {
+    const auto all = loading_; // finish() takes out of it
+    for (const auto& loading : all)
+        if (loading->waitingFor.erase(job) != 0 && loading->waitingFor.empty() && loading->starting == 0)
+            finish(loading);
+}
+
+void KmodModules::finish(const std::shared_ptr<Loading>& loading) {
+    if (std::erase(loading_, loading) == 0)
+        return;
+    loading->limit.reset();
+    loading->done();
+}
+
+std::string KmodModules::whyMissing(const std::string& driver) {
+    const auto name = moduleName(driver);
+    kmod_module* raw = nullptr;
+    if (kmod_module_new_from_name(kmod_.get(), name.c_str(), &raw) < 0)
+        return fmt::format("'{}' is no module's name", driver);
+    const Module module(raw);
+    if (kmod_module_get_initstate(module.get()) == KMOD_MODULE_BUILTIN)
+        return fmt::format("driver {} is built into the kernel, but /sys/bus/pci/drivers/{} is not there; does it drive "
+                           "PCI devices?",
+                           driver, driver);
+    if (kmod_module_get_path(module.get()) == nullptr)
+        return fmt::format("module {} is not there for kernel {}; install the package that has it, or name another driver",
+                           name, kernelRelease());
+    if (const char* command = kmod_module_get_install_commands(module.get()))
+        return fmt::format("module {} was not loaded: modprobe.d has 'install {} {}' in place of it; remove that line", name,
+                           name, command);
+    if (systemd_ == nullptr)
+        return fmt::format("module {} is not loaded, and there is no systemd to ask for it; load it with modprobe {}", name,
+                           name);
+    return fmt::format("module {} could not be loaded; `journalctl -u modprobe@{}` and `dmesg` tell why", name, name);
+}
+
+} // namespace vfiobind

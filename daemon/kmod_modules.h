@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include "dbus/sdbus_compat.h"
+#include "event_loop.h"
+#include "modules.h"
+#include "sysfs/sysfs.h"
+
+#include <libkmod.h>
+#include <map>
+#include <memory>
+#include <set>
+
+namespace vfiobind {
+
+/// Looks modules up with libkmod, and has systemd load them (`modprobe@.service`), so that the daemon needs no
+/// CAP_SYS_MODULE.
+class KmodModules final : public Modules {
+public:
+    /// `systemBus` is nullptr where there is no systemd to ask; nothing can be loaded then.
+    KmodModules(EventLoop& loop, Sysfs& sysfs, sdbus::IConnection* systemBus);
+    ~KmodModules() override;
+
+    std::vector<std::string> native(const Ids& ids) override;
+    std::string automatic(const Ids& ids) override;
+    bool loaded(const std::string& module) override;
+    void load(std::vector<std::string> modules, std::function<void()> done) override;
+    std::string whyMissing(const std::string& driver) override;
+
+private:
+    struct Loading;
+    std::vector<std::string> lookUp(const std::string& alias);
+    void unitEnded(const std::string& job);
+    void finish(const std::shared_ptr<Loading>& loading);
+
+    struct Unref {
+        void operator()(kmod_ctx* context) const { kmod_unref(context); }
+    };
+    EventLoop& loop_;
+    Sysfs& sysfs_;
+    std::unique_ptr<kmod_ctx, Unref> kmod_;
+    std::unique_ptr<sdbus::IProxy> systemd_;
+    std::map<std::string, std::vector<std::string>> nativeByAlias_;
+    std::vector<std::shared_ptr<Loading>> loading_;
+};
+
+} // namespace vfiobind

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "work.h"
+
+#include "guard/guard.h"
+
+#include <thread>
+
+namespace vfiobind {
+namespace {
+
+using Send = std::function<void(const WorkMessage&)>;
+
+Finished finished(const Outcome& outcome) {
+    return {outcome.resultName(), outcome.error ? outcome.error->str() : std::string{}, outcome.differences};
+}
+
+/// The group's devices as they are now, with their overrides: the daemon's picture may be older than this moment.
+Topology lookAgain(const Sysfs& sysfs, Topology topology, unsigned group, const Send& send) {
+    const auto* found = topology.findGroup(group);
+    if (found == nullptr)
+        return topology;
+    const auto members = found->members;
+    for (const auto& address : members) {
+        topology.refresh(sysfs, address);
+        const auto* device = topology.find(address);
+        if (device == nullptr || !device->endpoint())
+            continue;
+        if (auto value = readDriverOverride(sysfs, address)) {
+            send(OverrideRead{address, value->value});
+            topology.setOverride(address, std::move(*value));
+        }
+    }
+    return topology;
+}
+
+TransactionHooks hooksFor(const Send& send) {
+    return {.before = [&send](const Step& step) { send(StepBegun{step.str()}); },
+            .after =
+                [&send](const Step&, const SysResult<void>& result) {
+                    send(StepEnded{result ? "done" : result.error().str()});
+                },
+            .pause = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); }};
+}
+
+Verdict verdictOn(const GroupPlan& plan, std::vector<Holder> holders, const Topology& topology) {
+    Verdict verdict{.nothingToDo = plan.nothingToDo(),
+                    .blockers = plan.blockers,
+                    .overridden = plan.overridden,
+                    .steps = plan.nothingToDo() ? std::vector<std::string>{} : plan.steps(),
+                    .holders = std::move(holders)};
+    for (const auto* device : topology.endpoints(plan.group))
+        verdict.drivers[device->address] = device->driver;
+    return verdict;
+}
+
+void tellOverrides(const Sysfs& sysfs, const GroupPlan& plan, const Send& send) {
+    for (const auto& member : plan.members)
+        if (const auto value = readDriverOverride(sysfs, member.device))
+            send(OverrideRead{member.device, value->value});
+}
+
+void examineAndCarryOut(Sysfs& sysfs, const WorkOrder& order, const Topology& known, JournalStore& journals,
+                        const Send& send, const std::function<bool()>& mayGo) {
+    const auto topology = lookAgain(sysfs, known, order.group, send);
+    auto found = inspect(sysfs, topology, order.group, order.wanted.action);
+    const auto plan = planGroup(order.group, order.wanted, topology, order.drivers, found.blockers);
+    send(verdictOn(plan, std::move(found.holders), topology));
+    const bool stop = order.kind == WorkOrder::Kind::examine || plan.nothingToDo() || plan.blocked();
+    if (stop || !mayGo()) {
+        send(Finished{"done", {}, {}});
+        return;
+    }
+    const auto outcome = carryOut(sysfs, plan, journals, hooksFor(send));
+    tellOverrides(sysfs, plan, send);
+    send(finished(outcome));
+}
+
+void survey(const Sysfs& sysfs, const WorkOrder& order, const Send& send) {
+    for (const auto& address : order.devices)
+        if (const auto value = readDriverOverride(sysfs, address))
+            send(OverrideRead{address, value->value});
+    send(Finished{"done", {}, {}});
+}
+
+} // namespace
+
+void work(Sysfs& sysfs, const WorkOrder& order, const Topology& topology, JournalStore& journals, const Send& send,
+          const std::function<bool()>& mayGo) {
+    switch (order.kind) {
+    case WorkOrder::Kind::survey:
+        return survey(sysfs, order, send);
+    case WorkOrder::Kind::recover:
+        return send(finished(recover(sysfs, order.journal, journals, hooksFor(send))));
+    case WorkOrder::Kind::examine:
+    case WorkOrder::Kind::carryOut:
+        return examineAndCarryOut(sysfs, order, topology, journals, send, mayGo);
+    }
+}
+
+} // namespace vfiobind

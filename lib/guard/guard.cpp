@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "guard/guard.h"
+
+#include <algorithm>
+#include <array>
+#include <fmt/format.h>
+#include <sstream>
+
+namespace vfiobind {
+namespace {
+
+/// Intel QuickAssist devices that vfio-pci refuses (drivers/vfio/pci/vfio_pci.c, vfio_pci_dev_in_denylist).
+constexpr std::array<std::uint16_t, 6> denylistedIntel{0x19e2, 0x19e3, 0x37c8, 0x37c9, 0x0435, 0x0443};
+
+void checkDenylist(Blockers& found, const Sysfs& sysfs, const Device& device) {
+    constexpr std::uint16_t intel = 0x8086;
+    if (device.ids.vendor != intel || std::ranges::find(denylistedIntel, device.ids.device) == denylistedIntel.end())
+        return;
+    const auto off = sysfs.read("/sys/module/vfio_pci/parameters/disable_denylist", 8);
+    if (off && *off == "Y")
+        return;
+    found.push_back({"denylisted", device.address,
+                     fmt::format("{} ({}) is on vfio-pci's denylist of devices that are not safe to hand over; the "
+                                 "kernel would refuse it unless vfio-pci is loaded with disable_denylist=1",
+                                 device.address.str(), device.ids.str())});
+}
+
+void checkAccessible(Blockers& found, const Sysfs& sysfs, const Device& device) {
+    const auto config = sysfs.read(device.sysfsPath() + "/config", 4);
+    const bool dead = config && config->size() == 4 && std::ranges::all_of(*config, [](char c) { return c == '\xff'; });
+    const auto power = sysfs.read(device.sysfsPath() + "/power_state", 16);
+    const bool cold = power && *power == "D3cold";
+    if (!dead && !cold)
+        return;
+    found.push_back({"inaccessible", device.address,
+                     fmt::format("{} does not answer ({}); it is broken or cut off from power, and the host may need a "
+                                 "cold restart",
+                                 device.address.str(), dead ? "its config space reads all ones" : "it is in D3cold")});
+}
+
+/// Lines of `0x... 0x... type`; only `direct` forbids, `direct-relaxable` and `msi` do not
+/// (Documentation/ABI/testing/sysfs-kernel-iommu_groups).
+void checkReservedRegions(Blockers& found, const Sysfs& sysfs, unsigned group) {
+    const auto text = sysfs.read(fmt::format("/sys/kernel/iommu_groups/{}/reserved_regions", group));
+    if (!text)
+        return; // a no-IOMMU group has none
+    std::istringstream lines(*text);
+    std::string start;
+    std::string end;
+    std::string type;
+    while (lines >> start >> end >> type)
+        if (type == "direct")
+            found.push_back({"direct-reserved-region", {},
+                             fmt::format("the firmware keeps the memory {}-{} mapped for group {} (RMRR), so the kernel "
+                                         "will not let a VM have it; look for a firmware setting that frees it",
+                                         start, end, group)});
+}
+
+std::string listed(const std::vector<Holder>& holders) {
+    std::string text;
+    for (const auto& holder : holders)
+        text += fmt::format("{}{} (pid {})", text.empty() ? "" : ", ", holder.command, holder.pid);
+    return text;
+}
+
+} // namespace
+
+Inspection inspect(const Sysfs& sysfs, const Topology& topology, unsigned group, Action action) {
+    Inspection result;
+    const auto endpoints = topology.endpoints(group);
+    const bool onVfio = std::ranges::any_of(endpoints, [](const Device* d) { return isVfioDriver(d->driver); });
+    if (onVfio)
+        result.holders = holders(sysfs, topology, group);
+    if (!result.holders.empty())
+        result.blockers.push_back({"held-by-vm", {},
+                                   fmt::format("group {} is in use by {}; end it first", group, listed(result.holders))});
+    if (action == Action::release)
+        return result;
+    for (const auto* device : endpoints) {
+        checkDenylist(result.blockers, sysfs, *device);
+        checkAccessible(result.blockers, sysfs, *device);
+    }
+    checkReservedRegions(result.blockers, sysfs, group);
+    return result;
+}
+
+} // namespace vfiobind
