@@ -10,6 +10,8 @@ TWIN_A, TWIN_B = "0000:04:00.0", "0000:05:00.0"        # two identical NICs, a g
 NVME = "0000:06:00.0"                                  # SR-IOV, up to 8 VFs
 ROOT_DISK = "0000:00:03.0"
 HOTPLUG_PORTS = ("rp6", "rp7", "rp8", "rp9")           # empty root ports: buses 07 to 0a
+HOTPLUGGED = "0000:07:00.0"                            # what is plugged into the first of them
+HOTPLUGGED_MODEL, HOTPLUGGED_ID = "vmxnet3", "15ad:07b0"    # an id that no other device has
 
 GPU_ID, AUDIO_ID = "1234:1111", "8086:2668"
 NIC_ID, TWIN_ID, NVME_ID = "8086:100e", "8086:10d3", "1b36:0010"
