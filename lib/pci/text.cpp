@@ -47,6 +47,15 @@ std::string escaped(char c) {
     }
 }
 
+/// Takes the next character of the text.
+void appendNext(std::string_view text, std::size_t& at, std::string& out) {
+    const std::size_t length = printableSequence(text.substr(at));
+    if (length == 0)
+        out += escaped(text[at++]);
+    out += text.substr(at, length);
+    at += length;
+}
+
 } // namespace
 
 std::string quote(std::string_view text) {
@@ -54,17 +63,18 @@ std::string quote(std::string_view text) {
     for (std::size_t i = 0; i < text.size();) {
         if (i >= longestQuote)
             return out + "...\"";
-        const std::size_t length = printableSequence(text.substr(i));
-        if (length == 0) {
-            out += escaped(text[i++]);
-            continue;
-        }
         if (text[i] == '"' || text[i] == '\\')
             out += '\\';
-        out += text.substr(i, length);
-        i += length;
+        appendNext(text, i, out);
     }
     return out + '"';
+}
+
+std::string printable(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size();)
+        appendNext(text, i, out);
+    return out;
 }
 
 std::vector<std::string_view> split(std::string_view text, char separator) {

@@ -16,6 +16,10 @@ namespace vfiobind {
 /// with `...`.
 std::string quote(std::string_view text);
 
+/// The same escapes without the quotes and whole: for a text that is a sentence already, but has parts of a
+/// file in it.
+std::string printable(std::string_view text);
+
 /// The parts between the separators; one more than there are separators.
 std::vector<std::string_view> split(std::string_view text, char separator);
 

@@ -36,6 +36,12 @@ TEST(Text, QuotesForOneLineOfValidUtf8) {
         EXPECT_EQ(quote(row.text), row.quoted);
 }
 
+TEST(Text, MakesSentencesPrintable) {
+    EXPECT_EQ(printable("saw \"\\\" and\n" + std::string(100, 'x')),
+              "saw \"\\\" and\\n" + std::string(100, 'x'));
+    EXPECT_EQ(printable("\x1b]0;ü\xff"), "\\x1b]0;ü\\xff");
+}
+
 TEST(Text, Splits) {
     using Parts = std::vector<std::string_view>;
     EXPECT_EQ(split("", ':'), Parts{""});

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "config/rule_settings.h"
+
+#include "pci/text.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+namespace vfiobind {
+
+namespace {
+
+/// Whether whatever has the value of `narrow` has that of `wide`, too.
+template <typename T>
+bool coversValue(const std::optional<T>& wide, const std::optional<T>& narrow) {
+    return !wide || wide == narrow;
+}
+
+bool coversClass(const IdPattern& wide, const IdPattern& narrow) {
+    return !wide.classValue || (narrow.classValue && (wide.classMask & ~narrow.classMask) == 0 &&
+                                ((*wide.classValue ^ *narrow.classValue) & wide.classMask) == 0);
+}
+
+bool covers(const IdPattern& wide, const IdPattern& narrow) {
+    return coversValue(wide.vendor, narrow.vendor) && coversValue(wide.device, narrow.device) &&
+           coversClass(wide, narrow) && coversValue(wide.progIf, narrow.progIf);
+}
+
+bool covers(const SubsystemPattern& wide, const SubsystemPattern& narrow) {
+    return coversValue(wide.vendor, narrow.vendor) && coversValue(wide.device, narrow.device);
+}
+
+/// Whether every device that the narrow selector matches is matched by the wide one.
+bool covers(const Selector& wide, const Selector& narrow) {
+    return coversValue(wide.address, narrow.address) && coversValue(wide.path, narrow.path) &&
+           (!wide.id || (narrow.id && covers(*wide.id, *narrow.id))) &&
+           (!wide.subsystem || (narrow.subsystem && covers(*wide.subsystem, *narrow.subsystem)));
+}
+
+std::string nameOf(const RuleText& rule) {
+    return rule.name.empty() ? "without a name" : quote(rule.name);
+}
+
+/// The place and the text of one selector of a rule.
+struct Claim {
+    const RuleText* rule;
+    const Selector* selector;
+    const SourceLocation* where;
+};
+
+/// The first of the earlier claims, of other rules, to a device that this one claims as well.
+const Claim* findRival(const Claim& claim, const std::vector<Claim>& earlier) {
+    for (const Claim& other : earlier) {
+        // Of a rule that is there twice, it is said already that its name is.
+        const bool sameName = !claim.rule->name.empty() && claim.rule->name == other.rule->name;
+        if (other.rule != claim.rule && !sameName &&
+            (covers(*claim.selector, *other.selector) || covers(*other.selector, *claim.selector)))
+            return &other;
+    }
+    return nullptr;
+}
+
+ConfigError contradiction(const Claim& claim, const Claim& rival) {
+    const std::string with = *claim.selector == *rival.selector ? "" : " with " + rival.selector->str();
+    return {*claim.where,
+            fmt::format("{} is claimed by rule {}, and by rule {} at {}{}: a device belongs to one rule "
+                        "only, take it out of one of them",
+                        claim.selector->str(), nameOf(*claim.rule), nameOf(*rival.rule), rival.where->str(),
+                        with)};
+}
+
+} // namespace
+
+std::vector<ConfigError> findContradictions(const std::vector<RuleText>& rules) {
+    std::vector<ConfigError> errors;
+    std::map<std::string_view, const RuleText*> names;
+    std::vector<Claim> claims;
+    for (const RuleText& rule : rules) {
+        if (!rule.name.empty()) {
+            const auto [first, isNew] = names.emplace(rule.name, &rule);
+            if (!isNew)
+                errors.push_back(
+                    {rule.nameWhere,
+                     fmt::format("the rule name {} is taken already at {}: give one of them another name",
+                                 quote(rule.name), first->second->nameWhere.str())});
+        }
+        for (std::size_t i = 0; i < rule.devices.size(); ++i) {
+            const Claim claim{&rule, &rule.devices[i], &rule.deviceWhere[i]};
+            if (const Claim* rival = findRival(claim, claims))
+                errors.push_back(contradiction(claim, *rival));
+            claims.push_back(claim);
+        }
+    }
+    return errors;
+}
+
+} // namespace vfiobind

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "config/config.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+namespace vfiobind {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+class Descriptor {
+public:
+    /// O_NONBLOCK, so that a FIFO put there by mistake does not keep the daemon from starting.
+    explicit Descriptor(const std::string& path) :
+        fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
+    ~Descriptor() {
+        if (fd_ >= 0)
+            ::close(fd_);
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    int get() const { return fd_; }
+
+private:
+    int fd_;
+};
+
+/// The content, or the errno.
+std::expected<std::string, int> readFile(const std::string& path) {
+    const Descriptor file(path);
+    if (file.get() < 0)
+        return std::unexpected(errno);
+    std::string content;
+    std::array<char, 4096> chunk;
+    for (;;) {
+        const ssize_t got = ::read(file.get(), chunk.data(), chunk.size());
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return std::unexpected(errno);
+        if (got == 0)
+            return content;
+        content.append(chunk.data(), static_cast<std::size_t>(got));
+    }
+}
+
+ConfigError cannotRead(const std::string& path, int code) {
+    const char* name = strerrorname_np(code);
+    const char* description = strerrordesc_np(code);
+    return {{path, 0, 0},
+            fmt::format("cannot be read: {} ({}); make it a file that root can read, or remove it",
+                        name ? name : std::to_string(code), description ? description : "unknown error")};
+}
+
+/// The drop-ins in order of name. Hidden files are editors' and package managers' own.
+std::vector<std::string> listDropIns(const std::string& directory, std::vector<ConfigError>& errors) {
+    std::vector<std::string> files;
+    std::error_code error;
+    for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
+         entry.increment(error)) {
+        const std::string name = entry->path().filename().string();
+        if (name.ends_with(".toml") && !name.starts_with('.'))
+            files.push_back(directory + "/" + name);
+    }
+    if (error && error.value() != ENOENT)
+        errors.push_back(cannotRead(directory, error.value()));
+    std::ranges::sort(files);
+    return files;
+}
+
+} // namespace
+
+std::string dropInDirectory(const std::string& mainFile) {
+    constexpr std::string_view suffix = ".toml";
+    const bool toml = mainFile.ends_with(suffix);
+    return mainFile.substr(0, mainFile.size() - (toml ? suffix.size() : 0)) + ".d";
+}
+
+std::expected<Policy, std::vector<ConfigError>> loadPolicy(const std::string& mainFile) {
+    std::vector<ConfigError> errors;
+    std::vector<ConfigText> texts;
+    const auto add = [&](const std::string& path, bool mayBeMissing) {
+        auto content = readFile(path);
+        if (content)
+            texts.push_back({path, std::move(*content)});
+        else if (!mayBeMissing || content.error() != ENOENT)
+            errors.push_back(cannotRead(path, content.error()));
+    };
+    add(mainFile, true);
+    for (const auto& path : listDropIns(dropInDirectory(mainFile), errors))
+        add(path, false);
+
+    auto policy = parsePolicy(texts);
+    if (errors.empty())
+        return policy;
+    if (!policy)
+        errors.insert(errors.end(), policy.error().begin(), policy.error().end());
+    return std::unexpected(std::move(errors));
+}
+
+} // namespace vfiobind

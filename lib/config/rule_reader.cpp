@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "config/rule_reader.h"
+
+#include "config/blocker_codes.h"
+#include "config/timespan.h"
+#include "config/words.h"
+#include "pci/text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace vfiobind {
+
+namespace {
+
+constexpr std::string_view ruleTitle = "[[bind]]";
+constexpr std::array<std::string_view, 10> ruleKeys{"name",  "devices", "driver", "method",    "allow",
+                                                    "count", "node",    "keep",   "sriov-vfs", "timeout"};
+constexpr std::array<std::string_view, 4> selectorKeys{"address", "id", "subsystem", "path"};
+constexpr std::array<std::string_view, 3> nodeKeys{"owner", "group", "mode"};
+constexpr std::array<std::string_view, 2> methods{"override", "new-id"};
+
+constexpr std::string_view devicesExample = R"(devices = ["10de:1284"])";
+constexpr std::string_view allowExample = R"(allow = ["boot-display"])";
+constexpr std::string_view nodeExample = R"(node = { group = "kvm", mode = "0660" })";
+
+/// PCI has 2^16 functions in a domain; more of anything is a slip.
+constexpr std::int64_t mostDevices = 65535;
+
+bool isLetter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+bool isDigit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+/// Letters, digits, `-` and `_`: also what a file name and a udev rule can have without quoting.
+bool isWord(std::string_view text, std::size_t longest) {
+    return !text.empty() && text.size() <= longest && std::ranges::all_of(text, [](char c) {
+        return isLetter(c) || isDigit(c) || c == '-' || c == '_';
+    });
+}
+
+/// A user's or group's name as useradd(8) takes it, or its number.
+bool isAccount(std::string_view text) {
+    if (text.empty() || text.size() > 32)
+        return false;
+    if (std::ranges::all_of(text, isDigit))
+        return text.size() <= 9;
+    return (isLetter(text[0]) || text[0] == '_') && std::ranges::all_of(text, [](char c) {
+               return isLetter(c) || isDigit(c) || c == '-' || c == '_' || c == '.';
+           });
+}
+
+bool isMode(std::string_view text) {
+    return text.size() == 4 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '7'; });
+}
+
+std::optional<std::string> readDriver(TomlReader& reader, const toml::table& table) {
+    auto driver = reader.string(table, "driver", R"(driver = "vfio-pci")");
+    if (!driver)
+        return std::nullopt;
+    if (isWord(driver->value, 64))
+        return driver->value;
+    reader.error(driver->where,
+                 fmt::format("{} is no driver: write \"auto\" or a driver's name of letters, digits, - "
+                             "and _, as in \"vfio-pci\"",
+                             quote(driver->value)));
+    return std::nullopt;
+}
+
+std::optional<Method> readMethod(TomlReader& reader, const toml::table& table) {
+    const auto method = reader.string(table, "method", R"(method = "override")");
+    if (!method)
+        return std::nullopt;
+    if (method->value == "override")
+        return Method::driverOverride;
+    if (method->value == "new-id")
+        return Method::newId;
+    reader.error(method->where, fmt::format("unknown method {}: {}", quote(method->value),
+                                            didYouMeanOrOneOf(method->value, methods)));
+    return std::nullopt;
+}
+
+/// The sentence on a code that `allow` cannot have; empty for one that it can.
+std::string refuseCode(std::string_view code) {
+    std::vector<std::string_view> all;
+    std::vector<std::string_view> allowable;
+    for (const auto& known : blockerCodes) {
+        all.push_back(known.name);
+        if (known.allowable)
+            allowable.push_back(known.name);
+    }
+    const BlockerCode* known = findBlockerCode(code);
+    if (known && known->allowable)
+        return {};
+    if (known)
+        return fmt::format(
+            "{} cannot be allowed: the kernel would refuse anyway, or the wrong device would be taken; "
+            "take it out and remove the cause",
+            quote(code));
+    auto advice = didYouMean(code, all);
+    if (advice.empty())
+        advice = fmt::format("the nearest are {}", fmt::join(nearest(code, allowable, 3), ", "));
+    else if (!findBlockerCode(nearest(code, all, 1)[0])->allowable)
+        advice += " It cannot be allowed, though";
+    return fmt::format("unknown blocker code {}: {}", quote(code), advice);
+}
+
+std::optional<std::vector<std::string>> readAllow(TomlReader& reader, const toml::table& table) {
+    const auto* list = reader.array(table, "allow", allowExample);
+    if (!list)
+        return std::nullopt;
+    std::vector<std::string> codes;
+    for (const auto& node : *list) {
+        auto code = reader.element(node, "allow", allowExample);
+        if (!code)
+            continue;
+        if (auto error = refuseCode(code->value); !error.empty())
+            reader.error(code->where, std::move(error));
+        else if (std::ranges::find(codes, code->value) == codes.end())
+            codes.push_back(std::move(code->value));
+    }
+    return codes;
+}
+
+std::optional<NodeAccess> readNode(TomlReader& reader, const toml::table& table) {
+    const auto* node = reader.table(table, "node", nodeExample);
+    if (!node)
+        return std::nullopt;
+    reader.refuseUnknown(*node, "node", nodeKeys);
+    if (node->empty())
+        reader.error(*node, fmt::format("node says nothing: write who may open it, as in {}", nodeExample));
+    const auto account = [&](std::string_view key, std::string_view example) {
+        auto name = reader.string(*node, key, example);
+        if (name && !isAccount(name->value))
+            reader.error(name->where,
+                         fmt::format("{} is no {}: write a name of letters, digits, -, _ and ., or a number",
+                                     quote(name->value), key == "owner" ? "user" : "group"));
+        return name ? name->value : std::string{};
+    };
+    NodeAccess access;
+    access.owner = account("owner", R"(node = { owner = "libvirt-qemu" })");
+    access.group = account("group", R"(node = { group = "kvm" })");
+    if (const auto mode = reader.string(*node, "mode", R"(node = { mode = "0660" })")) {
+        if (!isMode(mode->value))
+            reader.error(mode->where, fmt::format("{} is no mode: write four octal digits, as in \"0660\"",
+                                                  quote(mode->value)));
+        access.mode = mode->value;
+    }
+    return access;
+}
+
+std::optional<std::chrono::milliseconds> readTimeout(TomlReader& reader, const toml::table& table) {
+    const auto text = reader.string(table, "timeout", R"(timeout = "30s")");
+    if (!text)
+        return std::nullopt;
+    const auto span = parseTimespan(text->value);
+    if (span)
+        return *span;
+    reader.error(text->where, span.error());
+    return std::nullopt;
+}
+
+RuleSettings readSettings(TomlReader& reader, const toml::table& table) {
+    RuleSettings settings;
+    settings.driver = readDriver(reader, table);
+    settings.method = readMethod(reader, table);
+    settings.allow = readAllow(reader, table);
+    settings.count = reader.number(table, "count", "count = 1", 1, mostDevices);
+    settings.node = readNode(reader, table);
+    settings.keep = reader.boolean(table, "keep", "keep = true");
+    settings.sriovVfs = reader.number(table, "sriov-vfs", "sriov-vfs = 4", 0, mostDevices);
+    settings.timeout = readTimeout(reader, table);
+    return settings;
+}
+
+/// Reads one key of a selector's table with the parser for its kind; false if it is there and wrong.
+template <typename T, typename Parse>
+bool readPart(TomlReader& reader, const toml::table& table, std::string_view key, std::string_view example,
+              std::optional<T>& part, Parse parse) {
+    if (!table.contains(key))
+        return true;
+    const auto text = reader.string(table, key, example);
+    if (!text)
+        return false;
+    auto parsed = parse(text->value);
+    if (!parsed) {
+        reader.error(text->where, parsed.error());
+        return false;
+    }
+    part = std::move(*parsed);
+    return true;
+}
+
+std::optional<Selector> readSelectorTable(TomlReader& reader, const toml::table& table) {
+    reader.refuseUnknown(table, "a selector", selectorKeys);
+    if (table.empty()) {
+        reader.error(table,
+                     R"(a selector without keys names nothing: write { address = "0000:01:00.0" }, or one )"
+                     "or more of id, subsystem and path");
+        return std::nullopt;
+    }
+    Selector selector;
+    bool good = readPart(reader, table, "address", R"({ address = "0000:01:00.0" })", selector.address,
+                         Address::parse);
+    good &= readPart(reader, table, "id", R"({ id = "10de:1284" })", selector.id, IdPattern::parse);
+    good &= readPart(reader, table, "subsystem", R"({ subsystem = "8086:00a2" })", selector.subsystem,
+                     SubsystemPattern::parse);
+    good &=
+        readPart(reader, table, "path", R"({ path = "0000:00/01.0/00.0" })", selector.path, parseBridgePath);
+    if (!good || selector == Selector{})
+        return std::nullopt;
+    return selector;
+}
+
+std::optional<Selector> readSelector(TomlReader& reader, const toml::node& node) {
+    if (const auto* table = node.as_table())
+        return readSelectorTable(reader, *table);
+    const auto* text = node.as_string();
+    if (!text) {
+        reader.wrongType(node, "what devices lists", "a string or a table", devicesExample);
+        return std::nullopt;
+    }
+    const auto selector = Selector::parse(text->get());
+    if (selector)
+        return *selector;
+    reader.error(node, selector.error());
+    return std::nullopt;
+}
+
+void readName(TomlReader& reader, const toml::table& table, RuleText& rule) {
+    const auto name = reader.string(table, "name", R"(name = "guest-gpu")");
+    if (!table.contains("name"))
+        reader.error(table, R"([[bind]] has no name: add one, as in name = "guest-gpu")");
+    if (!name)
+        return;
+    rule.nameWhere = name->where;
+    // It becomes a file's name, too: NAME_MAX.
+    if (isWord(name->value, 255))
+        rule.name = name->value;
+    else
+        reader.error(name->where,
+                     fmt::format("{} is no rule name: write up to 255 letters, digits, - and _, as in "
+                                 "\"guest-gpu\"",
+                                 quote(name->value)));
+}
+
+void readDevices(TomlReader& reader, const toml::table& table, RuleText& rule) {
+    const auto* list = reader.array(table, "devices", devicesExample);
+    if (!table.contains("devices"))
+        reader.error(table, fmt::format("[[bind]] has no devices: add them, as in {}", devicesExample));
+    if (!list)
+        return;
+    if (list->empty())
+        reader.error(*list, fmt::format("devices is empty: name at least one, as in {}", devicesExample));
+    for (const auto& node : *list) {
+        if (auto selector = readSelector(reader, node)) {
+            rule.devices.push_back(std::move(*selector));
+            rule.deviceWhere.push_back(reader.where(node.source()));
+        }
+    }
+}
+
+} // namespace
+
+RuleText readRule(TomlReader& reader, const toml::table& table) {
+    RuleText rule;
+    rule.where = reader.where(table.source());
+    reader.refuseUnknown(table, ruleTitle, ruleKeys);
+    readName(reader, table, rule);
+    readDevices(reader, table, rule);
+    rule.settings = readSettings(reader, table);
+    return rule;
+}
+
+RuleSettings readDefaults(TomlReader& reader, const toml::table& table) {
+    for (const std::string_view own : {"name", "devices"})
+        if (const auto* node = table.get(own))
+            reader.error(*node, fmt::format("{} cannot have a default: write it in each [[bind]]", own));
+    reader.refuseUnknown(table, "[defaults]", ruleKeys);
+    return readSettings(reader, table);
+}
+
+} // namespace vfiobind
