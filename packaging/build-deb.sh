@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Builds the Debian packages from the working tree as it is (files that git knows or would add).
+# Builds the Debian packages from the working tree as it is.
 #
 #   packaging/build-deb.sh [OUTDIR]     default: build/deb in the source tree
 #
@@ -43,12 +43,10 @@ if command -v ccache >/dev/null; then
     export CCACHE_DIR
 fi
 
-# Build results are ignored by git and thus stay out; dpkg-buildpackage wants debian/ at the top.
-command -v git >/dev/null || fail "git is needed to tell sources from build results: apt-get install git"
-git -c safe.directory="$source_dir" -C "$source_dir" ls-files -z --cached --others --exclude-standard |
-    (cd "$source_dir" && while IFS= read -r -d '' file; do [ ! -e "$file" ] || printf '%s\0' "$file"; done) |
-    tar -C "$source_dir" --null --files-from=- --create --file=- |
-    tar -C "$tree" --extract --file=-
+# dpkg-buildpackage wants debian/ at the top. Builds, and what a package build leaves, are no sources.
+tar -C "$source_dir" --create --file=- --anchored --exclude='./build*' --exclude=./.git \
+    --exclude="./${out_dir#"$source_dir"/}" \
+    --no-anchored --exclude=__pycache__ . | tar -C "$tree" --extract --file=-
 mv "$tree/packaging/debian" "$tree/debian"
 cd "$tree"
 

@@ -248,14 +248,14 @@ build_package() {
 }
 
 part_deb() {
-    need_to_build deb && need deb git lintian || return
+    need_to_build deb && need deb lintian || return
     build_package || return
     check 'lintian' lintian --fail-on error,warning --allow-root "${package%.deb}.changes"
 }
 
 part_vm() {
     local log=$logs/vm.log summary
-    need_to_build vm && need vm git python3 qemu-system-x86 qemu-utils mmdebstrap e2fsprogs || return
+    need_to_build vm && need vm python3 qemu-system-x86 qemu-utils mmdebstrap e2fsprogs || return
     build_package || return
     # The suite's own last line is left out: one sum ends the run.
     timeout --kill-after=60 2700 python3 "$top/tests/vm/run.py" --deb "$package" 2>&1 </dev/null | tee "$log" |
@@ -299,7 +299,7 @@ part_bench() {
         fail_with 'bench: tests/bench/run.py is not there'
         return
     fi
-    need_to_build bench && need bench git python3 qemu-system-x86 qemu-utils mmdebstrap e2fsprogs || return
+    need_to_build bench && need bench python3 qemu-system-x86 qemu-utils mmdebstrap e2fsprogs || return
     build_package || return
     check 'bench' python3 "$top/tests/bench/run.py" --deb "$package"
     cat "$logs/bench.log"
