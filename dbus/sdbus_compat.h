@@ -119,6 +119,13 @@ inline std::string currentSender(const sdbus::IObject& object) {
 #endif
 }
 
+/// Version 1 subscribes to the signals of a proxy only with this; version 2 has done so at once.
+inline void finishRegistration([[maybe_unused]] sdbus::IProxy& proxy) {
+#if VFIO_BIND_SDBUS_MAJOR < 2
+    proxy.finishRegistration();
+#endif
+}
+
 /// Emits PropertiesChanged with the present values. Properties marked `const` in the XML must not be named.
 inline void emitPropertiesChanged(sdbus::IObject& object, std::string_view interface,
                                   const std::vector<PropertyName>& names) {

@@ -16,6 +16,8 @@ struct SourceLocation {
     std::string file;
     unsigned line = 0;   ///< from 1; 0 where unknown
     unsigned column = 0; ///< from 1
+
+    bool operator==(const SourceLocation&) const = default;
     std::string str() const; ///< `file:line:column`
 };
 
@@ -46,6 +48,8 @@ struct Rule {
     unsigned sriovVfs = 0;
     std::chrono::milliseconds timeout{30000};
     SourceLocation where;
+
+    bool operator==(const Rule&) const = default;
 };
 
 /// Options for the vfio modules; unset is "leave as it is".
@@ -62,6 +66,7 @@ struct Policy {
     std::vector<Rule> rules;
     std::vector<std::string> files; ///< the files that were read, in order
 
+    bool operator==(const Policy&) const = default;
     const Rule* find(std::string_view name) const;
 };
 
