@@ -8,7 +8,7 @@ from scenarios_bind import BOUND
 
 
 def ctl(guest, arguments, code):
-    result = guest.run(f"vfio-bindctl {arguments}", 60, check=False)
+    result = guest.run(f"COLUMNS=80 vfio-bindctl {arguments}", 60, check=False)
     expect(result.code == code, f"exit code {result.code} instead of {code}: {result}")
     return result.stdout + result.stderr
 

@@ -74,12 +74,13 @@ def bind(guest, config):
 def prompt(machine):
     """The user's terminal becomes the guest's second serial console until the shell there ends."""
     size = os.get_terminal_size()
-    machine.run(f"stty -F /dev/ttyS1 rows {size.lines} cols {size.columns}", check=False)
     channel = machine.console_socket()
     term = shlex.quote(os.environ.get("TERM", "vt100"))
     shell = machine.start_stream(
         "systemd-run --wait --collect --quiet -p StandardInput=tty-force -p StandardOutput=tty -p StandardError=tty "
-        f"-p TTYPath=/dev/ttyS1 -E TERM={term} -E HOME=/root --working-directory=/root bash -l")
+        f"-p TTYPath=/dev/ttyS1 -E TERM={term} -E HOME=/root --working-directory=/root "
+        # A serial line does not tell the size of the terminal at its other end.
+        f"sh -c 'stty rows {size.lines} cols {size.columns}; exec bash -l'")
     before = termios.tcgetattr(sys.stdin)
     try:
         tty.setraw(sys.stdin)
