@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "options.h"
+
+#include "config/blocker_codes.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <fmt/format.h>
+#include <sstream>
+
+namespace vfiobind::ctl {
+
+namespace {
+
+constexpr const char* targetHelp = "PCI address (0000:01:00.0), rule name, id (10de:1284) or group/22";
+
+/// Empty if the code may be allowed, else a sentence: the way of CLI11's validators.
+std::string checkBlockerCode(const std::string& code) {
+    const BlockerCode* known = findBlockerCode(code);
+    if (known == nullptr) {
+        std::string names;
+        for (const BlockerCode& each : blockerCodes)
+            if (each.allowable)
+                names += (names.empty() ? "" : ", ") + std::string(each.name);
+        return fmt::format("there is no blocker '{}'; those that can be allowed are {}", code, names);
+    }
+    if (!known->allowable)
+        return fmt::format(
+            "{} cannot be allowed: the kernel would refuse anyway, or the wrong device would be taken", code);
+    return {};
+}
+
+class Parser {
+public:
+    Parser();
+    std::variant<Options, ParseEnd> parse(const std::vector<std::string>& arguments);
+
+private:
+    CLI::App* subcommand(Command command, const std::string& name, const std::string& help);
+    void addBindOptions(CLI::App& sub);
+    void addAllow(CLI::App& sub);
+    ParseEnd endOf(const CLI::ParseError& error) const;
+
+    CLI::App app_{"Shows which IOMMU groups belong to VFIO, and hands them over and back.", "vfio-bindctl"};
+    Options options_;
+};
+
+CLI::App* Parser::subcommand(Command command, const std::string& name, const std::string& help) {
+    CLI::App* sub = app_.add_subcommand(name, help);
+    sub->callback([this, command] { options_.command = command; });
+    sub->fallthrough();
+    return sub;
+}
+
+void Parser::addAllow(CLI::App& sub) {
+    sub.add_option("--allow", options_.allow, "take a blocker on oneself, by code; may be repeated")
+        ->type_name("CODE")
+        ->allow_extra_args(false)
+        ->check(CLI::Validator(checkBlockerCode, ""));
+}
+
+void Parser::addBindOptions(CLI::App& sub) {
+    addAllow(sub);
+    sub.add_option("--driver", options_.driver, "driver to bind (default: what the rule says, else auto)")
+        ->type_name("NAME");
+    sub.add_option("--method", options_.method, "override or new-id")
+        ->type_name("NAME")
+        ->check(CLI::IsMember({"override", "new-id"}));
+    sub.add_flag("--persist", options_.persist, "also write a drop-in under /etc/vfio-bind.d/");
+}
+
+Parser::Parser() {
+    app_.require_subcommand(0, 1);
+    app_.set_version_flag("--version", std::string("vfio-bindctl ") + VFIO_BIND_VERSION);
+    app_.add_flag("--json", options_.json, "print JSON");
+    app_.add_flag("--session", options_.session, "use the session bus");
+    app_.add_option("-H,--host", options_.host, "use the system bus of another machine, over ssh")
+        ->type_name("[USER@]HOST")
+        ->excludes("--session");
+    app_.add_flag("-a,--all", options_.all, "status: also show groups that are with their native drivers");
+    app_.get_formatter()->column_width(26);
+
+    subcommand(Command::status, "status", "show groups and devices (the default)");
+    CLI::App* show = subcommand(Command::show, "show", "show everything about a target");
+    CLI::App* bind = subcommand(Command::bind, "bind", "hand the target's groups to VFIO");
+    CLI::App* release =
+        subcommand(Command::release, "release", "give the target's groups back to their native drivers");
+    CLI::App* check = subcommand(Command::check, "check", "say what bind would do, and do nothing");
+    subcommand(Command::reload, "reload", "have the daemon read its configuration again");
+    subcommand(Command::watch, "watch", "print changes as they come");
+    subcommand(Command::completeTargets, "complete-targets", "list targets for shell completion")->group("");
+
+    for (CLI::App* sub : {show, bind, release, check})
+        sub->add_option("TARGET", options_.target, targetHelp)->required()->type_name("");
+    for (CLI::App* sub : {bind, release})
+        sub->add_flag("--no-wait", options_.noWait, "do not wait for the jobs");
+    addBindOptions(*bind);
+    addBindOptions(*check);
+    addAllow(*release);
+    release->add_flag("--persist", options_.persist,
+                      "also take it out of the drop-in that bind --persist wrote");
+}
+
+ParseEnd Parser::endOf(const CLI::ParseError& error) const {
+    std::ostringstream out;
+    std::ostringstream err;
+    if (app_.exit(error, out, err) == 0)
+        return {out.str(), {}, ExitCode::done};
+    return {{}, fmt::format("vfio-bindctl: {}\nSee vfio-bindctl --help.\n", error.what()), ExitCode::usage};
+}
+
+std::variant<Options, ParseEnd> Parser::parse(const std::vector<std::string>& arguments) {
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend()); // the order that CLI11 takes
+    try {
+        app_.parse(reversed);
+        if (options_.all && options_.command != Command::status)
+            throw CLI::ExcludesError("--all", "any command but status");
+    } catch (const CLI::ParseError& error) {
+        return endOf(error);
+    }
+    return options_;
+}
+
+} // namespace
+
+std::variant<Options, ParseEnd> parseCommandLine(const std::vector<std::string>& arguments) {
+    return Parser().parse(arguments);
+}
+
+} // namespace vfiobind::ctl

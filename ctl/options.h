@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// The command line of vfio-bindctl.
+#pragma once
+
+#include "exit_code.h"
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace vfiobind::ctl {
+
+enum class Command { status, show, bind, release, check, reload, watch, completeTargets };
+
+struct Options {
+    Command command = Command::status;
+    std::string target;
+    std::vector<std::string> allow;
+    std::optional<std::string> driver;
+    std::optional<std::string> method;
+    std::optional<std::string> host; ///< `[user@]machine`
+    bool persist = false;
+    bool noWait = false;
+    bool all = false;
+    bool json = false;
+    bool session = false;
+};
+
+/// The command line asks for nothing to be done: the text to print, and how to end.
+struct ParseEnd {
+    std::string out;
+    std::string err;
+    ExitCode code = ExitCode::done;
+};
+
+/// Reads the arguments after the program's name.
+std::variant<Options, ParseEnd> parseCommandLine(const std::vector<std::string>& arguments);
+
+} // namespace vfiobind::ctl

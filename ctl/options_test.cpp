@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "options.h"
+
+#include "exit_code.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace vfiobind::ctl {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+Options parsed(const std::vector<std::string>& arguments) {
+    const auto result = parseCommandLine(arguments);
+    if (const auto* end = std::get_if<ParseEnd>(&result)) {
+        ADD_FAILURE() << end->err << end->out;
+        return {};
+    }
+    return std::get<Options>(result);
+}
+
+ParseEnd refused(const std::vector<std::string>& arguments) {
+    const auto result = parseCommandLine(arguments);
+    if (std::holds_alternative<Options>(result)) {
+        ADD_FAILURE() << "was taken";
+        return {};
+    }
+    return std::get<ParseEnd>(result);
+}
+
+TEST(CommandLine, StatusIsTheDefault) {
+    EXPECT_EQ(parsed({}).command, Command::status);
+    EXPECT_TRUE(parsed({"--json"}).json);
+    EXPECT_TRUE(parsed({"--all"}).all);
+    EXPECT_TRUE(parsed({"status", "-a"}).all);
+}
+
+TEST(CommandLine, BindTakesTheOptionsOfTheApi) {
+    const Options options =
+        parsed({"bind", "01:00.0", "--allow", "boot-display", "--allow", "console", "--driver", "vfio-pci",
+                "--method", "new-id", "--persist", "--no-wait", "--json"});
+    EXPECT_EQ(options.command, Command::bind);
+    EXPECT_EQ(options.target, "01:00.0");
+    EXPECT_THAT(options.allow, ElementsAre("boot-display", "console"));
+    EXPECT_EQ(options.driver, "vfio-pci");
+    EXPECT_EQ(options.method, "new-id");
+    EXPECT_TRUE(options.persist && options.noWait && options.json);
+}
+
+TEST(CommandLine, AnAllowedCodeDoesNotSwallowTheTarget) {
+    const Options options = parsed({"bind", "--allow", "console", "guest-gpu"});
+    EXPECT_THAT(options.allow, ElementsAre("console"));
+    EXPECT_EQ(options.target, "guest-gpu");
+}
+
+TEST(CommandLine, TargetsThatBeginWithAColonArePositional) {
+    EXPECT_EQ(parsed({"check", "::0300"}).target, "::0300");
+    EXPECT_EQ(parsed({"check", ":::02"}).target, ":::02");
+}
+
+TEST(CommandLine, GlobalOptionsStandBeforeOrAfterTheCommand) {
+    EXPECT_TRUE(parsed({"--session", "reload"}).session);
+    EXPECT_TRUE(parsed({"reload", "--session"}).session);
+    EXPECT_EQ(parsed({"show", "x", "--host", "root@box"}).host, "root@box");
+}
+
+TEST(CommandLine, WrongOnesEndWithUsage) {
+    for (const std::vector<std::string>& arguments :
+         std::vector<std::vector<std::string>>{{"bind"},
+                                               {"frobnicate"},
+                                               {"bind", "a", "b"},
+                                               {"status", "--driver", "x"},
+                                               {"release", "a", "--driver", "x"},
+                                               {"bind", "a", "--method", "magic"},
+                                               {"bind", "a", "--all"},
+                                               {"--all", "reload"},
+                                               {"check", "a", "--no-wait"},
+                                               {"--session", "--host", "box"},
+                                               {"status", "reload"}}) {
+        const ParseEnd end = refused(arguments);
+        EXPECT_EQ(end.code, ExitCode::usage);
+        EXPECT_THAT(end.err, testing::StartsWith("vfio-bindctl: "));
+        EXPECT_TRUE(end.out.empty());
+    }
+}
+
+TEST(CommandLine, BlockerCodesAreChecked) {
+    EXPECT_THAT(refused({"bind", "a", "--allow", "mountd"}).err, HasSubstr("there is no blocker 'mountd'"));
+    EXPECT_THAT(refused({"bind", "a", "--allow", "mountd"}).err, HasSubstr("mounted"));
+    EXPECT_THAT(refused({"bind", "a", "--allow", "no-iommu"}).err, HasSubstr("no-iommu cannot be allowed"));
+}
+
+TEST(CommandLine, HelpAndVersionEndWell) {
+    EXPECT_EQ(refused({"--help"}).code, ExitCode::done);
+    EXPECT_THAT(refused({"bind", "--help"}).out, HasSubstr("--allow"));
+    EXPECT_EQ(refused({"--version"}).out, "vfio-bindctl " VFIO_BIND_VERSION "\n");
+    EXPECT_EQ(refused({"--help"}).out.find("complete-targets"), std::string::npos);
+}
+
+TEST(ExitCodes, FollowTheErrorNames) {
+    for (const char* name : {"Blocked", "NotViable", "InUse", "DriverMissing"})
+        EXPECT_EQ(exitCodeFor(std::string("org.vfiobind1.Error.") + name), ExitCode::blocked) << name;
+    for (const char* name :
+         {"NoSuchDevice", "NoSuchGroup", "NoSuchRule", "Busy", "KernelRefused", "ConfigInvalid", "ReadOnly"})
+        EXPECT_EQ(exitCodeFor(std::string("org.vfiobind1.Error.") + name), ExitCode::failed) << name;
+    EXPECT_EQ(exitCodeFor("org.vfiobind1.Error.InvalidArgument"), ExitCode::usage);
+    EXPECT_EQ(exitCodeFor("org.freedesktop.DBus.Error.AccessDenied"), ExitCode::failed);
+    for (const char* name : {"ServiceUnknown", "NoReply", "NoServer", "Disconnected", "Spawn.ChildExited"})
+        EXPECT_EQ(exitCodeFor(std::string("org.freedesktop.DBus.Error.") + name), ExitCode::noDaemon) << name;
+    EXPECT_EQ(exitCodeFor("org.freedesktop.systemd1.NoSuchUnit"), ExitCode::noDaemon);
+}
+
+} // namespace
+} // namespace vfiobind::ctl

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "render.h"
+
+#include "lines.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace vfiobind::ctl {
+
+namespace {
+
+constexpr unsigned indentColumns = 7;
+constexpr unsigned stateColumns = 10;
+
+using Groups = std::vector<const GroupState*>;
+
+void addHead(Lines& lines, const Snapshot& snapshot) {
+    const ManagerState& manager = snapshot.manager;
+    const bool none = manager.iommu.empty() || manager.iommu == "none";
+    lines.sentence(
+        0, fmt::format("vfio-bind {}, {}, {} in force", manager.version,
+                       none ? "no IOMMU" : "IOMMU: " + manager.iommu,
+                       manager.rules.size() == 1 ? "1 rule" : fmt::format("{} rules", manager.rules.size())));
+    if (!manager.configError.empty()) {
+        lines.sentence(0, "configuration error: " + manager.configError, Colour::red);
+        lines.sentence(0,
+                       manager.rules.empty() ? "No rule is in force until it is mended and reloaded."
+                                             : "The rules that were read before it are still in force.",
+                       Colour::red);
+    }
+    if (none)
+        lines.sentence(
+            0,
+            "There is no IOMMU, or it is off, so no device can be handed to VFIO. Switch on VT-d or AMD-Vi "
+            "(SVM, IOMMU) in the firmware, and on Intel boot with intel_iommu=on.",
+            Colour::yellow);
+    if (manager.noIommu)
+        lines.sentence(0, "vfio's unsafe no-IOMMU mode is on: devices are not isolated.", Colour::yellow);
+}
+
+void addDevice(Lines& lines, const DeviceState& device, unsigned driverColumns) {
+    const std::string driver = device.driver.empty() ? "-" : device.driver;
+    const std::string head =
+        fmt::format("{}{} [{}] {}", std::string(indentColumns, ' '), shortAddress(device.address),
+                    device.id(), pad(printable(driver), driverColumns));
+    const std::string name =
+        cut(printable(device.name()), lines.left(displayWidth(head) + 1), lines.style().unicode);
+    lines.raw(name.empty() ? head : head + " " + name);
+}
+
+void addJob(Lines& lines, const Snapshot& snapshot, const GroupState& group) {
+    const auto found = snapshot.jobs.find(group.job);
+    if (found == snapshot.jobs.end())
+        return;
+    const JobState& job = found->second;
+    std::string text = fmt::format("job {}: {}", job.id, job.kind);
+    if (!job.steps.empty())
+        text += fmt::format(", step {}: {}", job.steps.size(), job.steps.back().first);
+    lines.sentence(indentColumns, text, job.state == "stuck" ? Colour::red : Colour::none);
+}
+
+void addGroupNotes(Lines& lines, const Snapshot& snapshot, const GroupState& group) {
+    for (const BlockerState& blocker : group.blockers)
+        lines.sentence(indentColumns, blocker.code + ": " + blocker.sentence, Colour::yellow);
+    if (!group.lastError.empty())
+        lines.sentence(indentColumns, "last error: " + group.lastError, Colour::red);
+    if (group.state == "bound" && !group.viable)
+        lines.sentence(
+            indentColumns,
+            "not viable: a member has a driver that VFIO does not allow in the group, so a virtual machine "
+            "cannot open it",
+            Colour::yellow);
+    for (const HolderState& holder : group.holders)
+        lines.sentence(indentColumns, fmt::format("in use by {} (pid {})", holder.command, holder.pid));
+    addJob(lines, snapshot, group);
+}
+
+unsigned widestDriver(const Snapshot& snapshot, const Groups& groups) {
+    unsigned result = 1;
+    for (const GroupState* group : groups)
+        for (const DeviceState* device : snapshot.members(*group))
+            result = std::max(result, displayWidth(printable(device->driver)));
+    return std::min(result, 20U);
+}
+
+void addTable(Lines& lines, const Snapshot& snapshot, const Groups& groups) {
+    const Style& style = lines.style();
+    const unsigned driverColumns = widestDriver(snapshot, groups);
+    lines.raw(style.paint(Colour::bold, fmt::format("GROUP  {} RULE", pad("STATE", stateColumns))));
+    for (const GroupState* group : groups) {
+        const std::string state = printable(group->state);
+        const std::string rule =
+            cut(printable(group->rule), lines.left(indentColumns + stateColumns + 1), style.unicode);
+        // A line without a rule has no spaces at its end.
+        const std::string shown =
+            style.paint(stateColour(state), state) +
+            (rule.empty() ? ""
+                          : pad("", stateColumns + 1 - std::min(displayWidth(state), stateColumns)) + rule);
+        lines.raw(fmt::format("{:>5}  {}", group->number, shown));
+        for (const DeviceState* device : snapshot.members(*group))
+            addDevice(lines, *device, driverColumns);
+        addGroupNotes(lines, snapshot, *group);
+    }
+}
+
+/// Rules that take no group today (case 62) are said: a wrong digit in a selector looks just so.
+void addIdleRules(Lines& lines, const Snapshot& snapshot) {
+    for (const RuleState& rule : snapshot.manager.rules) {
+        const RuleMatches matches = matchesOf(snapshot, rule);
+        if (matches.wantsGroup)
+            continue;
+        const std::string selectors = fmt::format("{}", fmt::join(rule.selectors, ", "));
+        if (!matches.devices.empty()) {
+            std::vector<std::string> addresses;
+            for (const DeviceState* device : matches.devices)
+                addresses.push_back(device->address);
+            lines.sentence(0,
+                           fmt::format("Rule {} matches {}, but takes no IOMMU group today.", rule.name,
+                                       fmt::join(addresses, ", ")),
+                           Colour::yellow);
+        } else {
+            lines.sentence(
+                0,
+                fmt::format("Rule {} matches nothing today ({}); it waits for a device to be plugged in.",
+                            rule.name, selectors),
+                Colour::yellow);
+        }
+    }
+}
+
+void addGroupless(Lines& lines, const Snapshot& snapshot, bool all) {
+    const auto devices = snapshot.groupless();
+    if (devices.empty() || !all)
+        return;
+    lines.raw(lines.style().paint(Colour::bold, "Devices in no IOMMU group"));
+    unsigned driverColumns = 1;
+    for (const DeviceState* device : devices)
+        driverColumns = std::max(driverColumns, displayWidth(printable(device->driver)));
+    for (const DeviceState* device : devices)
+        addDevice(lines, *device, std::min(driverColumns, 20U));
+}
+
+} // namespace
+
+Colour stateColour(std::string_view state) {
+    if (state == "bound")
+        return Colour::green;
+    if (state == "partial" || state == "drifted" || state == "blocked")
+        return Colour::yellow;
+    if (state == "stuck")
+        return Colour::red;
+    return Colour::none;
+}
+
+std::string shortAddress(std::string_view address) {
+    if (address.starts_with("0000:"))
+        address.remove_prefix(5);
+    return std::string(address);
+}
+
+std::string renderStatus(const Snapshot& snapshot, const Style& style, bool all) {
+    Lines lines(style);
+    addHead(lines, snapshot);
+    Groups shown;
+    for (const GroupState* group : snapshot.groupsInOrder())
+        if (all || group->ofInterest())
+            shown.push_back(group);
+    if (!shown.empty()) {
+        lines.raw("");
+        addTable(lines, snapshot, shown);
+    }
+    lines.raw("");
+    addGroupless(lines, snapshot, all);
+    addIdleRules(lines, snapshot);
+    const std::size_t hidden = snapshot.groups.size() - shown.size();
+    if (shown.empty() && !snapshot.groups.empty())
+        lines.sentence(0, "No group is bound and no rule asks for one.");
+    if (hidden > 0)
+        lines.sentence(0, hidden == 1 ? "1 other group is native; --all shows it."
+                                      : fmt::format("{} other groups are native; --all shows them.", hidden));
+    std::string text = lines.take();
+    if (text.ends_with("\n\n"))
+        text.pop_back();
+    return text;
+}
+
+std::string renderCheck(const std::string& target, const CheckResult& check, const Style& style) {
+    Lines lines(style);
+    if (!check.possible)
+        lines.sentence(0, fmt::format("{} cannot be bound:", target), Colour::yellow);
+    else if (check.steps.empty())
+        lines.sentence(0, fmt::format("{} is as wanted, nothing would be done.", target), Colour::green);
+    else
+        lines.sentence(0, fmt::format("{} can be bound:", target), Colour::green);
+    for (const BlockerState& blocker : check.blockers)
+        lines.sentence(2, blocker.code + ": " + blocker.sentence, Colour::yellow);
+    for (const std::string& step : check.steps)
+        lines.sentence(2, step);
+    return lines.take();
+}
+
+} // namespace vfiobind::ctl
