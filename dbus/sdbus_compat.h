@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 #include <utility>
 #include <vector>
 
@@ -116,6 +117,18 @@ inline std::string currentSender(const sdbus::IObject& object) {
 #else
     const auto* const message = object.getCurrentlyProcessedMessage();
     return message != nullptr ? message->getSender() : std::string();
+#endif
+}
+
+/// The uid of the caller whose method call the object is just handling, asked of the bus; none when it is handling
+/// none. Throws sdbus::Error when the caller is gone.
+inline std::optional<uid_t> callerUid(const sdbus::IObject& object) {
+#if VFIO_BIND_SDBUS_MAJOR >= 2
+    const auto message = object.getCurrentlyProcessedMessage();
+    return message.isValid() ? std::optional(message.getCredsUid()) : std::nullopt;
+#else
+    const auto* const message = object.getCurrentlyProcessedMessage();
+    return message != nullptr ? std::optional(message->getCredsUid()) : std::nullopt;
 #endif
 }
 
