@@ -45,7 +45,7 @@ class Boot:
     devices: tuple[str, ...] = ROOT_PORTS + CARDS               # -device, in this order
     memory: int = 2048                                          # MiB
     cpus: int = 2
-    seconds: int = 180                                          # limit until the command channel answers
+    seconds: int = 300                                          # limit until the command channel answers
     extra: tuple[str, ...] = dataclasses.field(default=())      # further arguments of QEMU
 
 

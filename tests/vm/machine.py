@@ -56,11 +56,17 @@ def acceleration(image):
     verdict = cache_folder() / f"accel-{boot_id}"
     with contextlib.suppress(OSError):
         return verdict.read_text(encoding="ascii")
-    accel = "kvm" if _kvm_trial(image) else "tcg"
     for old in cache_folder().glob("accel-*"):
         old.unlink(missing_ok=True)
+    accel = "kvm" if _kvm_trial(image) else "tcg"
     verdict.write_text(accel, encoding="ascii")
     return accel
+
+
+def _kvm_has_failed():
+    """The trial went well and a whole guest did not: no more KVM until the host is booted anew."""
+    for verdict in cache_folder().glob("accel-*"):
+        verdict.write_text("tcg", encoding="ascii")
 
 
 def _kvm_trial(image):
@@ -166,9 +172,19 @@ class Machine:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="vfio-bind-vm-"))
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(self.image.disk), "-F", "raw",
                         str(self.folder / "overlay.qcow2")], check=True, timeout=60)
-        self._launch()
+        if self.accel == "tcg" or os.environ.get("VFIO_BIND_ACCEL"):
+            self._launch(self.boot.seconds)
+            return
+        try:
+            self._launch(60)
+        except RigError as error:
+            print(f"KVM failed, emulating instead: {str(error).splitlines()[0]}", file=self.log, flush=True)
+            _kvm_has_failed()
+            self._end_process()
+            self.accel = "tcg"
+            self._launch(self.boot.seconds)
 
-    def _launch(self):
+    def _launch(self, seconds):
         began = time.monotonic()
         boots = self.boots
         with open(self.folder / "qemu.log", "ab") as out:
@@ -181,7 +197,7 @@ class Machine:
         self.qmp_file = qmp.makefile("rw", encoding="utf-8")
         self.qmp_file.readline()  # the greeting
         self.qmp("qmp_capabilities")
-        self._wait_boot(boots + 1)
+        self._wait_boot(boots + 1, seconds)
         self._settle()
         print(f"guest '{self.boot.name}' ({self.boot.suite}, {self.accel}) is up after "
               f"{time.monotonic() - began:.1f} s; console log: {self.folder / 'console.log'}",
@@ -243,13 +259,13 @@ class Machine:
             said = (self.folder / "qemu.log").read_text(errors="replace").strip()
             raise RigError(f"QEMU ended with {self.process.returncode}: {said or 'it said nothing'}")
 
-    def _wait_boot(self, number):
-        deadline = time.monotonic() + self.boot.seconds
+    def _wait_boot(self, number, seconds):
+        deadline = time.monotonic() + seconds
         with self.news:
             while self.boots < number:
                 self._need_alive()
                 if time.monotonic() > deadline:
-                    raise RigError(f"the guest did not answer in {self.boot.seconds} s; the end of its console:\n"
+                    raise RigError(f"the guest did not answer in {seconds} s; the end of its console:\n"
                                    + self.console_tail())
                 self.news.wait(1)  # a QEMU that dies sends no news: look every second
 
@@ -272,7 +288,7 @@ class Machine:
         self._close_channels()
         if cmdline is not None:
             self.boot = dataclasses.replace(self.boot, cmdline=cmdline)
-        self._launch()
+        self._launch(self.boot.seconds)
 
     def console_tail(self, lines=30):
         with contextlib.suppress(OSError):
@@ -281,12 +297,16 @@ class Machine:
         return "(no console log)"
 
     def stop(self, keep_folder=False):
-        if self.process and self.process.poll() is None:
-            self.process.kill()     # the overlay is thrown away: nothing to flush
-            self.process.wait(10)
-        self._close_channels()
+        self._end_process()
         if self.folder and not keep_folder:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _end_process(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()     # the overlay is thrown away: nothing to flush
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(10)
+        self._close_channels()
 
     def _close_channels(self):
         for channel in (self.channel, self.qmp_file):

@@ -106,25 +106,35 @@ def run_boot(boot, chosen, package, probe, keep, tally):
     """One boot and all that is to be seen in it. If it does not come up, every scenario of it has failed."""
     machine = Machine(boot)
     try:
+        guest = make_ready(machine, package, probe)
+        for scenario in sorted(chosen, key=lambda s: not s.fresh):
+            run_one(scenario, guest, tally)
+    except NotReady as error:
+        for scenario in chosen:
+            tally.fail(scenario.name, str(error))
+        if machine.folder:
+            print(machine.console_tail(), flush=True)
+    finally:
+        machine.stop(keep_folder=keep)
+        if keep and machine.folder:
+            print(f"kept: {machine.folder}", flush=True)
+
+
+class NotReady(Exception):
+    pass
+
+
+def make_ready(machine, package, probe):
+    try:
         with time_limit(1500, "building and booting the guest"):
             machine.start()
         guest = Guest(machine)
         machine.put("/usr/local/bin/vfio-probe", probe, 0o755)
         with time_limit(300, "installing the package"):
             guest.install(package)
-    except Exception as error:
-        for scenario in chosen:
-            tally.fail(scenario.name, f"the guest could not be made ready: {sentence_of(error)}")
-        print(machine.console_tail() if machine.folder else "", flush=True)
-        machine.stop()
-        return
-    try:
-        for scenario in sorted(chosen, key=lambda s: not s.fresh):
-            run_one(scenario, guest, tally)
-    finally:
-        machine.stop(keep_folder=keep)
-        if keep:
-            print(f"kept: {machine.folder}", flush=True)
+        return guest
+    except Exception as error:      # whatever it was: no scenario can be run
+        raise NotReady(f"the guest could not be made ready: {sentence_of(error)}") from error
 
 
 def main():
@@ -135,6 +145,8 @@ def main():
     parser.add_argument("--probe", type=pathlib.Path, help="a vfio-probe that is built already")
     parser.add_argument("--list", action="store_true", help="print the names of the scenarios and end")
     options = parser.parse_args()
+    # Ended from outside, the rig still takes its guest and its files with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
     chosen = [s for s in scenarios.load() if re.search(options.only, s.name)]
     if options.list:

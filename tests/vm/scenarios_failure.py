@@ -59,7 +59,7 @@ def override_in_the_middle(guest):
 def slow_group(guest):
     guest.run("modprobe vfio-pci")
     signals = guest.signals().mark()
-    with guest.tampered_writes(sysfs(TWIN_A, "driver_override"), "delay_enter=8000000:when=1"):
+    with guest.tampered_writes(sysfs(TWIN_A, "driver_override"), "delay_enter=12000000:when=1"):
         slow = guest.call(ROOT, MANAGER, "Bind", "sa{sv}", TWIN_A, 0)[0][0]
         guest.done("Bind", TWIN_B)
         jobs = guest.get(ROOT, MANAGER, "Jobs")

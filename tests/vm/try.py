@@ -11,6 +11,7 @@ import os
 import pathlib
 import select
 import shlex
+import signal
 import sys
 import termios
 import tty
@@ -105,6 +106,8 @@ def main():
     parser.add_argument("--config", type=pathlib.Path, help="your own vfio-bind.toml instead of the example")
     parser.add_argument("--no-prompt", action="store_true", help="end after the show")
     options = parser.parse_args()
+    # Ended from outside, the guest and its files still go.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         config = options.config.read_text(encoding="utf-8") if options.config else EXAMPLE
         package = options.deb.read_bytes()
