@@ -224,8 +224,8 @@ class Guest:
     def install(self, package):
         """The .deb, as an administrator would; drivers are noted before."""
         self.pristine = self.drivers()
-        self.put("/root/vfio-bind.deb", package)
-        self.run("DEBIAN_FRONTEND=noninteractive dpkg -i /root/vfio-bind.deb", 240)
+        self.put("/var/tmp/vfio-bind.deb", package)
+        self.run("DEBIAN_FRONTEND=noninteractive dpkg -i /var/tmp/vfio-bind.deb", 240)
 
     def clean(self):
         """No rules and every device as before the installation: by the daemon's own means, else by hand."""
