@@ -11,13 +11,16 @@ namespace vfiobind {
 
 struct EventSource::Callback : std::enable_shared_from_this<Callback> {
     EventLoop::Handler handler;
+    EventLoop::Handler prepare;
+
+    static int call(void* data) { return run(data, &Callback::handler); }
 
     /// An error in one event is logged and does not end the daemon.
-    static int call(void* data) {
+    static int run(void* data, EventLoop::Handler Callback::*which) {
         // Kept alive here: the handler may drop its own source.
         const auto self = static_cast<Callback*>(data)->shared_from_this();
         try {
-            self->handler();
+            (self.get()->*which)();
         } catch (const std::exception& error) {
             spdlog::error("an event could not be handled: {}", error.what());
         }
@@ -28,6 +31,7 @@ struct EventSource::Callback : std::enable_shared_from_this<Callback> {
     static int onSignal(sd_event_source*, const signalfd_siginfo*, void* data) { return call(data); }
     static int onChild(sd_event_source*, const siginfo_t*, void* data) { return call(data); }
     static int onPlain(sd_event_source*, void* data) { return call(data); }
+    static int onPrepare(sd_event_source*, void* data) { return run(data, &Callback::prepare); }
 };
 
 namespace {
@@ -93,6 +97,11 @@ EventSource EventLoop::afterEach(Handler handler) {
     return make(std::move(handler), [&](auto** source, void* data) {
         return sd_event_add_post(event_, source, EventSource::Callback::onPlain, data);
     });
+}
+
+void EventLoop::beforeWaiting(EventSource& source, Handler handler) {
+    source.callback_->prepare = std::move(handler);
+    check(sd_event_source_set_prepare(source.raw(), EventSource::Callback::onPrepare), "sd_event_source_set_prepare");
 }
 
 void EventLoop::watchdog() { check(sd_event_set_watchdog(event_, 1), "sd_event_set_watchdog"); }

@@ -47,6 +47,8 @@ public:
     [[nodiscard]] EventSource signal(int number, Handler handler);
     /// Once, when the loop comes round.
     [[nodiscard]] EventSource soon(Handler handler);
+    /// Has the source call this each time before the loop waits (sd_event_source_set_prepare(3)).
+    void beforeWaiting(EventSource& source, Handler handler);
     /// Whenever other sources were dispatched.
     [[nodiscard]] EventSource afterEach(Handler handler);
 

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "api_error.h"
+
+namespace vfiobind {
+
+const char* ApiError::name() const {
+    switch (kind) {
+    case Kind::invalidArgument:
+        return "org.vfiobind1.Error.InvalidArgument";
+    case Kind::noSuchDevice:
+        return "org.vfiobind1.Error.NoSuchDevice";
+    case Kind::noSuchGroup:
+        return "org.vfiobind1.Error.NoSuchGroup";
+    case Kind::noSuchRule:
+        return "org.vfiobind1.Error.NoSuchRule";
+    case Kind::notViable:
+        return "org.vfiobind1.Error.NotViable";
+    case Kind::blocked:
+        return "org.vfiobind1.Error.Blocked";
+    case Kind::busy:
+        return "org.vfiobind1.Error.Busy";
+    case Kind::inUse:
+        return "org.vfiobind1.Error.InUse";
+    case Kind::driverMissing:
+        return "org.vfiobind1.Error.DriverMissing";
+    case Kind::kernelRefused:
+        return "org.vfiobind1.Error.KernelRefused";
+    case Kind::configInvalid:
+        return "org.vfiobind1.Error.ConfigInvalid";
+    case Kind::readOnly:
+        return "org.vfiobind1.Error.ReadOnly";
+    case Kind::accessDenied:
+        return "org.freedesktop.DBus.Error.AccessDenied";
+    }
+    return "org.freedesktop.DBus.Error.Failed";
+}
+
+ApiError ApiError::from(TargetError error) {
+    switch (error.kind) {
+    case TargetError::Kind::invalidArgument:
+        return {Kind::invalidArgument, std::move(error.sentence)};
+    case TargetError::Kind::noSuchDevice:
+        return {Kind::noSuchDevice, std::move(error.sentence)};
+    case TargetError::Kind::noSuchGroup:
+        return {Kind::noSuchGroup, std::move(error.sentence)};
+    case TargetError::Kind::noSuchRule:
+        return {Kind::noSuchRule, std::move(error.sentence)};
+    case TargetError::Kind::notViable:
+        break;
+    }
+    return {Kind::notViable, std::move(error.sentence)};
+}
+
+ApiError ApiError::from(const Blockers& blockers) {
+    ApiError error{Kind::blocked, {}};
+    for (const auto& blocker : blockers)
+        error.sentence += (error.sentence.empty() ? "" : "; ") + blocker.str();
+    if (blockers.size() != 1)
+        return error;
+    const auto& code = blockers.front().code;
+    if (code == "held-by-vm")
+        error.kind = Kind::inUse;
+    else if (code == "driver-missing")
+        error.kind = Kind::driverMissing;
+    else if (code == "not-viable" || code == "no-iommu")
+        error.kind = Kind::notViable;
+    return error;
+}
+
+} // namespace vfiobind

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// The errors of the D-Bus API, in one table.
+#pragma once
+
+#include "plan/wanted.h"
+
+#include <string>
+
+namespace vfiobind {
+
+struct ApiError {
+    enum class Kind {
+        invalidArgument,
+        noSuchDevice,
+        noSuchGroup,
+        noSuchRule,
+        notViable,
+        blocked,
+        busy,
+        inUse,
+        driverMissing,
+        kernelRefused,
+        configInvalid,
+        readOnly,
+        accessDenied,
+    };
+    Kind kind = Kind::invalidArgument;
+    std::string sentence;
+
+    /// The full D-Bus name, `org.vfiobind1.Error.Busy`.
+    const char* name() const;
+    static ApiError from(TargetError error);
+    /// The error that says it best when blockers forbid something: the kind of the first that has one of its own.
+    static ApiError from(const Blockers& blockers);
+};
+
+} // namespace vfiobind

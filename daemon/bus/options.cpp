@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "bus/options.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace vfiobind::bus {
+namespace {
+
+std::unexpected<ApiError> invalid(std::string sentence) {
+    return std::unexpected(ApiError{ApiError::Kind::invalidArgument, std::move(sentence)});
+}
+
+template <typename T>
+std::expected<T, ApiError> valueOf(const std::string& key, const sdbus::Variant& value, std::string_view wanted) {
+    if (!value.containsValueOfType<T>())
+        return invalid(fmt::format("option '{}' is to be {}", key, wanted));
+    return value.get<T>();
+}
+
+std::string_view known(Call call) {
+    switch (call) {
+    case Call::bind:
+        return "driver, allow, method and persist";
+    case Call::check:
+        return "driver, allow and method";
+    case Call::release:
+        break;
+    }
+    return "allow and persist";
+}
+
+std::expected<void, ApiError> setDriver(CallOptions& options, const sdbus::Variant& value) {
+    auto driver = valueOf<std::string>("driver", value, "a string: auto, or a driver's name");
+    if (!driver)
+        return std::unexpected(driver.error());
+    const bool plain = !driver->empty() && std::ranges::all_of(*driver, [](unsigned char c) {
+        return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+    }) && driver->front() != '.';
+    if (!plain)
+        return invalid(fmt::format("'{}' is no driver's name; write auto, or a name such as vfio-pci", *driver));
+    options.driver = std::move(*driver);
+    return {};
+}
+
+std::expected<void, ApiError> setMethod(CallOptions& options, const sdbus::Variant& value) {
+    const auto method = valueOf<std::string>("method", value, "a string: override or new-id");
+    if (!method)
+        return std::unexpected(method.error());
+    if (*method != "override" && *method != "new-id")
+        return invalid(fmt::format("method '{}' is unknown; it is override or new-id", *method));
+    options.method = *method == "new-id" ? Method::newId : Method::driverOverride;
+    return {};
+}
+
+std::expected<void, ApiError> setAllow(CallOptions& options, const sdbus::Variant& value) {
+    auto codes = valueOf<std::vector<std::string>>("allow", value, "an array of strings: codes of blockers");
+    if (!codes)
+        return std::unexpected(codes.error());
+    for (const auto& name : *codes) {
+        const auto* code = findBlockerCode(name);
+        if (code == nullptr)
+            return invalid(fmt::format("'{}' is no blocker's code; vfio-bind.toml(5) lists them", name));
+        if (!code->allowable)
+            return invalid(fmt::format("{} cannot be allowed: the kernel would refuse anyway, or the wrong device would be "
+                                       "taken",
+                                       name));
+    }
+    options.allow = std::move(*codes);
+    return {};
+}
+
+std::expected<void, ApiError> setPersist(CallOptions& options, const sdbus::Variant& value) {
+    const auto persist = valueOf<bool>("persist", value, "a boolean");
+    if (!persist)
+        return std::unexpected(persist.error());
+    options.persist = *persist;
+    return {};
+}
+
+} // namespace
+
+std::expected<CallOptions, ApiError> parseOptions(Call call, const OptionMap& given) {
+    CallOptions options;
+    for (const auto& [key, value] : given) {
+        std::expected<void, ApiError> set;
+        if (key == "driver" && call != Call::release)
+            set = setDriver(options, value);
+        else if (key == "method" && call != Call::release)
+            set = setMethod(options, value);
+        else if (key == "allow")
+            set = setAllow(options, value);
+        else if (key == "persist" && call != Call::check)
+            set = setPersist(options, value);
+        else
+            set = invalid(fmt::format("option '{}' is unknown here; there are {}", key, known(call)));
+        if (!set)
+            return std::unexpected(set.error());
+    }
+    return options;
+}
+
+} // namespace vfiobind::bus

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include "core.h"
+#include "dbus/sdbus_compat.h"
+
+#include <expected>
+#include <map>
+#include <string>
+
+namespace vfiobind::bus {
+
+using OptionMap = std::map<std::string, sdbus::Variant>;
+
+enum class Call { bind, release, check };
+
+/// Reads the options of a call. Unknown keys, keys of another call, wrong types and unknown values are refused, never
+/// ignored.
+std::expected<CallOptions, ApiError> parseOptions(Call call, const OptionMap& options);
+
+} // namespace vfiobind::bus

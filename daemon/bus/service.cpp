@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "bus/service.h"
+
+#include "bus/answers.h"
+#include "describe.h"
+
+namespace vfiobind::bus {
+
+Service::Service(sdbus::IConnection& connection, Core& core) :
+    AdaptorInterfaces(connection, sdbus::ObjectPath{rootPath}), connection_(connection), core_(core),
+    view_(core.managerView()) {
+    registerAdaptor();
+    core_.listen(*this);
+    for (const auto& job : core_.jobs())
+        jobAdded(job);
+    sync();
+}
+
+std::set<unsigned> Service::groupsOf(const std::string& target) const {
+    auto groups = core_.groupsOf(target);
+    if (!groups)
+        throw toBus(groups.error());
+    return std::move(*groups);
+}
+
+void Service::Bind(Jobs_&& result, std::string target, OptionMap options) {
+    change(Action::bind, std::move(result), target, options);
+}
+
+void Service::Release(Jobs_&& result, std::string target, OptionMap options) {
+    change(Action::release, std::move(result), target, options);
+}
+
+void Service::change(Action action, Jobs_&& result, const std::string& target, const OptionMap& options) {
+    const auto shared = std::make_shared<Jobs_>(std::move(result));
+    answer(shared, [&] {
+        changeGroups(core_, getObject(), action, groupsOf(target), options, [shared](const auto& jobs) {
+            if (!jobs)
+                return shared->returnError(toBus(jobs.error()));
+            std::vector<sdbus::ObjectPath> paths;
+            for (const auto& job : *jobs)
+                paths.emplace_back(jobPath(job.id));
+            shared->returnResults(paths);
+        });
+    });
+}
+
+void Service::Check(CheckAnswer&& result, std::string target, OptionMap options) {
+    const auto shared = std::make_shared<CheckAnswer>(std::move(result));
+    answer(shared, [&] { checkGroups(core_, groupsOf(target), options, shared); });
+}
+
+void Service::Reload(sdbus::Result<>&& result) {
+    const auto shared = std::make_shared<sdbus::Result<>>(std::move(result));
+    answer(shared, [&] {
+        if (const auto by = changingCaller(getObject()); !by)
+            throw toBus(by.error());
+        if (const auto done = core_.reload(); !done)
+            throw toBus(done.error());
+        shared->returnResults();
+    });
+}
+
+std::string Service::Describe() {
+    try {
+        return describe(core_);
+    } catch (const std::exception& error) {
+        throw makeError("org.freedesktop.DBus.Error.Failed", error.what());
+    }
+}
+
+std::vector<sdbus::Struct<std::string, std::string, std::vector<std::string>>> Service::Rules() {
+    std::vector<sdbus::Struct<std::string, std::string, std::vector<std::string>>> list;
+    for (const auto& rule : view_.rules)
+        list.emplace_back(rule.name, rule.driver, rule.selectors);
+    return list;
+}
+
+std::vector<sdbus::ObjectPath> Service::Jobs() {
+    std::vector<sdbus::ObjectPath> paths;
+    for (const auto job : view_.jobs)
+        paths.emplace_back(jobPath(job));
+    return paths;
+}
+
+void Service::showManager(ManagerView view) {
+    std::vector<PropertyName> names;
+    const auto add = [&names](bool differs, const char* name) {
+        if (differs)
+            names.emplace_back(name);
+    };
+    add(view.iommu != view_.iommu, "Iommu");
+    add(view.noIommu != view_.noIommu, "NoIommu");
+    add(view.configFiles != view_.configFiles, "ConfigFiles");
+    add(view.configError != view_.configError, "ConfigError");
+    add(view.rules != view_.rules, "Rules");
+    add(view.jobs != view_.jobs, "Jobs");
+    view_ = std::move(view);
+    if (!names.empty())
+        emitPropertiesChanged(getObject(), Manager_adaptor::INTERFACE_NAME, names);
+}
+
+void Service::syncGroup(unsigned group) {
+    const auto it = groups_.find(group);
+    const bool there = core_.topology().findGroup(group) != nullptr;
+    if (!there && it != groups_.end()) {
+        it->second->takeLeave();
+        groups_.erase(it);
+    } else if (there && it == groups_.end()) {
+        groups_.emplace(group, std::make_unique<GroupObject>(connection_, core_, core_.groupView(group)))
+            .first->second->announce();
+    } else if (there) {
+        it->second->show(core_.groupView(group));
+    }
+}
+
+void Service::syncDevice(const vfiobind::Address& address) {
+    auto it = devices_.find(address);
+    const bool there = core_.topology().find(address) != nullptr;
+    if (it != devices_.end() && (!there || !it->second->sameCard(core_.deviceView(address)))) {
+        it->second->takeLeave();
+        devices_.erase(it);
+        it = devices_.end();
+    }
+    if (there && it == devices_.end())
+        devices_.emplace(address, std::make_unique<DeviceObject>(connection_, core_, core_.deviceView(address)))
+            .first->second->announce();
+    else if (there)
+        it->second->show(core_.deviceView(address));
+}
+
+void Service::sync() {
+    const auto changes = core_.takeChanges();
+    for (const auto& device : changes.devices)
+        syncDevice(device);
+    for (const auto group : changes.groups)
+        syncGroup(group);
+    if (changes.manager)
+        showManager(core_.managerView());
+}
+
+void Service::jobAdded(const JobView& job) {
+    jobs_.emplace(job.id, std::make_unique<JobObject>(connection_, job)).first->second->announce();
+    sync();
+}
+
+void Service::jobChanged(const JobView& job) {
+    if (const auto it = jobs_.find(job.id); it != jobs_.end())
+        it->second->show(job);
+}
+
+void Service::jobRemoved(const JobView& job, const std::string& result) {
+    sync();
+    emitJobRemoved(job.id, sdbus::ObjectPath{jobPath(job.id)}, sdbus::ObjectPath{groupPath(job.group)}, result);
+    if (const auto it = jobs_.find(job.id); it != jobs_.end()) {
+        it->second->takeLeave();
+        jobs_.erase(it);
+    }
+}
+
+} // namespace vfiobind::bus

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// The root object, and the objects below it kept in step with the core.
+#pragma once
+
+#include "Manager-adaptor.h"
+#include "bus/objects.h"
+
+#include <map>
+#include <memory>
+
+namespace vfiobind::bus {
+
+class Service final :
+    public sdbus::AdaptorInterfaces<org::vfiobind1::Manager_adaptor, sdbus::ObjectManager_adaptor>,
+    public CoreListener {
+public:
+    Service(sdbus::IConnection& connection, Core& core);
+    ~Service() override { unregisterAdaptor(); }
+
+    /// Tells on the bus what has changed since the last call.
+    void sync();
+
+    void jobAdded(const JobView& job) override;
+    void jobChanged(const JobView& job) override;
+    void jobRemoved(const JobView& job, const std::string& result) override;
+
+private:
+    using Jobs_ = sdbus::Result<std::vector<sdbus::ObjectPath>>;
+    using CheckAnswer = sdbus::Result<bool, std::vector<BlockerStruct>, std::vector<std::string>>;
+    void Bind(Jobs_&& result, std::string target, OptionMap options) override;
+    void Release(Jobs_&& result, std::string target, OptionMap options) override;
+    void Check(CheckAnswer&& result, std::string target, OptionMap options) override;
+    void Reload(sdbus::Result<>&& result) override;
+    std::string Describe() override;
+    void change(Action action, Jobs_&& result, const std::string& target, const OptionMap& options);
+    std::set<unsigned> groupsOf(const std::string& target) const;
+
+    std::string Version() override { return view_.version; }
+    std::string Iommu() override { return view_.iommu; }
+    bool NoIommu() override { return view_.noIommu; }
+    std::vector<std::string> ConfigFiles() override { return view_.configFiles; }
+    std::string ConfigError() override { return view_.configError; }
+    std::vector<sdbus::Struct<std::string, std::string, std::vector<std::string>>> Rules() override;
+    std::vector<sdbus::ObjectPath> Jobs() override;
+
+    void showManager(ManagerView view);
+    void syncGroup(unsigned group);
+    void syncDevice(const vfiobind::Address& address);
+
+    sdbus::IConnection& connection_;
+    Core& core_;
+    ManagerView view_;
+    std::map<unsigned, std::unique_ptr<GroupObject>> groups_;
+    std::map<vfiobind::Address, std::unique_ptr<DeviceObject>> devices_;
+    std::map<std::uint32_t, std::unique_ptr<JobObject>> jobs_;
+};
+
+} // namespace vfiobind::bus

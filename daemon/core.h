@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// The reconciler: wanted state against actual state gives work; its end, and events, start it again.
+#pragma once
+
+#include "api_error.h"
+#include "event_loop.h"
+#include "group_state.h"
+#include "ledger.h"
+#include "modules.h"
+#include "names.h"
+#include "views.h"
+#include "work.h"
+
+#include <expected>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace vfiobind {
+
+/// Where jobs and changes are told; the D-Bus service in production.
+class CoreListener {
+public:
+    virtual ~CoreListener() = default;
+    virtual void jobAdded(const JobView& job) = 0;
+    virtual void jobChanged(const JobView& job) = 0;
+    /// Devices and groups show the result already.
+    virtual void jobRemoved(const JobView& job, const std::string& result) = 0;
+};
+
+/// Options of Bind, Release and Check.
+struct CallOptions {
+    std::optional<std::string> driver;
+    std::optional<Method> method;
+    std::vector<std::string> allow;
+    bool persist = false;
+};
+
+/// What changed since it was asked last.
+struct Changes {
+    std::set<Address> devices;
+    std::set<unsigned> groups;
+    bool manager = false;
+};
+
+class Core {
+public:
+    struct Files {
+        std::string config;         ///< /etc/vfio-bind.toml
+        std::string stateDirectory; ///< /run/vfio-bind; empty keeps state in memory
+    };
+    Core(EventLoop& loop, Sysfs& sysfs, Executor& executor, Modules& modules, Files files);
+
+    void listen(CoreListener& listener) { listener_ = &listener; }
+    /// Reads the machine and the configuration, resolves what an earlier run left, and begins to reconcile. Throws when
+    /// there is no PCI bus to read.
+    void start();
+
+    enum class Origin { kernel, udev };
+    /// Something happened to the device. Work begins only after udev is through with it, since its rules may set the
+    /// override.
+    void deviceEvent(const Address& device, Origin origin);
+    /// The group's node came or went.
+    void nodeEvent(unsigned group) { changes_.groups.insert(group); }
+    /// Reads everything again: after events were lost, or a resume.
+    void rescan();
+    std::expected<void, ApiError> reload();
+
+    std::expected<std::set<unsigned>, ApiError> groupsOf(std::string_view target) const;
+    using JobsReply = std::function<void(const std::expected<std::vector<JobView>, ApiError>&)>;
+    /// Binds or releases the groups, all or, when one of them is blocked, none. Replies when the guards have looked.
+    void change(Action action, const std::set<unsigned>& groups, const CallOptions& options, const std::string& by,
+                JobsReply reply);
+    struct CheckResult {
+        Blockers blockers;
+        std::vector<std::string> steps;
+    };
+    using CheckReply = std::function<void(const std::expected<CheckResult, ApiError>&)>;
+    void check(const std::set<unsigned>& groups, const CallOptions& options, const std::string& by, CheckReply reply);
+
+    const Topology& topology() const { return topology_; }
+    const Policy& policy() const { return policy_; }
+    const Resolution& resolution() const { return resolution_; }
+    DeviceView deviceView(const Address& address) const;
+    DeviceDetails deviceDetails(const Address& address);
+    GroupView groupView(unsigned group) const;
+    std::string groupState(unsigned group) const { return vfiobind::groupState(stateInputs(group)); }
+    const std::string& configError() const { return configError_; }
+    std::string groupType(unsigned group) const;
+    ManagerView managerView() const;
+    std::vector<JobView> jobs() const;
+    Changes takeChanges() { return std::exchange(changes_, {}); }
+
+private:
+    /// One call, or the reconciler's own wish: all its groups get a verdict before any goes.
+    struct Undertaking {
+        std::map<unsigned, Wanted> groups;
+        std::map<unsigned, std::optional<Request>> requests; ///< what the ledger is to hold
+        std::map<unsigned, Verdict> verdicts;
+        Action action = Action::bind;
+        CallOptions options;
+        JobsReply reply;
+        CheckReply checkReply;
+    };
+    struct Running {
+        Wanted wanted;
+        WorkOrder::Kind kind = WorkOrder::Kind::carryOut;
+        std::shared_ptr<Undertaking> undertaking;
+        std::unique_ptr<Work> work;
+        std::optional<JobView> job;
+        std::optional<Verdict> verdict;
+        std::optional<Request> requestBefore;
+        EventSource limit;
+        EventSource oldWorker; ///< a worker of an earlier run, waited for
+        bool stuck = false;
+    };
+    /// What is remembered of a group between jobs.
+    struct Record {
+        Blockers blockers;
+        std::vector<Holder> holders;
+        std::string lastError;
+        bool unresolved = false;
+        /// What was refused, so that it is not tried again until something changes.
+        std::optional<std::pair<Wanted, std::vector<std::pair<Address, std::string>>>> refused;
+    };
+
+    // core.cpp: what is wanted, and what the world is like
+    std::expected<void, ApiError> readPolicy();
+    void reconcile();
+    void readDriverNames();
+    void consider(unsigned group);
+    std::optional<Wanted> wantedFor(unsigned group) const;
+    StateInputs stateInputs(unsigned group) const;
+    unsigned lostMembers(unsigned group, const std::string& driver) const;
+    void refreshGroup(unsigned group);
+    void refreshDevice(const Address& device);
+    std::vector<std::pair<Address, std::string>> driversOf(unsigned group) const;
+    void adopt(unsigned group, const std::map<Address, std::string>& natives);
+    void resolveJournals();
+    void surveyOverrides();
+    std::expected<void, ApiError> persist(const Undertaking& undertaking);
+
+    // core_jobs.cpp: carrying out
+    std::optional<ApiError> begin(const std::shared_ptr<Undertaking>& undertaking);
+    Wanted requestedWanted(Action action, unsigned group, const CallOptions& options, const std::string& by) const;
+    std::vector<std::string> modulesToLoad(const std::map<unsigned, Wanted>& groups);
+    Drivers driversFor(unsigned group, const Wanted& wanted);
+    void launch(const std::shared_ptr<Undertaking>& undertaking);
+    void launchRecovery(Journal journal);
+    void awaitOldWorker(Journal journal, int pidfd);
+    void receive(unsigned group, WorkMessage message);
+    void receiveVerdict(unsigned group, Verdict verdict);
+    void settle(const std::shared_ptr<Undertaking>& undertaking);
+    void refuse(const std::shared_ptr<Undertaking>& undertaking, const ApiError& error);
+    void setOut(unsigned group);
+    void stepBegun(unsigned group, const std::string& step);
+    void stepEnded(unsigned group, const std::string& result);
+    void overdue(unsigned group);
+    void finish(unsigned group, const Finished& finished);
+    void noteOutcome(unsigned group, const Running& done, const Finished& finished);
+    void died(unsigned group, const std::string& how);
+    void replyCheck(const std::shared_ptr<Undertaking>& undertaking);
+
+    EventLoop& loop_;
+    Sysfs& sysfs_;
+    Executor& executor_;
+    Modules& modules_;
+    Files files_;
+    CoreListener* listener_ = nullptr;
+    Names names_;
+
+    Topology topology_;
+    Drivers drivers_; ///< the registered names, as last read
+    Policy policy_;
+    Resolution resolution_;
+    std::string configError_;
+    Ledger ledger_;
+    FileJournalStore journals_;
+    std::map<unsigned, Running> running_;
+    std::map<unsigned, Record> records_;
+    std::unique_ptr<Work> survey_;
+    std::uint32_t lastJob_ = 0;
+    Changes changes_;
+};
+
+} // namespace vfiobind

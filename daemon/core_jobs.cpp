@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// How work is begun, watched and ended.
+#include "core.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <ranges>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <time.h>
+#include <unistd.h>
+
+namespace vfiobind {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// The guards read files that can block behind another program's hung unbind.
+constexpr auto verdictLimit = 10s;
+
+std::uint64_t realtimeUsec() {
+    timespec now{};
+    clock_gettime(CLOCK_REALTIME, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1000;
+}
+
+std::string_view name(Action action) { return action == Action::bind ? "bind" : "release"; }
+
+} // namespace
+
+Wanted Core::requestedWanted(Action action, unsigned group, const CallOptions& options, const std::string& by) const {
+    const auto rule = resolution_.groups.find(group);
+    Wanted wanted = rule == resolution_.groups.end() ? Wanted{} : rule->second;
+    wanted.action = action;
+    wanted.by = by;
+    if (options.driver)
+        wanted.driver = *options.driver;
+    if (options.method)
+        wanted.method = *options.method;
+    wanted.allow.insert(wanted.allow.end(), options.allow.begin(), options.allow.end());
+    if (action == Action::bind)
+        return wanted;
+    wanted.blockers.clear(); // id-mismatch and ambiguous are about taking
+    const auto* entry = ledger_.find(group);
+    if (entry != nullptr && entry->request && entry->request->action == Action::bind)
+        wanted.driver = entry->request->driver;
+    const bool ours = (entry != nullptr && entry->owned) || rule != resolution_.groups.end();
+    for (const auto* device : topology_.endpoints(group))
+        if (!ours && isVfioDriver(device->driver))
+            wanted.blockers.push_back({"foreign-driver", device->address,
+                                       fmt::format("{} is on {}, but not by vfio-bind: another program has put it there; "
+                                                   "release it there, or allow foreign-driver",
+                                                   device->address.str(), device->driver)});
+    return wanted;
+}
+
+void Core::change(Action action, const std::set<unsigned>& groups, const CallOptions& options, const std::string& by,
+                  JobsReply reply) {
+    if (options.persist && !configError_.empty())
+        return reply(std::unexpected(ApiError{ApiError::Kind::configInvalid,
+                                              "nothing can be added to a configuration that is not valid: " + configError_}));
+    auto undertaking = std::make_shared<Undertaking>();
+    undertaking->reply = std::move(reply);
+    undertaking->action = action;
+    undertaking->options = options;
+    for (const auto group : groups) {
+        const auto wanted = requestedWanted(action, group, options, by);
+        undertaking->groups.emplace(group, wanted);
+        undertaking->requests.emplace(group, Request{.action = action,
+                                                     .driver = wanted.driver,
+                                                     .method = wanted.method,
+                                                     .allow = wanted.allow,
+                                                     .rule = wanted.rule,
+                                                     .by = by});
+    }
+    if (const auto error = begin(undertaking))
+        undertaking->reply(std::unexpected(*error));
+}
+
+void Core::check(const std::set<unsigned>& groups, const CallOptions& options, const std::string& by,
+                 CheckReply reply) {
+    auto undertaking = std::make_shared<Undertaking>();
+    undertaking->checkReply = std::move(reply);
+    for (const auto group : groups)
+        undertaking->groups.emplace(group, requestedWanted(Action::bind, group, options, by));
+    if (const auto error = begin(undertaking))
+        undertaking->checkReply(std::unexpected(*error));
+}
+
+/// Reserves the groups, has missing modules loaded, and launches. An error when a group is busy.
+std::optional<ApiError> Core::begin(const std::shared_ptr<Undertaking>& undertaking) {
+    for (const auto& [group, wanted] : undertaking->groups) {
+        if (topology_.findGroup(group) == nullptr)
+            return ApiError{ApiError::Kind::noSuchGroup, fmt::format("there is no IOMMU group {}", group)};
+        if (running_.contains(group))
+            return ApiError{ApiError::Kind::busy,
+                            fmt::format("group {} is being worked on; ask again when the job has ended", group)};
+    }
+    for (const auto& [group, wanted] : undertaking->groups) {
+        auto& running = running_[group];
+        running.wanted = wanted;
+        running.undertaking = undertaking;
+        if (undertaking->checkReply)
+            running.kind = WorkOrder::Kind::examine;
+    }
+    readDriverNames();
+    // A check touches nothing: it does not load modules either.
+    auto modules = undertaking->checkReply ? std::vector<std::string>{} : modulesToLoad(undertaking->groups);
+    if (modules.empty())
+        launch(undertaking);
+    else
+        modules_.load(std::move(modules), [this, undertaking] { launch(undertaking); });
+    return std::nullopt;
+}
+
+std::vector<std::string> Core::modulesToLoad(const std::map<unsigned, Wanted>& groups) {
+    std::set<std::string> modules;
+    for (const auto& [group, wanted] : groups)
+        for (const auto* device : topology_.endpoints(group)) {
+            if (wanted.action == Action::release) {
+                for (const auto& module : modules_.native(device->ids))
+                    if (!modules_.loaded(module))
+                        modules.insert(module);
+                continue;
+            }
+            const auto driver = wanted.driver == "auto" ? modules_.automatic(device->ids) : wanted.driver;
+            if (!drivers_.registered.contains(drivers_.resolve(driver)))
+                modules.insert(driver);
+        }
+    return {modules.begin(), modules.end()};
+}
+
+Drivers Core::driversFor(unsigned group, const Wanted& wanted) {
+    Drivers drivers = drivers_;
+    const auto* entry = ledger_.find(group);
+    for (const auto* device : topology_.endpoints(group)) {
+        const auto& address = device->address;
+        if (wanted.action == Action::release) {
+            const bool known = entry != nullptr && entry->owned && entry->owned->native.contains(address) &&
+                               !entry->owned->native.at(address).empty();
+            if (known)
+                drivers.native[address] = entry->owned->native.at(address);
+            else if (modules_.native(device->ids).empty())
+                drivers.driverless.insert(address);
+            continue;
+        }
+        auto best = drivers.resolve(modules_.automatic(device->ids));
+        if (best != "vfio-pci" && !drivers.registered.contains(best)) {
+            spdlog::warn("{}: the variant driver {} is not there ({}); vfio-pci is taken", address.str(), best,
+                         modules_.whyMissing(best));
+            best = "vfio-pci";
+        }
+        drivers.automatic[address] = best;
+        for (const auto& driver : {best, drivers.resolve(wanted.driver)})
+            if (driver != "auto" && !drivers.registered.contains(driver))
+                drivers.missing[driver] = modules_.whyMissing(driver);
+    }
+    return drivers;
+}
+
+void Core::launch(const std::shared_ptr<Undertaking>& undertaking) {
+    readDriverNames();
+    for (const auto& [group, wanted] : undertaking->groups) {
+        auto& running = running_.at(group);
+        running.limit = loop_.timer(verdictLimit, [this, group = group] { overdue(group); });
+        running.work = executor_.start({.kind = running.kind,
+                                        .group = group,
+                                        .wanted = wanted,
+                                        .drivers = driversFor(group, wanted)},
+                                       topology_, [this, group = group](WorkMessage message) {
+                                           receive(group, std::move(message));
+                                       });
+    }
+}
+
+void Core::launchRecovery(Journal journal) {
+    const unsigned group = journal.group;
+    const bool alive = journal.pid > 0 && processStartTime(journal.pid) == journal.pidStartTime && journal.pidStartTime != 0;
+    if (alive)
+        if (const int pidfd = pidfd_open(journal.pid, 0); pidfd >= 0)
+            return awaitOldWorker(std::move(journal), pidfd);
+    auto& running = running_[group];
+    running.kind = WorkOrder::Kind::recover;
+    running.wanted.action = journal.action;
+    running.wanted.rule = journal.rule;
+    running.wanted.by = journal.by;
+    running.job = JobView{.id = ++lastJob_, .kind = std::string(name(journal.action)), .group = group, .startedUsec = realtimeUsec()};
+    spdlog::warn("group {}: a {} was cut off; it is finished or undone now", group, name(journal.action));
+    running.limit = loop_.timer(running.wanted.timeout, [this, group] { overdue(group); });
+    changes_.manager = true;
+    running.work = executor_.start({.kind = WorkOrder::Kind::recover, .group = group, .journal = std::move(journal)}, topology_,
+                                   [this, group](WorkMessage message) { receive(group, std::move(message)); });
+}
+
+/// A worker of an earlier run is still in the kernel: its end is waited for, and its journal looked at again.
+void Core::awaitOldWorker(Journal journal, int pidfd) {
+    const unsigned group = journal.group;
+    spdlog::warn("group {}: worker {} of an earlier run is still in the kernel; it is waited for", group, journal.pid);
+    auto& running = running_[group];
+    running.wanted.action = journal.action;
+    running.wanted.rule = journal.rule;
+    running.wanted.by = journal.by;
+    running.stuck = true;
+    running.job = JobView{.id = ++lastJob_, .kind = std::string(name(journal.action)), .group = group, .state = "stuck", .startedUsec = journal.startedUsec};
+    for (const auto& step : journal.steps)
+        running.job->steps.emplace_back(step.step, step.result == "begun" ? "running" : step.result);
+    changes_.manager = true;
+    auto closer = std::shared_ptr<int>(new int(pidfd), [](int* fd) {
+        close(*fd);
+        delete fd;
+    });
+    running.oldWorker = loop_.io(pidfd, EPOLLIN, [this, group, closer] {
+        const auto left = journals_.load();
+        const auto remains = std::ranges::find(left.journals, group, &Journal::group);
+        const bool open = remains != left.journals.end();
+        // Without a journal the worker came to its end and left the group as its outcome says.
+        finish(group, Finished{open ? "failed" : "done", open ? "the worker ended before its transaction did" : "", {}});
+        if (open)
+            launchRecovery(*remains);
+    });
+}
+
+void Core::receive(unsigned group, WorkMessage message) {
+    if (!running_.contains(group))
+        return;
+    if (auto* verdict = std::get_if<Verdict>(&message))
+        receiveVerdict(group, std::move(*verdict));
+    else if (const auto* read = std::get_if<OverrideRead>(&message)) {
+        topology_.setOverride(read->device, {.known = true, .value = read->value});
+        changes_.devices.insert(read->device);
+    } else if (const auto* begun = std::get_if<StepBegun>(&message))
+        stepBegun(group, begun->step);
+    else if (const auto* ended = std::get_if<StepEnded>(&message))
+        stepEnded(group, ended->result);
+    else if (const auto* finished = std::get_if<Finished>(&message))
+        finish(group, *finished);
+    else
+        died(group, std::get<Died>(message).how);
+}
+
+void Core::receiveVerdict(unsigned group, Verdict verdict) {
+    auto& running = running_.at(group);
+    running.limit.reset();
+    running.stuck = false;
+    if (running.kind == WorkOrder::Kind::carryOut) {
+        auto& record = records_[group];
+        record.blockers = verdict.nothingToDo ? Blockers{} : verdict.blockers;
+        record.holders = verdict.holders;
+    }
+    changes_.groups.insert(group);
+    const auto undertaking = running.undertaking;
+    running.verdict = verdict;
+    undertaking->verdicts[group] = std::move(verdict);
+    if (undertaking->verdicts.size() == undertaking->groups.size())
+        settle(undertaking);
+}
+
+/// All verdicts are in. A call is refused as a whole when one group is blocked; the reconciler takes each for itself.
+void Core::settle(const std::shared_ptr<Undertaking>& undertaking) {
+    if (undertaking->checkReply)
+        return replyCheck(undertaking);
+    Blockers blockers;
+    for (const auto& [group, verdict] : undertaking->verdicts)
+        if (!verdict.nothingToDo)
+            blockers.insert(blockers.end(), verdict.blockers.begin(), verdict.blockers.end());
+    if (!blockers.empty() && undertaking->reply)
+        return refuse(undertaking, ApiError::from(blockers));
+    if (undertaking->options.persist)
+        if (auto kept = persist(*undertaking); !kept)
+            return refuse(undertaking, kept.error());
+    std::vector<JobView> jobs;
+    for (const auto& [group, request] : undertaking->requests) {
+        const auto* entry = ledger_.find(group);
+        running_.at(group).requestBefore = entry != nullptr ? entry->request : std::nullopt;
+        if (auto saved = ledger_.setRequest(group, topology_, request); !saved)
+            return refuse(undertaking, {ApiError::Kind::readOnly,
+                                        fmt::format("the request cannot be noted, so nothing is done: {}", saved.error().str())});
+    }
+    for (const auto& [group, verdict] : undertaking->verdicts) {
+        if (verdict.nothingToDo)
+            continue; // its Finished is on the way
+        if (!verdict.blockers.empty()) {
+            spdlog::warn("group {} ({}) is blocked: {}", group, running_.at(group).wanted.by, ApiError::from(verdict.blockers).sentence);
+            continue;
+        }
+        setOut(group);
+        jobs.push_back(*running_.at(group).job);
+    }
+    if (undertaking->reply)
+        std::exchange(undertaking->reply, nullptr)(std::move(jobs));
+}
+
+void Core::refuse(const std::shared_ptr<Undertaking>& undertaking, const ApiError& error) {
+    for (const auto& [group, wanted] : undertaking->groups) {
+        running_.erase(group); // the worker ends before its first write
+        changes_.groups.insert(group);
+    }
+    if (undertaking->checkReply)
+        std::exchange(undertaking->checkReply, nullptr)(std::unexpected(error));
+    if (undertaking->reply)
+        std::exchange(undertaking->reply, nullptr)(std::unexpected(error));
+}
+
+void Core::replyCheck(const std::shared_ptr<Undertaking>& undertaking) {
+    CheckResult result;
+    for (const auto& [group, verdict] : undertaking->verdicts) {
+        if (!verdict.nothingToDo)
+            result.blockers.insert(result.blockers.end(), verdict.blockers.begin(), verdict.blockers.end());
+        result.steps.insert(result.steps.end(), verdict.steps.begin(), verdict.steps.end());
+        running_.erase(group);
+    }
+    std::exchange(undertaking->checkReply, nullptr)(std::move(result));
+}
+
+void Core::setOut(unsigned group) {
+    auto& running = running_.at(group);
+    const auto& wanted = running.wanted;
+    for (const auto& blocker : running.verdict->overridden)
+        spdlog::warn("group {}: {} is overridden by {}", group, blocker.str(), wanted.by);
+    running.job = JobView{.id = ++lastJob_, .kind = std::string(name(wanted.action)), .group = group, .startedUsec = realtimeUsec()};
+    for (const auto& blocker : running.verdict->overridden)
+        running.job->steps.emplace_back("allow " + blocker.code, fmt::format("by {}: {}", wanted.by, blocker.sentence));
+    records_[group].lastError.clear();
+    running.limit = loop_.timer(wanted.timeout, [this, group] { overdue(group); });
+    changes_.groups.insert(group);
+    changes_.manager = true;
+    spdlog::info("group {}: {} begins ({})", group, name(wanted.action), wanted.by);
+    if (listener_ != nullptr)
+        listener_->jobAdded(*running.job);
+    running.work->go();
+}
+
+void Core::stepBegun(unsigned group, const std::string& step) {
+    auto& running = running_.at(group);
+    running.job->steps.emplace_back(step, "running");
+    if (listener_ != nullptr)
+        listener_->jobChanged(*running.job);
+}
+
+void Core::stepEnded(unsigned group, const std::string& result) {
+    auto& running = running_.at(group);
+    running.job->steps.back().second = result;
+    const auto& step = running.job->steps.back().first;
+    if (result == "done")
+        spdlog::info("group {}: {}: done", group, step);
+    else
+        spdlog::error("group {}: {}: {}", group, step, result);
+    if (running.stuck) {
+        running.stuck = false;
+        running.job->state = "running";
+        running.limit = loop_.timer(running.wanted.timeout, [this, group] { overdue(group); });
+        changes_.groups.insert(group);
+    }
+    if (listener_ != nullptr)
+        listener_->jobChanged(*running.job);
+}
+
+/// A step, or the look before it, has not come back in time: it hangs in the kernel.
+void Core::overdue(unsigned group) {
+    auto& running = running_.at(group);
+    running.stuck = true;
+    changes_.groups.insert(group);
+    auto& record = records_[group];
+    if (!running.job) {
+        record.lastError = fmt::format("reading the state of group {} has not come back in time: another program's unbind "
+                                       "hangs in the kernel (see dmesg)",
+                                       group);
+        spdlog::error("{}", record.lastError);
+        const auto undertaking = running.undertaking;
+        const ApiError error{ApiError::Kind::kernelRefused, record.lastError + ": ETIMEDOUT"};
+        if (undertaking && undertaking->reply)
+            std::exchange(undertaking->reply, nullptr)(std::unexpected(error));
+        if (undertaking && undertaking->checkReply)
+            std::exchange(undertaking->checkReply, nullptr)(std::unexpected(error));
+        return;
+    }
+    running.job->state = "stuck";
+    const auto step = running.job->steps.empty() ? std::string("the first step") : running.job->steps.back().first;
+    record.lastError = fmt::format("'{}' has not come back within {} ms; it hangs in the kernel", step, running.wanted.timeout.count());
+    spdlog::error("group {}: {}", group, record.lastError);
+    if (listener_ != nullptr)
+        listener_->jobChanged(*running.job);
+}
+
+void Core::finish(unsigned group, const Finished& finished) {
+    Running done = std::move(running_.at(group));
+    running_.erase(group);
+    changes_.manager = true;
+    readDriverNames();
+    noteOutcome(group, done, finished);
+    refreshGroup(group);
+    if (done.job) {
+        if (finished.result == "done")
+            spdlog::info("group {}: {} done", group, done.job->kind);
+        else
+            spdlog::error("group {}: {} {}: {}", group, done.job->kind, finished.result, records_[group].lastError);
+        if (listener_ != nullptr)
+            listener_->jobRemoved(*done.job, finished.result);
+    }
+    consider(group);
+}
+
+void Core::noteOutcome(unsigned group, const Running& done, const Finished& finished) {
+    refreshGroup(group);
+    auto& record = records_[group];
+    if (!done.job) {
+        if (done.verdict && !done.verdict->blockers.empty())
+            record.refused = std::pair(done.wanted, driversOf(group));
+        return;
+    }
+    record.lastError = finished.error;
+    for (const auto& difference : finished.differences)
+        record.lastError += (record.lastError.empty() ? "" : "; ") + difference;
+    record.unresolved = finished.result == "failed" && !finished.differences.empty();
+    if (finished.result != "done") {
+        record.refused = std::pair(done.wanted, driversOf(group));
+        if (done.kind == WorkOrder::Kind::carryOut && done.undertaking && done.undertaking->requests.contains(group))
+            if (auto saved = ledger_.setRequest(group, topology_, done.requestBefore); !saved)
+                spdlog::error("group {}: the failed request cannot be taken out of the ledger: {}", group, saved.error().str());
+        return;
+    }
+    record.holders.clear();
+    if (done.wanted.action == Action::bind) {
+        adopt(group, done.verdict ? done.verdict->drivers : std::map<Address, std::string>{});
+    } else if (auto saved = ledger_.setOwned(group, topology_, std::nullopt); !saved) {
+        spdlog::error("group {} is released, but a restart will take it as ours: {}", group, saved.error().str());
+    }
+}
+
+/// The worker was killed, or crashed: its journal tells what is to be resolved.
+void Core::died(unsigned group, const std::string& how) {
+    spdlog::error("group {}: {}", group, how);
+    auto& running = running_.at(group);
+    if (!running.job) {
+        const auto undertaking = running.undertaking;
+        if (undertaking && (undertaking->reply || undertaking->checkReply))
+            return refuse(undertaking, {ApiError::Kind::kernelRefused, fmt::format("the guards of group {} did not finish: {}", group, how)});
+        return finish(group, Finished{"failed", how, {}});
+    }
+    const auto left = journals_.load();
+    const auto journal = std::ranges::find(left.journals, group, &Journal::group);
+    const bool open = journal != left.journals.end();
+    finish(group, Finished{"failed", how, {}});
+    if (open && !running_.contains(group))
+        launchRecovery(*journal);
+}
+
+std::vector<JobView> Core::jobs() const {
+    std::vector<JobView> list;
+    for (const auto& running : running_ | std::views::values)
+        if (running.job)
+            list.push_back(*running.job);
+    return list;
+}
+
+} // namespace vfiobind

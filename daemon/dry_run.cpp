@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "dry_run.h"
+
+#include "config/config.h"
+#include "guard/guard.h"
+#include "plan/plan.h"
+#include "sysfs/real_sysfs.h"
+
+#include <cstdlib>
+#include <fmt/format.h>
+#include <stdexcept>
+
+namespace vfiobind {
+namespace {
+
+template <typename T>
+T orThrow(SysResult<T> result) {
+    if (!result)
+        throw std::runtime_error(result.error().str());
+    return std::move(*result);
+}
+
+void readOverrides(const Sysfs& sysfs, Topology& topology, unsigned group) {
+    for (const auto* device : topology.endpoints(group)) {
+        const auto address = device->address;
+        topology.setOverride(address, orThrow(readDriverOverride(sysfs, address)));
+    }
+}
+
+} // namespace
+
+int dryRun(const std::string& configFile) {
+    RealSysfs sysfs;
+    auto topology = orThrow(Topology::read(sysfs));
+    const auto policy = loadPolicy(configFile);
+    const auto errors = policy ? contradictions(*policy, topology) : policy.error();
+    if (!errors.empty()) {
+        fmt::print(stderr, "{}\n", str(errors));
+        return EXIT_FAILURE;
+    }
+    auto drivers = orThrow(readDrivers(sysfs));
+    // What is not loaded would be: the plan shows the steps as they would be then.
+    drivers.registered.insert("vfio-pci");
+    const auto wanted = resolve(*policy, topology);
+    for (const auto& name : wanted.waiting)
+        fmt::print("rule {}: matches no device today; it waits for one\n", name);
+    for (const auto& blocker : wanted.ungrouped)
+        fmt::print("{}\n", blocker.str());
+    for (const auto& [group, want] : wanted.groups) {
+        readOverrides(sysfs, topology, group);
+        const auto found = inspect(sysfs, topology, group, want.action);
+        fmt::print("{}", planGroup(group, want, topology, drivers, found.blockers).str());
+    }
+    return EXIT_SUCCESS;
+}
+
+} // namespace vfiobind

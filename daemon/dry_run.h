@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <string>
+
+namespace vfiobind {
+
+/// Prints what the configuration would have done on this machine, and touches nothing. Gives the exit code: 0, or 1 when
+/// the configuration is invalid.
+int dryRun(const std::string& configFile);
+
+} // namespace vfiobind

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "ledger.h"
+
+#include "sysfs/real_sysfs.h"
+#include "transaction/journal.h"
+
+#include <cerrno>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace vfiobind {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t maxSize = 16u << 20;
+
+json toJson(const LedgerEntry& entry) {
+    json j{{"members", json::object()}};
+    for (const auto& [address, ids] : entry.members)
+        j["members"][address.str()] = ids.modalias();
+    if (const auto& r = entry.request)
+        j["request"] = {{"action", r->action == Action::bind ? "bind" : "release"},
+                        {"driver", r->driver},
+                        {"new-id", r->method == Method::newId},
+                        {"allow", r->allow},
+                        {"rule", r->rule},
+                        {"by", r->by}};
+    if (const auto& o = entry.owned) {
+        j["owned"] = {{"rule", o->rule}, {"native", json::object()}};
+        for (const auto& [address, driver] : o->native)
+            j["owned"]["native"][address.str()] = driver;
+    }
+    return j;
+}
+
+Address addressFrom(const std::string& text) {
+    auto address = Address::parse(text);
+    if (!address)
+        throw std::invalid_argument(address.error());
+    return *address;
+}
+
+LedgerEntry entryFrom(const json& j) {
+    LedgerEntry entry;
+    for (const auto& [address, modalias] : j.at("members").items()) {
+        auto ids = Ids::fromModalias(modalias.get<std::string>());
+        if (!ids)
+            throw std::invalid_argument(ids.error());
+        entry.members[addressFrom(address)] = *ids;
+    }
+    if (const auto r = j.find("request"); r != j.end())
+        entry.request = Request{.action = r->at("action") == "bind" ? Action::bind : Action::release,
+                                .driver = r->at("driver").get<std::string>(),
+                                .method = r->at("new-id").get<bool>() ? Method::newId : Method::driverOverride,
+                                .allow = r->at("allow").get<std::vector<std::string>>(),
+                                .rule = r->at("rule").get<std::string>(),
+                                .by = r->at("by").get<std::string>()};
+    if (const auto o = j.find("owned"); o != j.end()) {
+        entry.owned = Owned{.rule = o->at("rule").get<std::string>()};
+        for (const auto& [address, driver] : o->at("native").items())
+            entry.owned->native[addressFrom(address)] = driver.get<std::string>();
+    }
+    return entry;
+}
+
+} // namespace
+
+std::expected<void, std::string> Ledger::load() {
+    const auto text = RealSysfs().read(file_, maxSize);
+    if (!text) {
+        if (text.error().code == ENOENT)
+            return {};
+        return std::unexpected(text.error().str());
+    }
+    try {
+        const auto document = json::parse(*text);
+        for (const auto& [group, entry] : document.items())
+            entries_[static_cast<unsigned>(std::stoul(group))] = entryFrom(entry);
+    } catch (const std::exception& error) {
+        entries_.clear();
+        return std::unexpected(fmt::format("{} cannot be read: {}", file_, error.what()));
+    }
+    return {};
+}
+
+void Ledger::prune(const Topology& topology) {
+    std::erase_if(entries_, [&](const auto& item) {
+        const auto& [group, entry] = item;
+        for (const auto& [address, ids] : entry.members) {
+            const auto* device = topology.find(address);
+            if (device != nullptr && device->group == group && device->ids == ids)
+                return false;
+        }
+        return true;
+    });
+}
+
+const LedgerEntry* Ledger::find(unsigned group) const {
+    const auto it = entries_.find(group);
+    return it == entries_.end() ? nullptr : &it->second;
+}
+
+LedgerEntry& Ledger::entry(unsigned group, const Topology& topology) {
+    auto& entry = entries_[group];
+    entry.members.clear();
+    for (const auto* device : topology.endpoints(group))
+        entry.members[device->address] = device->ids;
+    return entry;
+}
+
+SysResult<void> Ledger::setRequest(unsigned group, const Topology& topology, std::optional<Request> request) {
+    if (const auto* known = find(group); known == nullptr ? !request : known->request == request)
+        return {};
+    entry(group, topology).request = std::move(request);
+    return save();
+}
+
+SysResult<void> Ledger::setOwned(unsigned group, const Topology& topology, std::optional<Owned> owned) {
+    if (const auto* known = find(group); known == nullptr ? !owned : known->owned == owned)
+        return {};
+    entry(group, topology).owned = std::move(owned);
+    return save();
+}
+
+SysResult<void> Ledger::dropReleases() {
+    bool changed = false;
+    for (auto& [group, entry] : entries_)
+        if (entry.request && entry.request->action == Action::release) {
+            entry.request.reset();
+            changed = true;
+        }
+    return changed ? save() : SysResult<void>{};
+}
+
+SysResult<void> Ledger::save() {
+    std::erase_if(entries_, [](const auto& item) { return !item.second.request && !item.second.owned; });
+    if (file_.empty())
+        return {};
+    json j = json::object();
+    for (const auto& [group, entry] : entries_)
+        j[std::to_string(group)] = toJson(entry);
+    return writeFileAtomically(file_, j.dump(1, ' ', false, json::error_handler_t::replace) + '\n', 0600);
+}
+
+} // namespace vfiobind

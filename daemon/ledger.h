@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// What outlives the daemon until reboot: what was asked over D-Bus, and which groups it has taken.
+#pragma once
+
+#include "plan/wanted.h"
+#include "sysfs/sysfs.h"
+
+#include <map>
+#include <optional>
+#include <string>
+
+namespace vfiobind {
+
+/// A bind or release that was asked for over D-Bus.
+struct Request {
+    Action action = Action::bind;
+    std::string driver = "auto";
+    Method method = Method::driverOverride;
+    std::vector<std::string> allow;
+    std::string rule; ///< the rule whose options it took, if any
+    std::string by;
+    bool operator==(const Request&) const = default;
+};
+
+/// What the daemon knows of a group that it has bound, or found bound as its rule wants.
+struct Owned {
+    std::string rule;
+    std::map<Address, std::string> native; ///< the driver each member was taken from; empty for none
+    bool operator==(const Owned&) const = default;
+};
+
+/// One group's entry. Group numbers can change with a device's slot: the members' identities tell whether it still is
+/// the same (case 14).
+struct LedgerEntry {
+    std::map<Address, Ids> members;
+    std::optional<Request> request;
+    std::optional<Owned> owned;
+    bool operator==(const LedgerEntry&) const = default;
+};
+
+class Ledger {
+public:
+    /// A file name such as `/run/vfio-bind/ledger.json`; empty keeps it in memory.
+    explicit Ledger(std::string file) : file_(std::move(file)) {}
+
+    /// Reads what an earlier run left. An unreadable file is told in the error and counts as empty.
+    std::expected<void, std::string> load();
+    /// Forgets entries whose devices are not those of the group any more.
+    void prune(const Topology& topology);
+
+    const LedgerEntry* find(unsigned group) const;
+    const std::map<unsigned, LedgerEntry>& entries() const { return entries_; }
+
+    /// Changes an entry and writes the file: atomically, and before the kernel is touched.
+    SysResult<void> setRequest(unsigned group, const Topology& topology, std::optional<Request> request);
+    SysResult<void> setOwned(unsigned group, const Topology& topology, std::optional<Owned> owned);
+    /// A reload of a changed configuration ends every release that was asked for (org.vfiobind1(5)).
+    SysResult<void> dropReleases();
+
+private:
+    LedgerEntry& entry(unsigned group, const Topology& topology);
+    SysResult<void> save();
+
+    std::string file_;
+    std::map<unsigned, LedgerEntry> entries_;
+};
+
+} // namespace vfiobind

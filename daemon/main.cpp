@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// vfio-bindd: everything is wired here.
+#include "bus/pump.h"
+#include "bus/service.h"
+#include "core.h"
+#include "dry_run.h"
+#include "fork_executor.h"
+#include "kmod_modules.h"
+#include "log.h"
+#include "status_line.h"
+#include "sysfs/real_sysfs.h"
+#include "udev_monitor.h"
+#include "version.h"
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <spdlog/spdlog.h>
+#include <systemd/sd-daemon.h>
+
+namespace {
+
+using namespace vfiobind;
+
+struct Options {
+    std::string config = "/etc/vfio-bind.toml";
+    std::string stateDirectory = "/run/vfio-bind";
+    bool session = false;
+    bool dryRun = false;
+};
+
+int serve(const Options& options) {
+    EventLoop loop;
+    RealSysfs sysfs;
+    auto connection = options.session ? bus::openSessionBus() : bus::openSystemBus();
+    FileJournalStore journals(options.stateDirectory + "/journal");
+    ForkExecutor executor(loop, sysfs, journals);
+    KmodModules modules(loop, sysfs, options.session ? nullptr : connection.get());
+    Core core(loop, sysfs, executor, modules, {.config = options.config, .stateDirectory = options.stateDirectory});
+
+    // Listening begins before the first look, so that nothing falls in between.
+    const UdevMonitor monitor(loop, {.device = [&](const Address& a, Core::Origin o) { core.deviceEvent(a, o); },
+                                     .node = [&](unsigned group) { core.nodeEvent(group); },
+                                     .overflow = [&] { core.rescan(); }});
+    core.start();
+    bus::Service service(*connection, core);
+    const auto sync = loop.afterEach([&] { service.sync(); });
+    StatusLine status;
+    const auto tell = loop.afterEach([&] { status.show(core); });
+
+    const bus::Pump pump(loop, *connection, [&] { loop.exit(EXIT_FAILURE); });
+    connection->requestName(bus::BusName{bus::busName});
+    const auto onTerm = loop.signal(SIGTERM, [&] { loop.exit(EXIT_SUCCESS); });
+    const auto onInt = loop.signal(SIGINT, [&] { loop.exit(EXIT_SUCCESS); });
+    const auto onHup = loop.signal(SIGHUP, [&] {
+        sd_notify(0, "RELOADING=1");
+        (void)core.reload(); // the core has logged why not, and ConfigError shows it
+        sd_notify(0, "READY=1");
+    });
+    loop.watchdog();
+    status.show(core);
+    sd_notify(0, "READY=1");
+    spdlog::info("vfio-bindd {} is ready", VFIO_BIND_VERSION);
+    const int code = loop.run();
+    sd_notify(0, "STOPPING=1");
+    return code;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app{"Hands PCI devices, whole IOMMU groups of them, to VFIO as /etc/vfio-bind.toml says.", "vfio-bindd"};
+    Options options;
+    app.add_option("--config", options.config, "the configuration file")->capture_default_str();
+    app.add_option("--state", options.stateDirectory, "where run-time state is kept")->capture_default_str();
+    app.add_flag("--session", options.session, "serve the session bus, for tests and demos");
+    app.add_flag("--dry-run", options.dryRun, "print the plan and exit");
+    app.set_version_flag("--version", "vfio-bindd " VFIO_BIND_VERSION);
+    CLI11_PARSE(app, argc, argv);
+    setUpLog();
+    try {
+        return options.dryRun ? dryRun(options.config) : serve(options);
+    } catch (const std::exception& error) {
+        spdlog::critical("{}", error.what());
+        return EXIT_FAILURE;
+    }
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "names.h"
+
+#include <spdlog/spdlog.h>
+
+#include <cstring>
+
+namespace vfiobind {
+
+Names::Names() {
+    sd_hwdb* hwdb = nullptr;
+    if (const int result = sd_hwdb_new(&hwdb); result < 0)
+        spdlog::warn("no names of devices: the hardware database cannot be opened ({})", strerror(-result));
+    hwdb_.reset(hwdb);
+}
+
+std::string Names::get(const Ids& ids, const char* key) const {
+    const char* value = nullptr;
+    if (!hwdb_ || sd_hwdb_get(hwdb_.get(), ids.modalias().c_str(), key, &value) < 0)
+        return {};
+    return value;
+}
+
+} // namespace vfiobind

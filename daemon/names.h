@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include "pci/ids.h"
+
+#include <memory>
+#include <string>
+#include <systemd/sd-hwdb.h>
+
+namespace vfiobind {
+
+/// Names of vendors and devices from udev's hardware database (hwdb(7)); empty where it has none.
+class Names {
+public:
+    Names();
+    std::string vendor(const Ids& ids) const { return get(ids, "ID_VENDOR_FROM_DATABASE"); }
+    std::string device(const Ids& ids) const { return get(ids, "ID_MODEL_FROM_DATABASE"); }
+
+private:
+    std::string get(const Ids& ids, const char* key) const;
+    struct Unref {
+        void operator()(sd_hwdb* hwdb) const { sd_hwdb_unref(hwdb); }
+    };
+    std::unique_ptr<sd_hwdb, Unref> hwdb_;
+};
+
+} // namespace vfiobind

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "status_line.h"
+
+#include <fmt/format.h>
+#include <ranges>
+#include <systemd/sd-daemon.h>
+
+namespace vfiobind {
+
+void StatusLine::show(const Core& core) {
+    std::map<std::string, unsigned> counts;
+    for (const auto group : core.topology().groups() | std::views::keys)
+        ++counts[core.groupState(group)];
+    std::string text;
+    for (const auto& [state, count] : counts)
+        if (state != "native")
+            text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, state);
+    if (text.empty())
+        text = "no group bound";
+    if (!core.configError().empty())
+        text += "; the configuration is invalid";
+    if (text == last_)
+        return;
+    sd_notify(0, ("STATUS=" + text).c_str());
+    last_ = text;
+}
+
+} // namespace vfiobind

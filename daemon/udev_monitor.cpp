@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "udev_monitor.h"
+
+#include <cerrno>
+#include <charconv>
+#include <spdlog/spdlog.h>
+#include <string_view>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <system_error>
+
+namespace vfiobind {
+namespace {
+
+/// Room for a storm of some ten thousand events (kernel.md 23). Beyond net.core.rmem_max it needs CAP_NET_ADMIN; what the
+/// kernel grants without is then what we have, and an overflow is survived.
+constexpr int bufferSize = 16 << 20;
+
+void check(int result, const char* what) {
+    if (result < 0)
+        throw std::system_error(-result, std::generic_category(), what);
+}
+
+} // namespace
+
+UdevMonitor::UdevMonitor(EventLoop& loop, Handlers handlers) : handlers_(std::move(handlers)), udev_(udev_new()) {
+    if (!udev_)
+        throw std::system_error(errno, std::generic_category(), "udev_new");
+    kernel_ = open(loop, Core::Origin::kernel);
+    settled_ = open(loop, Core::Origin::udev);
+}
+
+UdevMonitor::Source UdevMonitor::open(EventLoop& loop, Core::Origin origin) {
+    Source source;
+    auto* monitor = udev_monitor_new_from_netlink(udev_.get(), origin == Core::Origin::kernel ? "kernel" : "udev");
+    if (monitor == nullptr)
+        throw std::system_error(errno, std::generic_category(), "udev_monitor_new_from_netlink");
+    source.monitor.reset(monitor);
+    check(udev_monitor_filter_add_match_subsystem_devtype(monitor, "pci", nullptr), "udev_monitor_filter_add_match");
+    check(udev_monitor_filter_add_match_subsystem_devtype(monitor, "vfio", nullptr), "udev_monitor_filter_add_match");
+    if (udev_monitor_set_receive_buffer_size(monitor, bufferSize) < 0) {
+        // Without CAP_NET_ADMIN the limit of the system holds.
+        const int fd = udev_monitor_get_fd(monitor);
+        if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bufferSize, sizeof bufferSize) != 0)
+            spdlog::debug("the buffer for uevents keeps its size");
+    }
+    check(udev_monitor_enable_receiving(monitor), "udev_monitor_enable_receiving");
+    source.event = loop.io(udev_monitor_get_fd(monitor), EPOLLIN, [this, monitor, origin] { receive(monitor, origin); });
+    return source;
+}
+
+void UdevMonitor::nodeEvent(std::string_view name) {
+    unsigned group = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), group);
+    if (error == std::errc{} && end == name.data() + name.size())
+        handlers_.node(group);
+}
+
+void UdevMonitor::receive(udev_monitor* monitor, Core::Origin origin) {
+    for (;;) {
+        errno = 0;
+        auto* device = udev_monitor_receive_device(monitor);
+        if (device == nullptr) {
+            if (errno == ENOBUFS) {
+                spdlog::warn("uevents were lost (ENOBUFS); all devices are read again");
+                handlers_.overflow();
+                continue;
+            }
+            return;
+        }
+        const std::unique_ptr<udev_device, decltype(&udev_device_unref)> owner(device, udev_device_unref);
+        const char* subsystem = udev_device_get_subsystem(device);
+        const char* name = udev_device_get_sysname(device);
+        if (subsystem == nullptr || name == nullptr)
+            continue;
+        if (std::string_view(subsystem) == "vfio")
+            nodeEvent(name);
+        else if (const auto address = Address::parse(name))
+            handlers_.device(*address, origin);
+    }
+}
+
+} // namespace vfiobind

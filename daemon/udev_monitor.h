@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// Events of PCI devices and VFIO nodes, from the kernel and, after its rules ran, from udev.
+#pragma once
+
+#include "core.h"
+#include "event_loop.h"
+
+#include <functional>
+#include <libudev.h>
+#include <memory>
+#include <string_view>
+
+namespace vfiobind {
+
+class UdevMonitor {
+public:
+    struct Handlers {
+        std::function<void(const Address&, Core::Origin)> device;
+        std::function<void(unsigned group)> node; ///< a /dev/vfio node is ready, or gone
+        std::function<void()> overflow;           ///< events were lost (ENOBUFS): everything is to be read again
+    };
+    /// Throws std::system_error when the netlink sockets cannot be had.
+    UdevMonitor(EventLoop& loop, Handlers handlers);
+
+private:
+    struct Unref {
+        void operator()(udev* u) const { udev_unref(u); }
+        void operator()(udev_monitor* m) const { udev_monitor_unref(m); }
+    };
+    struct Source {
+        std::unique_ptr<udev_monitor, Unref> monitor;
+        EventSource event;
+    };
+    Source open(EventLoop& loop, Core::Origin origin);
+    void nodeEvent(std::string_view name);
+    void receive(udev_monitor* monitor, Core::Origin origin);
+
+    Handlers handlers_;
+    std::unique_ptr<udev, Unref> udev_;
+    Source kernel_;
+    Source settled_;
+};
+
+} // namespace vfiobind
