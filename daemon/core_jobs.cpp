@@ -7,7 +7,7 @@
 #include <spdlog/spdlog.h>
 #include <ranges>
 #include <sys/epoll.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,6 +24,9 @@ std::uint64_t realtimeUsec() {
     clock_gettime(CLOCK_REALTIME, &now);
     return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1000;
 }
+
+/// glibc 2.36 declares pidfd_open(2) without C linkage.
+int openPidfd(int pid) { return static_cast<int>(syscall(SYS_pidfd_open, pid, 0)); }
 
 std::string_view name(Action action) { return action == Action::bind ? "bind" : "release"; }
 
@@ -178,7 +181,7 @@ void Core::launchRecovery(Journal journal) {
     const unsigned group = journal.group;
     const bool alive = journal.pid > 0 && processStartTime(journal.pid) == journal.pidStartTime && journal.pidStartTime != 0;
     if (alive)
-        if (const int pidfd = pidfd_open(journal.pid, 0); pidfd >= 0)
+        if (const int pidfd = openPidfd(journal.pid); pidfd >= 0)
             return awaitOldWorker(std::move(journal), pidfd);
     auto& running = running_[group];
     running.kind = WorkOrder::Kind::recover;
