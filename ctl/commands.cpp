@@ -32,19 +32,30 @@ ExitCode runStatus(Client& client, const Options& options) {
     return ExitCode::done;
 }
 
+namespace {
+
+ExitCode failShow(const Options& options, const std::string& message) {
+    if (options.json)
+        printLine(errorJson("", message));
+    complain(message);
+    return ExitCode::failed;
+}
+
+} // namespace
+
 ExitCode runShow(Client& client, const Options& options) {
     const Snapshot snapshot = client.snapshot();
     const auto touched = resolveTarget(snapshot, options.target);
-    if (!touched) {
-        if (options.json)
-            printLine(errorJson("", touched.error()));
-        complain(touched.error());
-        return ExitCode::failed;
-    }
-    if (options.json)
-        printLine(showJson(snapshot, *touched));
-    else
+    if (!touched)
+        return failShow(options, touched.error());
+    if (!options.json) {
         print(renderShow(snapshot, *touched, Style::forStdout()));
+        return ExitCode::done;
+    }
+    const auto json = showJson(client.describe(), snapshot, *touched);
+    if (!json)
+        return failShow(options, json.error());
+    printLine(*json);
     return ExitCode::done;
 }
 
@@ -60,7 +71,7 @@ ExitCode runCheck(Client& client, const Options& options) {
 ExitCode runReload(Client& client, const Options& options) {
     client.reload();
     if (options.json)
-        printLine(dumpLine({{"Result", "done"}}));
+        printLine(dumpLine({{"result", "done"}}));
     else
         printLine("The configuration was read again.");
     return ExitCode::done;

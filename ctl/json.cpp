@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "json.h"
 
+#include <charconv>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
 
 namespace vfiobind::ctl {
 
@@ -9,95 +13,152 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json toJson(const std::vector<BlockerState>& blockers) {
+Json blockersJson(const std::vector<BlockerState>& blockers) {
     Json result = Json::array();
     for (const BlockerState& blocker : blockers)
         result.push_back(
-            {{"Code", blocker.code}, {"Device", blocker.device}, {"Sentence", blocker.sentence}});
+            {{"code", blocker.code}, {"device", blocker.device}, {"sentence", blocker.sentence}});
+    return result;
+}
+
+/// The number at the end of `/org/vfiobind1/group/22`; null for "/".
+Json numberOfPath(std::string_view path) {
+    const std::string_view digits = path.substr(path.rfind('/') + 1);
+    std::uint32_t number = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (error != std::errc() || end != digits.data() + digits.size())
+        return nullptr;
+    return number;
+}
+
+Json addressesJson(const std::vector<std::string>& paths) {
+    Json result = Json::array();
+    for (const std::string& path : paths)
+        result.push_back(addressOfPath(path));
+    return result;
+}
+
+std::string hex4(std::uint16_t value) {
+    return fmt::format("{:04x}", value);
+}
+
+/// The entries of a list of Describe's document whose `key` is one of those wanted.
+template <typename Value>
+Json select(const Json& document, const char* list, const char* key, const std::set<Value>& wanted) {
+    Json result = Json::array();
+    for (const Json& entry : document.at(list))
+        if (const Json& value = entry.at(key); !value.is_null() && wanted.contains(value.get<Value>()))
+            result.push_back(entry);
     return result;
 }
 
 } // namespace
 
+std::string addressOfPath(std::string_view path) {
+    constexpr std::string_view prefix = "/org/vfiobind1/device/";
+    if (!path.starts_with(prefix))
+        return {};
+    std::string address(path.substr(prefix.size()));
+    const std::size_t dot = address.rfind('_');
+    if (dot == std::string::npos)
+        return {};
+    address[dot] = '.';
+    for (char& character : address)
+        if (character == '_')
+            character = ':';
+    return address;
+}
+
 Json toJson(const ManagerState& manager) {
     Json rules = Json::array();
     for (const RuleState& rule : manager.rules)
-        rules.push_back({{"Name", rule.name}, {"Driver", rule.driver}, {"Devices", rule.selectors}});
-    return {{"Version", manager.version},         {"Iommu", manager.iommu},
-            {"NoIommu", manager.noIommu},         {"ConfigFiles", manager.configFiles},
-            {"ConfigError", manager.configError}, {"Rules", rules}};
+        rules.push_back({{"name", rule.name}, {"driver", rule.driver}, {"devices", rule.selectors}});
+    return {{"version", manager.version},          {"iommu", manager.iommu},
+            {"no-iommu", manager.noIommu},         {"config-files", manager.configFiles},
+            {"config-error", manager.configError}, {"rules", rules}};
 }
 
 Json toJson(const GroupState& group) {
+    const Json job = numberOfPath(group.job);
     Json holders = Json::array();
     for (const HolderState& holder : group.holders)
-        holders.push_back({{"Pid", holder.pid}, {"Command", holder.command}});
-    return {{"Object", group.objectPath},
-            {"Number", group.number},
-            {"State", group.state},
-            {"Viable", group.viable},
-            {"Devices", group.devices},
-            {"Rule", group.rule},
-            {"Driver", group.driver},
-            {"Node", group.node},
-            {"Type", group.type},
-            {"Blockers", toJson(group.blockers)},
-            {"Holders", holders},
-            {"LastError", group.lastError},
-            {"Job", group.job}};
+        holders.push_back({{"pid", holder.pid}, {"command", holder.command}});
+    return {{"number", group.number},
+            {"state", group.state},
+            {"viable", group.viable},
+            {"devices", addressesJson(group.devices)},
+            {"rule", group.rule},
+            {"driver", group.driver},
+            {"node", group.node},
+            {"type", group.type},
+            {"blockers", blockersJson(group.blockers)},
+            {"holders", holders},
+            {"last-error", group.lastError},
+            {"job", job.is_null() ? Json(0) : job}};
 }
 
 Json toJson(const DeviceState& device) {
-    return {{"Object", device.objectPath},
-            {"Address", device.address},
-            {"Vendor", device.vendor},
-            {"Device", device.device},
-            {"SubsystemVendor", device.subsystemVendor},
-            {"SubsystemDevice", device.subsystemDevice},
-            {"Class", device.classCode},
-            {"VendorName", device.vendorName},
-            {"DeviceName", device.deviceName},
-            {"Driver", device.driver},
-            {"DriverOverride", device.driverOverride},
-            {"NativeModules", device.nativeModules},
-            {"Group", device.group},
-            {"BootVga", device.bootVga},
-            {"ResetMethods", device.resetMethods},
-            {"NumaNode", device.numaNode},
-            {"Path", device.path},
-            {"VfioDevice", device.vfioDevice},
-            {"PhysicalFunction", device.physicalFunction},
-            {"VirtualFunctions", device.virtualFunctions}};
+    const std::string function = addressOfPath(device.physicalFunction);
+    return {{"address", device.address},
+            {"vendor", hex4(device.vendor)},
+            {"device", hex4(device.device)},
+            {"subsystem-vendor", hex4(device.subsystemVendor)},
+            {"subsystem-device", hex4(device.subsystemDevice)},
+            {"class", fmt::format("{:06x}", device.classCode)},
+            {"vendor-name", device.vendorName},
+            {"device-name", device.deviceName},
+            {"driver", device.driver},
+            {"driver-override", device.driverOverride},
+            {"native-modules", device.nativeModules},
+            {"group", numberOfPath(device.group)},
+            {"boot-vga", device.bootVga},
+            {"reset-methods", device.resetMethods},
+            {"numa-node", device.numaNode},
+            {"path", device.path},
+            {"vfio-device", device.vfioDevice},
+            {"physical-function", function.empty() ? Json(nullptr) : Json(function)},
+            {"virtual-functions", addressesJson(device.virtualFunctions)}};
 }
 
 Json toJson(const JobState& job) {
     Json steps = Json::array();
     for (const auto& [step, result] : job.steps)
-        steps.push_back({{"Step", step}, {"Result", result}});
-    return {{"Object", job.objectPath}, {"Id", job.id},   {"Kind", job.kind},      {"Group", job.group},
-            {"State", job.state},       {"Steps", steps}, {"Started", job.started}};
+        steps.push_back({{"step", step}, {"result", result}});
+    return {{"id", numberOfPath(job.objectPath)},
+            {"kind", job.kind},
+            {"group", numberOfPath(job.group)},
+            {"state", job.state},
+            {"steps", steps},
+            {"started-usec", job.started}};
 }
 
-std::string showJson(const Snapshot& snapshot, const Touched& touched) {
-    Json groups = Json::array();
+std::expected<std::string, std::string> showJson(const std::string& text, const Snapshot& snapshot,
+                                                 const Touched& touched) {
+    std::set<unsigned> groups;
+    std::set<std::string> devices;
     for (const GroupState* group : touched.groups) {
-        Json entry = toJson(*group);
-        entry["Members"] = Json::array();
+        groups.insert(group->number);
         for (const DeviceState* device : snapshot.members(*group))
-            entry["Members"].push_back(toJson(*device));
-        groups.push_back(std::move(entry));
+            devices.insert(device->address);
     }
-    Json devices = Json::array();
     for (const DeviceState* device : touched.groupless)
-        devices.push_back(toJson(*device));
-    return dumpLine({{"Groups", groups}, {"Devices", devices}});
+        devices.insert(device->address);
+    try {
+        const Json document = Json::parse(text);
+        return dumpLine({{"groups", select(document, "groups", "number", groups)},
+                         {"devices", select(document, "devices", "address", devices)},
+                         {"jobs", select(document, "jobs", "group", groups)}});
+    } catch (const Json::exception& error) {
+        return std::unexpected(
+            fmt::format("the daemon's description of its state cannot be read: {}", error.what()));
+    }
 }
 
 std::string checkJson(const std::string& target, const CheckResult& check) {
-    return dumpLine({{"Target", target},
-                     {"Possible", check.possible},
-                     {"Blockers", toJson(check.blockers)},
-                     {"Steps", check.steps}});
+    return dumpLine({{"target", target},
+                     {"possible", check.possible},
+                     {"blockers", blockersJson(check.blockers)},
+                     {"steps", check.steps}});
 }
 
 std::string jobsJson(const std::string& target, const std::vector<JobEnd>& ends,
@@ -105,15 +166,15 @@ std::string jobsJson(const std::string& target, const std::vector<JobEnd>& ends,
     Json jobs = Json::array();
     for (std::size_t i = 0; i < ends.size(); ++i) {
         Json job = toJson(ends[i].job);
-        job["Result"] = ends[i].result;
-        job["Error"] = i < errors.size() ? errors[i] : std::string();
+        job["result"] = ends[i].result;
+        job["error"] = i < errors.size() ? errors[i] : std::string();
         jobs.push_back(std::move(job));
     }
-    return dumpLine({{"Target", target}, {"Jobs", jobs}});
+    return dumpLine({{"target", target}, {"jobs", jobs}});
 }
 
 std::string errorJson(std::string_view name, std::string_view message) {
-    return dumpLine({{"Error", {{"Name", name}, {"Message", message}}}});
+    return dumpLine({{"error", {{"name", name}, {"message", message}}}});
 }
 
 std::string dumpLine(const Json& json) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// What vfio-bindctl prints for programs. Keys are the names of the D-Bus properties; "Object" is the object
-/// path.
+/// What vfio-bindctl prints for programs. Keys and values are spelled as in the document of the daemon's
+/// Describe: kebab-case, groups by number, devices by address, ids as hexadecimal digits.
 #pragma once
 
 #include "job_tracker.h"
@@ -8,8 +8,8 @@
 #include "state.h"
 #include "target.h"
 
+#include <expected>
 #include <nlohmann/json_fwd.hpp>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,19 +21,23 @@ nlohmann::ordered_json toJson(const GroupState& group);
 nlohmann::ordered_json toJson(const DeviceState& device);
 nlohmann::ordered_json toJson(const JobState& job);
 
-/// `{"Groups": [...], "Devices": [...]}`, each group with its members in "Members"; "Devices" are those in no
-/// group.
-std::string showJson(const Snapshot& snapshot, const Touched& touched);
+/// `0000:01:00.0` for `/org/vfiobind1/device/0000_01_00_0`; empty for another path.
+std::string addressOfPath(std::string_view objectPath);
 
-/// `{"Target": ..., "Possible": ..., "Blockers": [...], "Steps": [...]}`
+/// The part of Describe's document that is about what a target touches: `groups`, their and the other touched
+/// `devices`, and the `jobs` that work on them. The error is a sentence: the document is not as it should be.
+std::expected<std::string, std::string> showJson(const std::string& document, const Snapshot& snapshot,
+                                                 const Touched& touched);
+
+/// `{"target": ..., "possible": ..., "blockers": [...], "steps": [...]}`
 std::string checkJson(const std::string& target, const CheckResult& check);
 
-/// `{"Target": ..., "Jobs": [{..., "Result": "done", "Error": ""}]}`; an error for each end, in the same
+/// `{"target": ..., "jobs": [{..., "result": "done", "error": ""}]}`; an error for each end, in the same
 /// order.
 std::string jobsJson(const std::string& target, const std::vector<JobEnd>& ends,
                      const std::vector<std::string>& errors);
 
-/// `{"Error": {"Name": ..., "Message": ...}}`
+/// `{"error": {"name": ..., "message": ...}}`
 std::string errorJson(std::string_view name, std::string_view message);
 
 /// The JSON as one line; what is not UTF-8 in it is replaced.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /// vfio-bindctl(1): the command line client of vfio-bindd.
 #include "commands.h"
+#include "config/blocker_codes.h"
 #include "json.h"
 #include "options.h"
 #include "output.h"
@@ -16,6 +17,12 @@ namespace vfiobind::ctl {
 namespace {
 
 ExitCode run(const Options& options) {
+    if (options.command == Command::completeCodes) {
+        for (const BlockerCode& code : blockerCodes)
+            if (code.allowable)
+                printLine(code.name);
+        return ExitCode::done;
+    }
     const Client::Bus which = options.session ? Client::Bus::session
                               : options.host  ? Client::Bus::remote
                                               : Client::Bus::system;
@@ -36,6 +43,8 @@ ExitCode run(const Options& options) {
         return runWatch(client, options);
     case Command::completeTargets:
         return runCompleteTargets(client);
+    case Command::completeCodes:
+        break; // above: it needs no bus
     }
     throw std::logic_error("a command without a handler");
 }

@@ -89,6 +89,8 @@ Parser::Parser() {
     subcommand(Command::reload, "reload", "have the daemon read its configuration again");
     subcommand(Command::watch, "watch", "print changes as they come");
     subcommand(Command::completeTargets, "complete-targets", "list targets for shell completion")->group("");
+    subcommand(Command::completeCodes, "complete-codes", "list blocker codes for shell completion")
+        ->group("");
 
     for (CLI::App* sub : {show, bind, release, check})
         sub->add_option("TARGET", options_.target, targetHelp)->required()->type_name("");

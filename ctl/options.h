@@ -11,7 +11,7 @@
 
 namespace vfiobind::ctl {
 
-enum class Command { status, show, bind, release, check, reload, watch, completeTargets };
+enum class Command { status, show, bind, release, check, reload, watch, completeTargets, completeCodes };
 
 struct Options {
     Command command = Command::status;

@@ -59,7 +59,7 @@ void Watch::tellAll(const std::vector<std::string>& sentences) {
 
 void Watch::tellJson(const char* event, const std::string& path, Json state) {
     if (json_)
-        printLine(dumpLine({{"Event", event}, {"Object", path}, {"State", std::move(state)}}));
+        printLine(dumpLine({{"event", event}, {"object", path}, {"state", std::move(state)}}));
 }
 
 template <typename State>
@@ -156,7 +156,7 @@ void Watch::readAll() {
     Json paths = Json::array();
     for (const auto& [path, group] : snapshot_.groups)
         paths.push_back(toJson(group));
-    tellJson("state", bus::rootPath, {{"Manager", toJson(snapshot_.manager)}, {"Groups", paths}});
+    tellJson("state", bus::rootPath, {{"manager", toJson(snapshot_.manager)}, {"groups", paths}});
     if (!json_)
         print(renderStatus(snapshot_, Style::forStdout(), false));
 }

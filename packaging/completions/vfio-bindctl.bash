@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# bash completion for vfio-bindctl(1)
+# shellcheck shell=bash
+
+_vfio_bindctl() {
+    # Bash breaks words at colons, which stand in every PCI address: the line is split anew, at spaces only.
+    local -a words bus=()
+    read -ra words <<<"${COMP_LINE:0:COMP_POINT}"
+    if [[ ${COMP_LINE:0:COMP_POINT} == *[[:space:]] ]]; then
+        words+=('')
+    fi
+    local last=$((${#words[@]} - 1)) command='' target='' host='' i
+    local cur=${words[last]} prev=${words[last - 1]}
+
+    for ((i = 1; i < last; i++)); do
+        case ${words[i]} in
+            --session) bus=(--session) ;;
+            -H | --host) host=yes i=$((i + 1)) ;;
+            --host=*) host=yes ;;
+            --allow | --driver | --method) i=$((i + 1)) ;;
+            -*) ;;
+            *) if [[ -z $command ]]; then command=${words[i]}; else target=${words[i]}; fi ;;
+        esac
+    done
+
+    local globals='--json --session --host --help' candidates=''
+    case $prev in
+        --allow) candidates=$("${words[0]}" complete-codes 2>/dev/null) ;;
+        --method) candidates='override new-id' ;;
+        --driver) candidates='auto vfio-pci pci-stub' ;;
+        -H | --host)
+            mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur")
+            return
+            ;;
+        *)
+            case $command in
+                '') candidates="status show bind release check reload watch --all --version $globals" ;;
+                status) candidates="--all $globals" ;;
+                reload | watch) candidates=$globals ;;
+                show) candidates=$globals ;;
+                bind) candidates="--allow --driver --method --persist --no-wait $globals" ;;
+                check) candidates="--allow --driver --method --persist $globals" ;;
+                release) candidates="--allow --persist --no-wait $globals" ;;
+            esac
+            if [[ $cur != -* ]]; then
+                [[ -n $command ]] && candidates=''
+                case $command in
+                    show | bind | release | check)
+                        # Over ssh the tabulator would hang for a password.
+                        if [[ -z $target && -z $host ]]; then
+                            candidates=$("${words[0]}" "${bus[@]}" complete-targets 2>/dev/null | cut -f1)
+                        fi
+                        ;;
+                esac
+            fi
+            ;;
+    esac
+
+    mapfile -t COMPREPLY < <(compgen -W "$candidates" -- "$cur")
+    if [[ $cur == *:* && $COMP_WORDBREAKS == *:* ]]; then
+        local done_part=${cur%"${cur##*:}"}
+        COMPREPLY=("${COMPREPLY[@]#"$done_part"}")
+    fi
+}
+
+complete -F _vfio_bindctl vfio-bindctl

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# fish completion for vfio-bindctl(1)
+
+function __vfio_bindctl_targets
+    set -l words (commandline -opc)
+    # Over ssh the tabulator would hang for a password.
+    if string match -qr -- '^(-H|--host)' $words
+        return
+    end
+    if contains -- --session $words
+        vfio-bindctl --session complete-targets 2>/dev/null
+    else
+        vfio-bindctl complete-targets 2>/dev/null
+    end
+end
+
+set -l commands status show bind release check reload watch
+
+complete -c vfio-bindctl -f
+complete -c vfio-bindctl -l json -d 'Print JSON'
+complete -c vfio-bindctl -l session -d 'Use the session bus'
+complete -c vfio-bindctl -s H -l host -x -a '(__fish_print_hostnames)' -d 'Use the system bus of another machine'
+complete -c vfio-bindctl -s h -l help -d 'Show help'
+complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -l version -d 'Show the version'
+complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands; or __fish_seen_subcommand_from status" \
+    -s a -l all -d 'Also show native groups'
+
+complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a status -d 'Show groups and devices'
+complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a show -d 'Show everything about a target'
+complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a bind -d 'Hand groups to VFIO'
+complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a release -d 'Give groups back to their native drivers'
+complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a check -d 'Say what bind would do'
+complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a reload -d 'Read the configuration again'
+complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a watch -d 'Print changes as they come'
+
+complete -c vfio-bindctl -n '__fish_seen_subcommand_from show bind release check' -a '(__vfio_bindctl_targets)'
+complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind release check' -l allow -x \
+    -a '(vfio-bindctl complete-codes 2>/dev/null)' -d 'Take a blocker on oneself'
+complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind check' -l driver -x -a 'auto vfio-pci pci-stub' -d 'Driver to bind'
+complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind check' -l method -x -a 'override new-id' -d 'How to bind'
+complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind release check' -l persist -d 'Write it to /etc/vfio-bind.d/'
+complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind release' -l no-wait -d 'Do not wait for the jobs'
