@@ -41,9 +41,19 @@ void check(int result, const char* what) {
         throw std::system_error(-result, std::generic_category(), what);
 }
 
+void block(int signal) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signal);
+    check(-pthread_sigmask(SIG_BLOCK, &set, nullptr), "pthread_sigmask");
+}
+
 } // namespace
 
-EventLoop::EventLoop() { check(sd_event_default(&event_), "sd_event_default"); }
+EventLoop::EventLoop() {
+    check(sd_event_default(&event_), "sd_event_default");
+    block(SIGCHLD); // sd_event_add_child(3) wants it so
+}
 
 EventLoop::~EventLoop() { sd_event_unref(event_); }
 
@@ -78,10 +88,7 @@ EventSource EventLoop::child(int pid, Handler handler) {
 }
 
 EventSource EventLoop::signal(int number, Handler handler) {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, number);
-    check(-pthread_sigmask(SIG_BLOCK, &set, nullptr), "sigprocmask");
+    block(number);
     return make(std::move(handler), [&](auto** source, void* data) {
         return sd_event_add_signal(event_, source, number, EventSource::Callback::onSignal, data);
     });

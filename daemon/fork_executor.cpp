@@ -73,9 +73,6 @@ public:
     ~ForkedWork() override {
         io_.reset();
         close(fd_);
-        const int pid = pid_;
-        auto& left = executor_.leftBehind_;
-        left.emplace(pid, executor_.loop_.child(pid, [&left, pid] { left.erase(pid); }));
     }
 
     void go() override {
@@ -143,6 +140,7 @@ std::unique_ptr<Work> ForkExecutor::start(WorkOrder order, const Topology& topol
         _exit(0);
     }
     close(ends[1]);
+    children_.emplace(pid, loop_.child(pid, [this, pid] { children_.erase(pid); }));
     return std::make_unique<ForkedWork>(*this, pid, ends[0], std::move(listener));
 }
 

@@ -22,8 +22,7 @@ private:
     EventLoop& loop_;
     Sysfs& sysfs_;
     JournalStore& journals_;
-    /// Children that nobody listens to any more, until they end and are reaped.
-    std::map<int, EventSource> leftBehind_;
+    std::map<int, EventSource> children_; ///< by pid, until they have ended and are reaped
 };
 
 } // namespace vfiobind
