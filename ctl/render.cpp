@@ -47,7 +47,8 @@ void addDevice(Lines& lines, const DeviceState& device, unsigned driverColumns) 
                     device.id(), pad(printable(driver), driverColumns));
     const std::string name =
         cut(printable(device.name()), lines.left(displayWidth(head) + 1), lines.style().unicode);
-    lines.raw(name.empty() ? head : head + " " + name);
+    const std::string line = name.empty() ? head : head + " " + name;
+    lines.raw(line.substr(0, line.find_last_not_of(' ') + 1));
 }
 
 void addJob(Lines& lines, const Snapshot& snapshot, const GroupState& group) {

@@ -120,8 +120,8 @@ inline std::string currentSender(const sdbus::IObject& object) {
 #endif
 }
 
-/// The uid of the caller whose method call the object is just handling, asked of the bus; none when it is handling
-/// none. Throws sdbus::Error when the caller is gone.
+/// The uid of the caller whose method call the object is just handling, asked of the bus; none when it is
+/// handling none. Throws sdbus::Error when the caller is gone.
 inline std::optional<uid_t> callerUid(const sdbus::IObject& object) {
 #if VFIO_BIND_SDBUS_MAJOR >= 2
     const auto message = object.getCurrentlyProcessedMessage();
