@@ -32,6 +32,7 @@ void Core::start() {
     changes_.manager = true;
     if (auto read = readPolicy(); !read)
         spdlog::error("no rules are in force: {}", read.error().sentence);
+    resolution_ = resolve(policy_, topology_);
     if (!files_.stateDirectory.empty())
         resolveJournals();
     reconcile();

@@ -111,6 +111,7 @@ private:
         WorkOrder::Kind kind = WorkOrder::Kind::carryOut;
         std::shared_ptr<Undertaking> undertaking;
         std::unique_ptr<Work> work;
+        std::unique_ptr<Work> look; ///< who holds it, when it is stuck
         std::optional<JobView> job;
         std::optional<Verdict> verdict;
         std::optional<Request> requestBefore;
@@ -152,6 +153,11 @@ private:
     void launch(const std::shared_ptr<Undertaking>& undertaking);
     void launchRecovery(Journal journal);
     void awaitOldWorker(Journal journal, int pidfd);
+    void oldWorkerEnded(unsigned group, const Journal& journal);
+    void takeOver(Running& running, const Journal& journal);
+    void resume(unsigned group);
+    void lookForHolders(unsigned group);
+    void noteHolders(unsigned group, const std::vector<Holder>& found);
     void receive(unsigned group, WorkMessage message);
     void receiveVerdict(unsigned group, Verdict verdict);
     void settle(const std::shared_ptr<Undertaking>& undertaking);

@@ -6,10 +6,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <ranges>
-#include <sys/epoll.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 namespace vfiobind {
 namespace {
@@ -24,11 +21,6 @@ std::uint64_t realtimeUsec() {
     clock_gettime(CLOCK_REALTIME, &now);
     return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1000;
 }
-
-/// glibc 2.36 declares pidfd_open(2) without C linkage.
-int openPidfd(int pid) { return static_cast<int>(syscall(SYS_pidfd_open, pid, 0)); }
-
-std::string_view name(Action action) { return action == Action::bind ? "bind" : "release"; }
 
 } // namespace
 
@@ -177,53 +169,6 @@ void Core::launch(const std::shared_ptr<Undertaking>& undertaking) {
     }
 }
 
-void Core::launchRecovery(Journal journal) {
-    const unsigned group = journal.group;
-    const bool alive = journal.pid > 0 && processStartTime(journal.pid) == journal.pidStartTime && journal.pidStartTime != 0;
-    if (alive)
-        if (const int pidfd = openPidfd(journal.pid); pidfd >= 0)
-            return awaitOldWorker(std::move(journal), pidfd);
-    auto& running = running_[group];
-    running.kind = WorkOrder::Kind::recover;
-    running.wanted.action = journal.action;
-    running.wanted.rule = journal.rule;
-    running.wanted.by = journal.by;
-    running.job = JobView{.id = ++lastJob_, .kind = std::string(name(journal.action)), .group = group, .startedUsec = realtimeUsec()};
-    spdlog::warn("group {}: a {} was cut off; it is finished or undone now", group, name(journal.action));
-    running.limit = loop_.timer(running.wanted.timeout, [this, group] { overdue(group); });
-    changes_.manager = true;
-    running.work = executor_.start({.kind = WorkOrder::Kind::recover, .group = group, .journal = std::move(journal)}, topology_,
-                                   [this, group](WorkMessage message) { receive(group, std::move(message)); });
-}
-
-/// A worker of an earlier run is still in the kernel: its end is waited for, and its journal looked at again.
-void Core::awaitOldWorker(Journal journal, int pidfd) {
-    const unsigned group = journal.group;
-    spdlog::warn("group {}: worker {} of an earlier run is still in the kernel; it is waited for", group, journal.pid);
-    auto& running = running_[group];
-    running.wanted.action = journal.action;
-    running.wanted.rule = journal.rule;
-    running.wanted.by = journal.by;
-    running.stuck = true;
-    running.job = JobView{.id = ++lastJob_, .kind = std::string(name(journal.action)), .group = group, .state = "stuck", .startedUsec = journal.startedUsec};
-    for (const auto& step : journal.steps)
-        running.job->steps.emplace_back(step.step, step.result == "begun" ? "running" : step.result);
-    changes_.manager = true;
-    auto closer = std::shared_ptr<int>(new int(pidfd), [](int* fd) {
-        close(*fd);
-        delete fd;
-    });
-    running.oldWorker = loop_.io(pidfd, EPOLLIN, [this, group, closer] {
-        const auto left = journals_.load();
-        const auto remains = std::ranges::find(left.journals, group, &Journal::group);
-        const bool open = remains != left.journals.end();
-        // Without a journal the worker came to its end and left the group as its outcome says.
-        finish(group, Finished{open ? "failed" : "done", open ? "the worker ended before its transaction did" : "", {}});
-        if (open)
-            launchRecovery(*remains);
-    });
-}
-
 void Core::receive(unsigned group, WorkMessage message) {
     if (!running_.contains(group))
         return;
@@ -321,14 +266,14 @@ void Core::setOut(unsigned group) {
     const auto& wanted = running.wanted;
     for (const auto& blocker : running.verdict->overridden)
         spdlog::warn("group {}: {} is overridden by {}", group, blocker.str(), wanted.by);
-    running.job = JobView{.id = ++lastJob_, .kind = std::string(name(wanted.action)), .group = group, .startedUsec = realtimeUsec()};
+    running.job = JobView{.id = ++lastJob_, .kind = std::string(verb(wanted.action)), .group = group, .startedUsec = realtimeUsec()};
     for (const auto& blocker : running.verdict->overridden)
         running.job->steps.emplace_back("allow " + blocker.code, fmt::format("by {}: {}", wanted.by, blocker.sentence));
     records_[group].lastError.clear();
     running.limit = loop_.timer(wanted.timeout, [this, group] { overdue(group); });
     changes_.groups.insert(group);
     changes_.manager = true;
-    spdlog::info("group {}: {} begins ({})", group, name(wanted.action), wanted.by);
+    spdlog::info("group {}: {} begins ({})", group, verb(wanted.action), wanted.by);
     if (listener_ != nullptr)
         listener_->jobAdded(*running.job);
     running.work->go();
@@ -384,6 +329,32 @@ void Core::overdue(unsigned group) {
     spdlog::error("group {}: {}", group, record.lastError);
     if (listener_ != nullptr)
         listener_->jobChanged(*running.job);
+    lookForHolders(group);
+}
+
+/// Names who holds a stuck group. A worker looks, since reading another process's command line can block too.
+void Core::lookForHolders(unsigned group) {
+    auto& running = running_.at(group);
+    running.look = executor_.start({.kind = WorkOrder::Kind::holders, .group = group}, topology_,
+                                   [this, group](const WorkMessage& message) {
+                                       const auto it = running_.find(group);
+                                       if (it == running_.end())
+                                           return;
+                                       if (const auto* verdict = std::get_if<Verdict>(&message))
+                                           noteHolders(group, verdict->holders);
+                                       else
+                                           it->second.look.reset();
+                                   });
+}
+
+void Core::noteHolders(unsigned group, const std::vector<Holder>& found) {
+    auto& record = records_[group];
+    record.holders = found;
+    for (const auto& holder : found)
+        record.lastError += fmt::format("; {} (pid {}) holds it", holder.command, holder.pid);
+    if (!found.empty())
+        spdlog::error("group {}: {}", group, record.lastError);
+    changes_.groups.insert(group);
 }
 
 void Core::finish(unsigned group, const Finished& finished) {
@@ -401,7 +372,10 @@ void Core::finish(unsigned group, const Finished& finished) {
         if (listener_ != nullptr)
             listener_->jobRemoved(*done.job, finished.result);
     }
-    consider(group);
+    if (done.kind == WorkOrder::Kind::recover && finished.result == "rolled-back")
+        resume(group);
+    else
+        consider(group);
 }
 
 void Core::noteOutcome(unsigned group, const Running& done, const Finished& finished) {
@@ -417,7 +391,8 @@ void Core::noteOutcome(unsigned group, const Running& done, const Finished& fini
         record.lastError += (record.lastError.empty() ? "" : "; ") + difference;
     record.unresolved = finished.result == "failed" && !finished.differences.empty();
     if (finished.result != "done") {
-        record.refused = std::pair(done.wanted, driversOf(group));
+        if (done.kind != WorkOrder::Kind::recover)
+            record.refused = std::pair(done.wanted, driversOf(group));
         if (done.kind == WorkOrder::Kind::carryOut && done.undertaking && done.undertaking->requests.contains(group))
             if (auto saved = ledger_.setRequest(group, topology_, done.requestBefore); !saved)
                 spdlog::error("group {}: the failed request cannot be taken out of the ledger: {}", group, saved.error().str());

@@ -20,7 +20,7 @@ json toJson(const LedgerEntry& entry) {
     for (const auto& [address, ids] : entry.members)
         j["members"][address.str()] = ids.modalias();
     if (const auto& r = entry.request)
-        j["request"] = {{"action", r->action == Action::bind ? "bind" : "release"},
+        j["request"] = {{"action", verb(r->action)},
                         {"driver", r->driver},
                         {"new-id", r->method == Method::newId},
                         {"allow", r->allow},

@@ -89,6 +89,9 @@ void work(Sysfs& sysfs, const WorkOrder& order, const Topology& topology, Journa
     switch (order.kind) {
     case WorkOrder::Kind::survey:
         return survey(sysfs, order, send);
+    case WorkOrder::Kind::holders:
+        send(Verdict{.holders = holders(sysfs, topology, order.group)});
+        return send(Finished{"done", {}, {}});
     case WorkOrder::Kind::recover:
         return send(finished(recover(sysfs, order.journal, journals, hooksFor(send))));
     case WorkOrder::Kind::examine:

@@ -22,6 +22,7 @@ struct WorkOrder {
         examine,  ///< tells what carrying out would do
         recover,  ///< resolves the journal of a worker that was cut off
         survey,   ///< reads driver_override of the devices
+        holders,  ///< looks who holds the group; tells it in a verdict
     };
     Kind kind = Kind::carryOut;
     unsigned group = 0;

@@ -190,7 +190,7 @@ std::vector<std::string> GroupPlan::steps() const {
 }
 
 std::string GroupPlan::str() const {
-    std::string text = fmt::format("group {}: {} ({})\n", group, action == Action::bind ? "bind" : "release", by);
+    std::string text = fmt::format("group {}: {} ({})\n", group, verb(action), by);
     if (nothingToDo())
         return text + "  nothing to do\n";
     for (const auto& blocker : blockers)

@@ -140,6 +140,8 @@ std::string onlyBridges(const std::set<Address>& bridges, const Topology& topolo
 
 } // namespace
 
+std::string_view verb(Action action) { return action == Action::bind ? "bind" : "release"; }
+
 Resolution resolve(const Policy& policy, const Topology& topology) {
     Resolution resolution;
     for (const auto& rule : policy.rules)

@@ -17,6 +17,9 @@ namespace vfiobind {
 
 enum class Action { bind, release };
 
+/// `bind` or `release`.
+std::string_view verb(Action action);
+
 /// What is to become of one group, and who says so.
 struct Wanted {
     Action action = Action::bind;

@@ -83,7 +83,7 @@ Journal journalFrom(const json& j) {
 
 std::string Journal::toJson() const {
     json j{{"group", group},
-           {"action", action == Action::bind ? "bind" : "release"},
+           {"action", verb(action)},
            {"rule", rule},
            {"by", by},
            {"pid", pid},
