@@ -2,7 +2,9 @@
 #include "guard/holders.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <cstdlib>
 #include <fmt/format.h>
 #include <set>
 
@@ -44,15 +46,39 @@ Holder describe(const Sysfs& sysfs, unsigned pid) {
     return holder;
 }
 
-bool holdsAny(const Sysfs& sysfs, const std::string& pid, const std::set<std::string>& nodes) {
-    const auto directory = "/proc/" + pid + "/fd";
-    const auto descriptors = sysfs.list(directory);
-    if (!descriptors)
-        return false; // it has ended, or is not ours to see
-    return std::ranges::any_of(*descriptors, [&](const auto& fd) {
+bool linksToAny(const Sysfs& sysfs, const std::string& directory, const std::vector<std::string>& descriptors,
+                const std::set<std::string>& nodes) {
+    return std::ranges::any_of(descriptors, [&](const auto& fd) {
         const auto target = sysfs.link(directory + '/' + fd);
         return target && nodes.contains(*target);
     });
+}
+
+/// The `ino:` line of a descriptor; 0 where the kernel tells none (before Linux 5.14).
+std::uint64_t inodeOf(const std::string& fdinfo) {
+    const auto at = fdinfo.find("\nino:");
+    return at == std::string::npos ? 0 : std::strtoull(fdinfo.c_str() + at + 5, nullptr, 10);
+}
+
+bool hasAnyInode(const Sysfs& sysfs, const std::string& process, const std::set<std::string>& nodes) {
+    std::set<std::uint64_t> inodes;
+    for (const auto& node : nodes)
+        for (const auto& path : {node, process + "/root" + node})
+            if (const auto inode = sysfs.inode(path))
+                inodes.insert(*inode);
+    const auto descriptors = sysfs.list(process + "/fdinfo");
+    return descriptors && std::ranges::any_of(*descriptors, [&](const auto& fd) {
+        const auto text = sysfs.read(process + "/fdinfo/" + fd, 4096);
+        return text && inodes.contains(inodeOf(*text));
+    });
+}
+
+bool holdsAny(const Sysfs& sysfs, const std::string& pid, const std::set<std::string>& nodes) {
+    const auto process = "/proc/" + pid;
+    const auto descriptors = sysfs.list(process + "/fd");
+    if (descriptors)
+        return linksToAny(sysfs, process + "/fd", *descriptors, nodes);
+    return descriptors.error().code == EACCES && hasAnyInode(sysfs, process, nodes);
 }
 
 } // namespace

@@ -23,8 +23,9 @@ std::string groupNode(const Sysfs& sysfs, unsigned group);
 /// The device's character device (`/dev/vfio/devices/vfio0`), empty when there is none.
 std::string vfioDeviceNode(const Sysfs& sysfs, const Address& device);
 
-/// Processes with an open descriptor of the group's node or of a member's character device, from /proc/PID/fd.
-/// Without CAP_SYS_PTRACE other users' processes are not seen (proc_pid_fd(5)).
+/// Processes with an open descriptor of the group's node or of a member's character device. /proc/PID/fd of other users'
+/// processes can be listed with CAP_DAC_READ_SEARCH only; /proc/PID/fdinfo with CAP_SYS_PTRACE, and its `ino:` line
+/// (proc_pid_fdinfo(5)) is compared with the nodes as the process sees them, since libvirt gives QEMU a /dev of its own.
 std::vector<Holder> holders(const Sysfs& sysfs, const Topology& topology, unsigned group);
 
 } // namespace vfiobind

@@ -108,6 +108,13 @@ SysResult<std::string> RealSysfs::link(const std::string& path) const {
     return std::string(target.data(), static_cast<std::size_t>(length));
 }
 
+SysResult<std::uint64_t> RealSysfs::inode(const std::string& path) const {
+    struct stat found{};
+    if (::stat((root_ + path).c_str(), &found) != 0)
+        return failed("stat", path, errno);
+    return found.st_ino;
+}
+
 bool RealSysfs::exists(const std::string& path) const {
     struct stat unused{};
     return ::lstat((root_ + path).c_str(), &unused) == 0;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <string>
 #include <string_view>
@@ -39,6 +40,8 @@ public:
     virtual SysResult<std::vector<std::string>> list(const std::string& path) const = 0;
     /// A symbolic link's target, as readlink(2) gives it.
     virtual SysResult<std::string> link(const std::string& path) const = 0;
+    /// The inode number that stat(2) gives, symbolic links followed.
+    virtual SysResult<std::uint64_t> inode(const std::string& path) const = 0;
     /// Whether there is anything of this name; an answer that could not be had counts as no.
     virtual bool exists(const std::string& path) const = 0;
 };

@@ -32,8 +32,8 @@ PACKAGES = [
     "python3", "pciutils", "strace", "iproute2", "polkitd", "libglib2.0-bin", "procps",
 ]
 SUITE_PACKAGES = {
-    "bookworm": ["libsdbus-c++1", "libspdlog1.10", "libfmt9"],
-    "trixie": ["libsdbus-c++2", "libspdlog1.15", "libfmt10"],
+    "bookworm": ["libsdbus-c++1", "libspdlog1.10", "libfmt9", "libtomlplusplus3"],
+    "trixie": ["libsdbus-c++2", "libspdlog1.15", "libfmt10", "libtomlplusplus3t64"],
 }
 
 # Only what the root disk and the command channel need: a small initramfs loads faster under emulation, and no

@@ -78,6 +78,7 @@ public:
     SysResult<void> write(const std::string& path, std::string_view data) override;
     SysResult<std::vector<std::string>> list(const std::string& path) const override;
     SysResult<std::string> link(const std::string& path) const override;
+    SysResult<std::uint64_t> inode(const std::string& path) const override;
     bool exists(const std::string& path) const override;
 
     // ---- faults and observations

@@ -291,6 +291,14 @@ SysResult<std::string> FakeKernel::link(const std::string& path) const {
     return node->text;
 }
 
+SysResult<std::uint64_t> FakeKernel::inode(const std::string& path) const {
+    stopIfDead();
+    const auto place = resolve(path, true);
+    if (!place)
+        return std::unexpected(SysError{"stat", path, ENOENT});
+    return std::hash<std::string>{}(*place);
+}
+
 bool FakeKernel::exists(const std::string& path) const {
     stopIfDead();
     return resolve(path, true).has_value();
