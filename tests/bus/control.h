@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// What a test does to the fake machine: one command a line on standard input, each answered by one line on standard output,
+/// `ok`, `ok JSON` or `error SENTENCE`.
+///
+///     hotplug {JSON}              a device comes (machine_file.h)
+///     unplug ADDRESS              it is torn out
+///     vfs ADDRESS N               the administrator writes N to sriov_numvfs
+///     echo PATH DATA              another program writes to a file; DATA `(newline)` is one
+///     hold PID GROUP              a VM opens /dev/vfio/GROUP
+///     end PID                     it ends
+///     fail N ERRNO [TIMES]        the Nth write of the daemon's workers from now (0: the next) fails
+///     fail-at TEXT ERRNO [TIMES]  the next writes fail whose `PATH <- DATA` holds TEXT
+///     hang N | hang-at TEXT       it does not return ...
+///     finish-hang                 ... until now
+///     kill N | kill-after N       the worker dies just before or after it
+///     vanish N                    its device goes just before it
+///     writes                      all writes since the start or `clear-writes`, and how each ended
+///     clear-writes
+///     state                       driver and override of every device
+///     violations                  what the event loop did that it must not do
+///     overflow                    uevents were lost
+///     restart                     the daemon ends and another starts; the kernel and its workers stay
+///     settle                      answered when nothing is left to do but to wait for the kernel or for calls
+#pragma once
+
+#include "event_loop.h"
+#include "fake/fake_kernel.h"
+
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+namespace vfiobind {
+
+class Control {
+public:
+    struct Hooks {
+        std::function<void()> kernelMoved;                     ///< after each command
+        std::function<bool()> idle;                            ///< for settle
+        std::function<void()> restart;
+        std::function<void()> overflow;
+        std::function<std::vector<std::string>()> violations;
+        std::function<void()> hungUp;                          ///< standard input was closed
+    };
+    Control(EventLoop& loop, FakeKernel& kernel, Hooks hooks);
+
+private:
+    void receive();
+    void handle(const std::string& line);
+    nlohmann::json run(const std::string& command, const std::string& rest);
+    bool fault(const std::string& command, const std::string& rest);
+    void answerWhenSettled();
+    static void answer(const std::string& line);
+
+    EventLoop& loop_;
+    FakeKernel& kernel_;
+    Hooks hooks_;
+    std::string pending_;
+    EventSource input_;
+    EventSource settling_;
+};
+
+} // namespace vfiobind

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// fake-bindd: the daemon as it is, on a fake kernel that a test moves through standard input (control.h).
+#include "bus/pump.h"
+#include "bus/service.h"
+#include "control.h"
+#include "core.h"
+#include "fake_modules.h"
+#include "inline_executor.h"
+#include "log.h"
+#include "loop_sysfs.h"
+#include "machine_file.h"
+#include "status_line.h"
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <csignal>
+#include <deque>
+#include <spdlog/spdlog.h>
+
+namespace {
+
+using namespace vfiobind;
+
+struct Options {
+    std::string config;
+    std::string stateDirectory;
+    std::string topology;
+    std::string machine;
+    bool session = false;
+};
+
+/// What main.cpp of vfio-bindd wires, but for the kernel.
+class Daemon {
+public:
+    Daemon(EventLoop& loop, Sysfs& sysfs, Executor& executor, Modules& modules, const Options& options) :
+        connection_(options.session ? bus::openSessionBus() : bus::openSystemBus()),
+        core_(loop, sysfs, executor, modules, {.config = options.config, .stateDirectory = options.stateDirectory}) {
+        core_.start();
+        service_.emplace(*connection_, core_);
+        sync_ = loop.afterEach([this] { service_->sync(); });
+        tell_ = loop.afterEach([this] { status_.show(core_); });
+        pump_.emplace(loop, *connection_, [&loop] { loop.exit(EXIT_FAILURE); });
+        connection_->requestName(bus::BusName{bus::busName});
+    }
+
+    Core& core() { return core_; }
+
+private:
+    std::unique_ptr<sdbus::IConnection> connection_;
+    Core core_;
+    std::optional<bus::Service> service_;
+    StatusLine status_;
+    EventSource sync_;
+    EventSource tell_;
+    std::optional<bus::Pump> pump_;
+};
+
+/// Takes uevents to the daemon: the kernel's at once, and udev's when its rules have run.
+class Uevents {
+public:
+    Uevents(EventLoop& loop, FakeKernel& kernel, std::optional<Daemon>& daemon) : loop_(loop), daemon_(daemon) {
+        kernel.onUevent = [this](const FakeUevent& event) {
+            queue_.push_back({event.subsystem, event.devpath, Core::Origin::kernel});
+            schedule();
+        };
+    }
+    bool idle() const { return queue_.empty(); }
+    /// What was sent before a daemon listened does not reach it.
+    void forget() { queue_.clear(); }
+
+private:
+    struct Event {
+        std::string subsystem;
+        std::string devpath;
+        Core::Origin origin;
+    };
+
+    void schedule() {
+        if (!next_ && !queue_.empty())
+            next_ = loop_.soon([this] { deliver(); });
+    }
+
+    void deliver() {
+        next_.reset();
+        const auto count = queue_.size(); // udev's answers to these come in the next round
+        for (std::size_t i = 0; i < count; ++i) {
+            const auto event = queue_.front();
+            queue_.pop_front();
+            if (event.origin == Core::Origin::kernel)
+                queue_.push_back({event.subsystem, event.devpath, Core::Origin::udev});
+            hand(event);
+        }
+        schedule();
+    }
+
+    void hand(const Event& event) {
+        const auto name = baseName(event.devpath);
+        if (event.subsystem == "pci") {
+            daemon_->core().deviceEvent(*Address::parse(name), event.origin);
+        } else if (event.subsystem == "vfio") {
+            unsigned group = 0;
+            if (std::from_chars(name.data(), name.data() + name.size(), group).ec == std::errc{})
+                daemon_->core().nodeEvent(group);
+        }
+    }
+
+    EventLoop& loop_;
+    std::optional<Daemon>& daemon_;
+    std::deque<Event> queue_;
+    EventSource next_;
+};
+
+int serve(const Options& options) {
+    FakeKernel kernel;
+    if (!options.topology.empty())
+        kernel.loadTopologyFile(options.topology);
+    if (!options.machine.empty())
+        loadMachine(kernel, options.machine);
+    EventLoop loop;
+    LoopSysfs sysfs(kernel);
+    InlineExecutor executor(loop, kernel, options.stateDirectory + "/journal");
+    FakeModules modules(loop, kernel);
+    std::optional<Daemon> daemon;
+    Uevents uevents(loop, kernel, daemon);
+    const auto begin = [&] {
+        daemon.reset();
+        uevents.forget();
+        daemon.emplace(loop, sysfs, executor, modules, options);
+    };
+    begin();
+    const auto onTerm = loop.signal(SIGTERM, [&] { loop.exit(EXIT_SUCCESS); });
+    const auto onHup = loop.signal(SIGHUP, [&] { (void)daemon->core().reload(); });
+    const Control control(loop, kernel,
+                          {.kernelMoved = [&] { executor.look(); },
+                           .idle = [&] { return executor.idle() && uevents.idle() && modules.idle(); },
+                           .restart = begin,
+                           .overflow = [&] { daemon->core().rescan(); },
+                           .violations = [&] { return sysfs.violations(); },
+                           .hungUp = [&] { loop.exit(EXIT_SUCCESS); }});
+    spdlog::info("fake-bindd is ready");
+    const int code = loop.run();
+    daemon.reset();
+    return code;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app{"The daemon on a fake kernel, for tests.", "fake-bindd"};
+    Options options;
+    app.add_option("--config", options.config, "the configuration file")->required();
+    app.add_option("--state", options.stateDirectory, "where run-time state is kept")->required();
+    app.add_option("--topology", options.topology, "a listing of tests/topologies");
+    app.add_option("--machine", options.machine, "a machine as machine_file.h has it");
+    app.add_flag("--session", options.session, "serve the session bus");
+    CLI11_PARSE(app, argc, argv);
+    setUpLog();
+    try {
+        return serve(options);
+    } catch (const std::exception& error) {
+        spdlog::critical("{}", error.what());
+        return EXIT_FAILURE;
+    }
+}
