@@ -14,7 +14,8 @@ std::string named(const std::string& driver) { return driver.empty() ? "none" : 
 StepRunner::Result restoreDriver(StepRunner& steps, const JournalMember& member, const std::string& current,
                                  std::string& override, bool hasOverride) {
     if (!member.driver.empty() && hasOverride) {
-        const bool matches = member.override.empty() || member.override == member.driver;
+        // A vfio driver takes only what an override names; it can have been bound without one by a dynamic id that is gone.
+        const bool matches = member.override == member.driver || (member.override.empty() && !isVfioDriver(member.driver));
         const auto& needed = matches ? member.override : member.driver;
         if (override != needed) {
             if (auto result = steps.setOverride(member.device, needed); !result)

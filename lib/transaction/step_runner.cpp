@@ -46,7 +46,9 @@ std::string devicePath(const Address& device, std::string_view file) {
 }
 
 std::string Step::str() const {
-    std::string text = fmt::format("{}{} {}", undoing ? "undo: " : "", verb(kind), device.str());
+    std::string text = fmt::format("{}{}", undoing ? "undo: " : "", verb(kind));
+    if (kind != Kind::removeId) // an id is a driver's, not a device's
+        text += ' ' + device.str();
     if (kind == Kind::driverOverride && driver.empty())
         return text + " (clear)";
     return driver.empty() ? text : text + ' ' + driver;
