@@ -137,6 +137,10 @@ TEST(Fact8, NodesAreExclusiveAndHoldersAreSeenInProc) {
     EXPECT_EQ(kernel.read("/proc/812/comm").value(), "qemu-system-x86");
     EXPECT_THAT(kernel.read("/proc/812/cmdline").value(), HasSubstr(std::string("-name\0guest=demo", 16)));
     EXPECT_THROW((void)kernel.read("/dev/vfio/1"), std::logic_error); // nobody may open it to test
+    kernel.descriptorsHidden = true;
+    EXPECT_EQ(kernel.list("/proc/812/fd").error().code, EACCES);
+    EXPECT_THAT(kernel.read("/proc/812/fdinfo/11").value(),
+                HasSubstr("ino:\t" + std::to_string(kernel.inode("/proc/812/root/dev/vfio/1").value())));
     kernel.endProcess(812);
     EXPECT_FALSE(kernel.exists("/proc/812"));
 }

@@ -221,6 +221,12 @@ std::expected<std::string, int> FakeKernel::readNode(const std::string& canonica
     }
     if (directory.starts_with("/sys/module/"))
         return name == "initstate" ? "live" : parameter(split(directory, '/')[2], name);
+    if (directory.ends_with("/fdinfo")) {
+        const auto& holder = holders_.at(std::stoi(nameOf(parentOf(directory))));
+        const auto open = descriptors(*this, holder).at(std::stoul(name) - 10);
+        const auto node = inode(open);
+        return fmt::format("pos:\t0\nflags:\t02000002\nmnt_id:\t20\nino:\t{}\n", node ? *node : 1);
+    }
     if (directory.starts_with("/proc/")) {
         const auto& holder = holders_.at(std::stoi(nameOf(directory)));
         if (name == "comm")

@@ -57,7 +57,9 @@ public:
     // ---- switches
     FakeVersion version = FakeVersion::v6_1;
     std::string unsetOverrideReads = "(null)"; ///< "" on other kernels
-    bool addWindow = false;                    ///< a hot-plugged device is not matched until finishAdd()
+    bool descriptorsHidden =
+        false;              ///< /proc/PID/fd is EACCES, fdinfo is not (PTRACE_MODE_READ without CAP_DAC_*)
+    bool addWindow = false; ///< a hot-plugged device is not matched until finishAdd()
     std::function<void(const FakeUevent&)> onUevent;
 
     // ---- what others do to the machine
@@ -84,6 +86,7 @@ public:
     // ---- faults and observations
     void failAt(std::size_t nth, Fault fault); ///< at the nth write from now, 0 the next
     void failWhen(std::function<bool(const FakeWrite&)> when, Fault fault, unsigned times = 1);
+    std::function<bool(const FakeWrite&)> neverFail; ///< writes that no fault hits
     void clearFaults() { faults_.clear(); }
     unsigned faultsHit() const { return faultsHit_; }
     void finishHang(); ///< what hung by a fault returns: its effect completes
@@ -216,6 +219,7 @@ private:
     void moduleChildren(const std::string& directory, std::map<std::string, Node>& found) const;
     void groupChildren(const std::string& directory, std::map<std::string, Node>& found) const;
     void vfioNodeChildren(const std::string& directory, std::map<std::string, Node>& found) const;
+    static std::vector<std::string> descriptors(const FakeKernel& kernel, const FakeHolder& holder);
     void procChildren(const std::string& directory, std::map<std::string, Node>& found) const;
     const Function* functionAt(const std::string& directory) const;
 

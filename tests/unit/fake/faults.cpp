@@ -40,7 +40,7 @@ void FakeKernel::failWhen(std::function<bool(const FakeWrite&)> when, Fault faul
 std::optional<Fault> FakeKernel::takeFault(const FakeWrite& write) {
     for (auto it = faults_.begin(); it != faults_.end(); ++it) {
         const bool hit = it->number ? *it->number == writeCount_ : it->when(write);
-        if (!hit)
+        if (!hit || (neverFail && neverFail(write)))
             continue;
         const Fault fault = it->fault;
         if (--it->times == 0)
@@ -68,25 +68,25 @@ SysResult<void> FakeKernel::write(const std::string& path, std::string_view data
     ++writeCount_;
     currentPath_ = path;
 
-    const auto kind = fault ? std::optional(fault->kind) : std::nullopt;
-    if (kind == Fault::Kind::killBefore) {
+    const auto hits = [&](Fault::Kind kind) { return fault && fault->kind == kind; };
+    if (hits(Fault::Kind::killBefore)) {
         writes_[index].result = FakeWrite::killed;
         dead_ = true;
         throw Killed{};
     }
     Errno code = 0;
-    if (kind == Fault::Kind::error) {
+    if (hits(Fault::Kind::error)) {
         code = fault->code;
     } else {
-        if (kind == Fault::Kind::vanish)
+        if (hits(Fault::Kind::vanish))
             if (const auto device = fault->device.empty() ? deviceOfWrite(write) : fault->device;
                 functions_.contains(device))
                 unplug(device);
         currentPath_ = path;
-        code = kind == Fault::Kind::hang ? performHanging(path, write.data) : performOrWait(path, write.data);
+        code = hits(Fault::Kind::hang) ? performHanging(path, write.data) : performOrWait(path, write.data);
     }
     settle();
-    if (kind == Fault::Kind::killAfter) {
+    if (hits(Fault::Kind::killAfter)) {
         writes_[index].result = FakeWrite::killed;
         dead_ = true;
         throw Killed{};

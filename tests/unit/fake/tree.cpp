@@ -24,6 +24,13 @@ std::expected<std::string, int> FakeKernel::resolve(const std::string& path, boo
     auto todo = split(path, '/');
     std::ranges::reverse(todo);
     std::string done;
+    // What nearly all paths begin with, in one step.
+    if (const auto last = todo.size();
+        last > (followLast ? 4U : 5U) && path.starts_with(busDirectory + "/devices/"))
+        if (const auto* device = function(todo[last - 5])) {
+            done = device->place;
+            todo.resize(last - 5);
+        }
     for (int links = 0; !todo.empty();) {
         const std::string name = todo.back();
         todo.pop_back();
@@ -73,6 +80,11 @@ std::optional<FakeKernel::Node> FakeKernel::entry(const std::string& directory,
     if (const auto* device = functionAt(directory))
         if (const auto found = attribute(*device, name))
             return found;
+    if (directory == "/sys/devices")
+        return std::ranges::any_of(functions_,
+                                   [&](const auto& f) { return f.second.place.starts_with(path + '/'); })
+                   ? std::optional(Node{Node::Type::directory, ""})
+                   : std::nullopt;
     const auto all = children(directory);
     const auto it = all.find(name);
     return it == all.end() ? std::nullopt : std::optional(it->second);
@@ -235,34 +247,38 @@ void FakeKernel::moduleChildren(const std::string& directory, std::map<std::stri
     }
 }
 
+/// What a holder's descriptors are open on, from descriptor 10 on.
+std::vector<std::string> FakeKernel::descriptors(const FakeKernel& kernel, const FakeHolder& holder) {
+    if (holder.cdev.empty()) {
+        std::vector<std::string> open{"/dev/vfio/vfio", fmt::format("/dev/vfio/{}", *holder.group)};
+        open.resize(2 + holder.devices->size(), "anon_inode:[vfio-device]");
+        return open;
+    }
+    const auto* device = kernel.function(holder.cdev);
+    return {"/dev/iommu",
+            fmt::format("/dev/vfio/devices/vfio{}", device != nullptr ? device->vfioIndex.value_or(0) : 0)};
+}
+
 void FakeKernel::procChildren(const std::string& directory, std::map<std::string, Node>& found) const {
+    const Node file{};
+    const Node dir{Node::Type::directory, ""};
     for (const auto& [pid, holder] : holders_) {
         const std::string own = fmt::format("/proc/{}", pid);
-        if (directory == "/proc") {
-            found.emplace(std::to_string(pid), Node{Node::Type::directory, ""});
-        } else if (directory == own) {
-            found.insert({{"comm", Node{}},
-                          {"cmdline", Node{}},
-                          {"stat", Node{}},
-                          {"fd", Node{Node::Type::directory, ""}}});
-        } else if (directory == own + "/fd") {
-            const auto link = [&](int fd, std::string target) {
-                found.emplace(std::to_string(fd), Node{Node::Type::link, std::move(target)});
-            };
-            int fd = 10;
-            if (holder.cdev.empty()) {
-                link(fd++, "/dev/vfio/vfio");
-                link(fd++, fmt::format("/dev/vfio/{}", *holder.group));
-                for (std::size_t i = 0; i < holder.devices->size(); ++i)
-                    link(fd++, "anon_inode:[vfio-device]");
-            } else {
-                link(fd++, "/dev/iommu");
-                // The node's name goes on in the link after the device has left.
-                const auto* device = function(holder.cdev);
-                link(fd++, fmt::format("/dev/vfio/devices/vfio{}",
-                                       device != nullptr ? device->vfioIndex.value_or(0) : 0));
-            }
-        }
+        if (directory == "/proc")
+            found.emplace(std::to_string(pid), dir);
+        if (directory == own)
+            found.insert({{"comm", file},
+                          {"cmdline", file},
+                          {"stat", file},
+                          {"fd", dir},
+                          {"fdinfo", dir},
+                          {"root", {Node::Type::link, "/"}}});
+        if (directory != own + "/fd" && directory != own + "/fdinfo")
+            continue;
+        int number = 10;
+        for (const auto& target : descriptors(*this, holder))
+            found.emplace(std::to_string(number++),
+                          directory.ends_with("fd") ? Node{Node::Type::link, target} : file);
     }
 }
 
@@ -274,6 +290,8 @@ SysResult<std::vector<std::string>> FakeKernel::list(const std::string& path) co
     const auto node = entry(parentOf(*canonical), nameOf(*canonical));
     if (!canonical->empty() && node->type != Node::Type::directory)
         return std::unexpected(SysError{"list", path, ENOTDIR});
+    if (descriptorsHidden && canonical->starts_with("/proc/") && canonical->ends_with("/fd"))
+        return std::unexpected(SysError{"list", path, EACCES});
     std::vector<std::string> names;
     for (const auto& [name, child] : children(*canonical))
         names.push_back(name);
