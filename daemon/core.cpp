@@ -68,7 +68,7 @@ std::expected<void, ApiError> Core::reload() {
             spdlog::error("released groups are not taken back: {}", dropped.error().str());
     spdlog::info("configuration read: {} rule(s) from {} file(s)", policy_.rules.size(), policy_.files.size());
     for (auto& [group, record] : records_)
-        record.refused.reset();
+        forgetRefusals(record);
     reconcile();
     return {};
 }
@@ -133,7 +133,7 @@ void Core::consider(unsigned group) {
         return;
     }
     if (inputs.lost > 0)
-        return; // another program changed it: never a fight
+        return watchDrift(group);
     auto& record = records_[group];
     if (record.unresolved || record.refused == std::pair(*wanted, driversOf(group)))
         return;
@@ -235,6 +235,7 @@ void Core::deviceEvent(const Address& address, Origin origin) {
     if (device == nullptr || !device->group)
         return;
     changes_.groups.insert(*device->group);
+    watchDrift(*device->group);
     if (origin == Origin::udev)
         consider(*device->group);
 }

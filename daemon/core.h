@@ -127,6 +127,10 @@ private:
         bool unresolved = false;
         /// What was refused, so that it is not tried again until something changes.
         std::optional<std::pair<Wanted, std::vector<std::pair<Address, std::string>>>> refused;
+        std::string drift; ///< what another program changed, empty for nothing
+        unsigned takenBack = 0;
+        EventSource takeBack;
+        std::chrono::steady_clock::time_point lastTakeBack;
     };
 
     // core.cpp: what is wanted, and what the world is like
@@ -145,17 +149,26 @@ private:
     void surveyOverrides();
     std::expected<void, ApiError> persist(const Undertaking& undertaking);
 
+    // core_drift.cpp: what other programs do to groups that are ours
+    void watchDrift(unsigned group);
+    std::string driftOf(unsigned group) const;
+    void scheduleTakeBack(unsigned group);
+    void takeBack(unsigned group);
+    void forgetRefusals(Record& record);
+
+    // core_recovery.cpp: what was cut off
+    void launchRecovery(Journal journal);
+    void awaitOldWorker(Journal journal, int pidfd);
+    void oldWorkerEnded(unsigned group, const Journal& journal);
+    void takeOver(Running& running, const Journal& journal);
+    void resume(unsigned group);
+
     // core_jobs.cpp: carrying out
     std::optional<ApiError> begin(const std::shared_ptr<Undertaking>& undertaking);
     Wanted requestedWanted(Action action, unsigned group, const CallOptions& options, const std::string& by) const;
     std::vector<std::string> modulesToLoad(const std::map<unsigned, Wanted>& groups);
     Drivers driversFor(unsigned group, const Wanted& wanted);
     void launch(const std::shared_ptr<Undertaking>& undertaking);
-    void launchRecovery(Journal journal);
-    void awaitOldWorker(Journal journal, int pidfd);
-    void oldWorkerEnded(unsigned group, const Journal& journal);
-    void takeOver(Running& running, const Journal& journal);
-    void resume(unsigned group);
     void lookForHolders(unsigned group);
     void noteHolders(unsigned group, const std::vector<Holder>& found);
     void receive(unsigned group, WorkMessage message);

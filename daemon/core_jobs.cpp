@@ -60,6 +60,8 @@ void Core::change(Action action, const std::set<unsigned>& groups, const CallOpt
     undertaking->action = action;
     undertaking->options = options;
     for (const auto group : groups) {
+        if (const auto record = records_.find(group); record != records_.end())
+            forgetRefusals(record->second);
         const auto wanted = requestedWanted(action, group, options, by);
         undertaking->groups.emplace(group, wanted);
         undertaking->requests.emplace(group, Request{.action = action,

@@ -184,15 +184,16 @@ std::string KmodModules::whyMissing(const std::string& driver) {
                            "PCI devices?",
                            driver, driver);
     if (kmod_module_get_path(module.get()) == nullptr)
-        return fmt::format("module {} is not there for kernel {}; install the package that has it, or name another driver",
-                           name, kernelRelease());
+        return fmt::format("driver {} is not there: module {} is not installed for kernel {}; install the package that has it, "
+                           "or name another driver",
+                           driver, name, kernelRelease());
     if (const char* command = kmod_module_get_install_commands(module.get()))
-        return fmt::format("module {} was not loaded: modprobe.d has 'install {} {}' in place of it; remove that line", name,
-                           name, command);
+        return fmt::format("driver {} is not there: modprobe.d has 'install {} {}' in place of its module; remove that line",
+                           driver, name, command);
     if (systemd_ == nullptr)
-        return fmt::format("module {} is not loaded, and there is no systemd to ask for it; load it with modprobe {}", name,
-                           name);
-    return fmt::format("module {} could not be loaded; `journalctl -u modprobe@{}` and `dmesg` tell why", name, name);
+        return fmt::format("driver {} is not there, and there is no systemd to load its module; run modprobe {}", driver, name);
+    return fmt::format("driver {} is not there: module {} could not be loaded; `journalctl -u modprobe@{}` and `dmesg` tell why",
+                       driver, name, name);
 }
 
 } // namespace vfiobind

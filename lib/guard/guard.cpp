@@ -26,8 +26,10 @@ void checkDenylist(Blockers& found, const Sysfs& sysfs, const Device& device) {
 }
 
 void checkAccessible(Blockers& found, const Sysfs& sysfs, const Device& device) {
-    const auto config = sysfs.read(device.sysfsPath() + "/config", 4);
-    const bool dead = config && config->size() == 4 && std::ranges::all_of(*config, [](char c) { return c == '\xff'; });
+    // The ids alone do not tell: a VF's read all ones (PCI Express SR-IOV, 3.4.1.1).
+    constexpr std::size_t enough = 16;
+    const auto config = sysfs.read(device.sysfsPath() + "/config", enough);
+    const bool dead = config && config->size() == enough && std::ranges::all_of(*config, [](char c) { return c == '\xff'; });
     const auto power = sysfs.read(device.sysfsPath() + "/power_state", 16);
     const bool cold = power && *power == "D3cold";
     if (!dead && !cold)

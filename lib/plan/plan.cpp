@@ -27,9 +27,15 @@ bool isForeignDriver(std::string_view driver) {
            driver == "igb_uio";
 }
 
-Blocker driverMissing(const Address& device, const std::string& driver, const Drivers& drivers) {
+/// Members that lack the same driver lack it for the same reason.
+void addOnce(Blockers& blockers, Blocker blocker) {
+    if (std::ranges::find(blockers, blocker) == blockers.end())
+        blockers.push_back(std::move(blocker));
+}
+
+Blocker driverMissing(const std::string& driver, const Drivers& drivers) {
     const auto why = drivers.missing.find(driver);
-    return {"driver-missing", device,
+    return {"driver-missing", {},
             why != drivers.missing.end()
                 ? why->second
                 : fmt::format("driver {} is not there: /sys/bus/pci/drivers/{} does not exist; load its module", driver,
@@ -39,7 +45,7 @@ Blocker driverMissing(const Address& device, const std::string& driver, const Dr
 void addBindBlockers(Blockers& blockers, const Device& device, const std::string& target, const Drivers& drivers) {
     const auto& address = device.address;
     if (!drivers.registered.contains(target))
-        blockers.push_back(driverMissing(address, target, drivers));
+        addOnce(blockers, driverMissing(target, drivers));
     if (device.driverOverride.known && !device.driverOverride.value.empty() &&
         device.driverOverride.value != target && !isVfioDriver(device.driverOverride.value))
         blockers.push_back({"foreign-driver-override", address,

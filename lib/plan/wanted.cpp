@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <ranges>
 
 namespace vfiobind {
 namespace {
@@ -54,6 +55,7 @@ Wanted wantedBy(const Rule& rule) {
             .method = rule.method,
             .allow = rule.allow,
             .timeout = rule.timeout,
+            .keep = rule.keep,
             .by = "rule " + rule.name,
             .blockers = {}};
 }
@@ -196,7 +198,7 @@ std::expected<std::set<unsigned>, TargetError> groupTarget(std::string_view text
     if (digits.empty())
         return refuse(Kind::invalidArgument, "'group/' lacks the number; write group/22");
     if (topology.findGroup(number) == nullptr)
-        return refuse(Kind::noSuchGroup, fmt::format("there is no IOMMU group {}; `vfio-bindctl status --all` lists them", number));
+        return refuse(Kind::noSuchGroup, fmt::format("there is no {}: no IOMMU group has this number; `vfio-bindctl status --all` lists them", text));
     return std::set{number};
 }
 
@@ -230,10 +232,13 @@ std::expected<std::set<unsigned>, TargetError> resolveTarget(std::string_view ta
         return groupTarget(target, topology);
     if (const auto* rule = policy.find(target)) {
         const auto matches = matchRule(*rule, topology);
-        if (matches.devices.empty() && matches.bridges.empty())
+        if (matches.devices.empty() && matches.bridges.empty() && matches.otherCards.empty())
             return refuse(Kind::noSuchDevice, fmt::format("rule {} matches no device on this machine now", text));
         std::set<Address> all = matches.devices;
         all.insert(matches.bridges.begin(), matches.bridges.end());
+        // The group of a slot that holds another card is refused with id-mismatch, which says more.
+        for (const auto& address : matches.otherCards | std::views::keys)
+            all.insert(address);
         return groupsOf(all, "rule " + text, topology);
     }
     if (target.find(':') == std::string_view::npos) {

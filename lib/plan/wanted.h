@@ -28,6 +28,7 @@ struct Wanted {
     Method method = Method::driverOverride;
     std::vector<std::string> allow; ///< blocker codes taken on oneself
     std::chrono::milliseconds timeout{30000};
+    bool keep = false; ///< take it back when another program gave it to a native driver
     std::string by;    ///< for the log: `rule guest-gpu`, `uid 1000 over D-Bus`
     Blockers blockers; ///< found while resolving: id-mismatch, ambiguous
 
