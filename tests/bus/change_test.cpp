@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Bind, Release and Check as they are meant to be used.
+#include "fixture.h"
+
+namespace vfiobind::bustest {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+
+class ChangeTest : public BusTest {
+protected:
+    void SetUp() override {
+        BusTest::SetUp();
+        configure("[[bind]]\nname = \"both-nics\"\ndevices = [\"8086:10d3\"]\n");
+    }
+
+    /// Starts with the rule's groups released, so that everything is native.
+    void startNative() {
+        start();
+        EXPECT_THAT(client().releaseAndWait("both-nics"), ElementsAre("done", "done"));
+        settle();
+        client().waitFor("the release", [&] {
+            return client().group(3, "State") == "native" && client().group(5, "State") == "native";
+        });
+        tell("clear-writes");
+        client().synchronise();
+    }
+
+    void expectBound(unsigned group, const std::vector<std::string>& devices) {
+        EXPECT_EQ(client().group(group, "State"), "bound");
+        EXPECT_EQ(client().group(group, "Driver"), "vfio-pci");
+        EXPECT_EQ(client().group(group, "Viable"), true);
+        EXPECT_EQ(client().group(group, "Node"), "/dev/vfio/" + std::to_string(group));
+        EXPECT_EQ(client().group(group, "Job"), "/");
+        for (const auto& device : devices)
+            EXPECT_EQ(driverOf(device), "vfio-pci") << device;
+    }
+};
+
+/// Case 1: the card's function brings its whole group.
+TEST_F(ChangeTest, BindByAddressTellsEveryPropertyThatChangesAndNoOther) {
+    startNative();
+    const auto jobs = client().bind(gpu);
+    ASSERT_EQ(jobs.size(), 1U);
+    EXPECT_EQ(client().resultOf(jobs.front()), "done");
+    settle();
+    expectBound(1, {gpu, audio});
+    EXPECT_EQ(client().audit(), ""); // brings in what is still on the way
+    EXPECT_THAT(client().changedOf(groupPath(1)), UnorderedElementsAre("State", "Viable", "Driver", "Node", "Job"));
+    for (const auto& device : {gpu, audio})
+        EXPECT_THAT(client().changedOf(devicePath(device)), UnorderedElementsAre("Driver", "DriverOverride", "VfioDevice"));
+    EXPECT_THAT(client().changedOf(bus::rootPath), UnorderedElementsAre("Jobs"));
+    std::set<std::string> others = client().changedObjects();
+    for (const auto& path : {groupPath(1), devicePath(gpu), devicePath(audio), std::string(bus::rootPath), jobs.front()})
+        others.erase(path);
+    EXPECT_THAT(others, IsEmpty());
+    const auto states = client().changed().at(groupPath(1) + " State");
+    EXPECT_THAT(states, ElementsAre("binding", "bound"));
+}
+
+TEST_F(ChangeTest, AJobShowsItsStepsAndThenGoes) {
+    startNative();
+    tell("hang-at vfio-pci/bind <- " + nic);
+    const auto jobs = client().bind(nic);
+    ASSERT_EQ(jobs.size(), 1U);
+    settle();
+    const auto job = client().objects().at(jobs.front()).at(jobInterface);
+    EXPECT_EQ(job.at("Kind"), "bind");
+    EXPECT_EQ(job.at("Group"), groupPath(3));
+    EXPECT_EQ(job.at("State"), "running");
+    EXPECT_EQ(jobs.front(), "/org/vfiobind1/job/" + job.at("Id").dump());
+    const json steps = {{"override " + nic + " vfio-pci", "done"},
+                        {"unbind " + nic + " e1000e", "done"},
+                        {"bind " + nic + " vfio-pci", "running"}};
+    EXPECT_EQ(job.at("Steps"), steps);
+    EXPECT_GT(job.at("Started").get<std::uint64_t>(), 1'700'000'000'000'000U);
+    EXPECT_EQ(client().group(3, "Job"), jobs.front());
+    EXPECT_EQ(client().group(3, "State"), "binding");
+    EXPECT_EQ(client().root("Jobs"), json::array({jobs.front()}));
+    tell("finish-hang");
+    EXPECT_EQ(client().resultOf(jobs.front()), "done");
+    settle();
+    EXPECT_FALSE(client().objects().contains(jobs.front()));
+    EXPECT_EQ(client().root("Jobs"), json::array());
+}
+
+TEST_F(ChangeTest, BindByRuleTakesEveryGroupOfIt) {
+    startNative();
+    EXPECT_THAT(client().bindAndWait("both-nics"), ElementsAre("done", "done"));
+    settle();
+    expectBound(3, {nic});
+    expectBound(5, {twin});
+    EXPECT_EQ(client().group(3, "Rule"), "both-nics");
+}
+
+TEST_F(ChangeTest, BindByIdTakesEveryDeviceOfIt) {
+    startNative();
+    EXPECT_THAT(client().bindAndWait("8086:10d3"), ElementsAre("done", "done"));
+    settle();
+    expectBound(3, {nic});
+    expectBound(5, {twin});
+}
+
+TEST_F(ChangeTest, BindByClassTakesTheCard) {
+    startNative();
+    EXPECT_THAT(client().bindAndWait("10de::0300"), ElementsAre("done"));
+    settle();
+    expectBound(1, {gpu, audio});
+}
+
+TEST_F(ChangeTest, BindByGroupAndByShortAddress) {
+    startNative();
+    EXPECT_THAT(client().bindAndWait("group/3"), ElementsAre("done"));
+    EXPECT_THAT(client().bindAndWait("03:00.0"), ElementsAre("done"));
+    settle();
+    expectBound(3, {nic});
+    expectBound(5, {twin});
+}
+
+/// Case 59: the twin of the same id stays, with new_id too.
+TEST_F(ChangeTest, TheTwinStaysNativeWithNewId) {
+    startNative();
+    EXPECT_THAT(client().bindAndWait(nic, {{"method", text("new-id")}}), ElementsAre("done"));
+    settle();
+    EXPECT_EQ(driverOf(nic), "vfio-pci");
+    EXPECT_EQ(driverOf(twin), "e1000e");
+    EXPECT_EQ(client().group(5, "State"), "native");
+    EXPECT_THAT(client().releaseAndWait(nic), ElementsAre("done"));
+    EXPECT_EQ(driverOf(nic), "e1000e");
+}
+
+/// Case 16.
+TEST_F(ChangeTest, ASecondBindHasNoJobAndMakesNoWrite) {
+    startNative();
+    EXPECT_THAT(client().bindAndWait(gpu), ElementsAre("done"));
+    settle();
+    tell("clear-writes");
+    client().synchronise();
+    EXPECT_THAT(client().bind(gpu), IsEmpty());
+    EXPECT_THAT(client().bind(audio), IsEmpty()) << "and at once again";
+    Group group(client().connection(), 1);
+    EXPECT_EQ(group.Bind({}), "/");
+    settle();
+    EXPECT_THAT(writes(), IsEmpty());
+    EXPECT_EQ(client().audit(), "");
+    EXPECT_THAT(client().changed(), IsEmpty());
+}
+
+TEST_F(ChangeTest, ReleaseGivesBackToTheNativeDrivers) {
+    startNative();
+    const auto before = machineState();
+    EXPECT_THAT(client().bindAndWait(gpu), ElementsAre("done"));
+    EXPECT_THAT(client().releaseAndWait(gpu), ElementsAre("done"));
+    settle();
+    EXPECT_EQ(machineState(), before) << "drivers and overrides are as they were";
+    EXPECT_EQ(client().group(1, "State"), "native");
+    EXPECT_EQ(client().group(1, "Driver"), "");
+    EXPECT_EQ(client().group(1, "Node"), "");
+    tell("clear-writes");
+    EXPECT_THAT(client().release(gpu), IsEmpty());
+    settle();
+    EXPECT_THAT(writes(), IsEmpty());
+}
+
+TEST_F(ChangeTest, AGroupsOwnMethodsDoTheSame) {
+    startNative();
+    Group group(client().connection(), 1);
+    const auto [possible, blockers, steps] = group.Check({});
+    EXPECT_TRUE(possible);
+    EXPECT_THAT(blockers, IsEmpty());
+    EXPECT_THAT(steps, testing::Contains("unbind " + gpu + " nouveau"));
+    EXPECT_EQ(client().resultOf(group.Bind({})), "done");
+    settle();
+    expectBound(1, {gpu, audio});
+    EXPECT_EQ(client().resultOf(group.Release({})), "done");
+    settle();
+    EXPECT_EQ(driverOf(gpu), "nouveau");
+}
+
+TEST_F(ChangeTest, CheckSaysTheStepsAndTouchesNothing) {
+    startNative();
+    const auto before = machineState();
+    const auto found = client().check(gpu);
+    EXPECT_TRUE(found.possible);
+    EXPECT_THAT(found.blockers, IsEmpty());
+    EXPECT_THAT(found.steps,
+                ElementsAre("override " + gpu + " vfio-pci", "override " + audio + " vfio-pci", "unbind " + gpu + " nouveau",
+                            "unbind " + audio + " snd_hda_intel", "bind " + gpu + " vfio-pci",
+                            "bind " + audio + " vfio-pci", "verify " + gpu + " vfio-pci", "verify " + audio + " vfio-pci"));
+    settle();
+    EXPECT_THAT(writes(), IsEmpty());
+    EXPECT_EQ(machineState(), before);
+    EXPECT_EQ(client().group(1, "State"), "native");
+    EXPECT_EQ(client().audit(), "");
+    EXPECT_THAT(client().changedOf(groupPath(1)), IsEmpty());
+    EXPECT_THAT(client().changedOf(bus::rootPath), IsEmpty());
+}
+
+TEST_F(ChangeTest, TheDriverThatIsAskedForIsTaken) {
+    auto machine = standardMachine();
+    machine["drivers"].push_back({{"name", "pci-stub"}, {"module", "pci_stub"}, {"managed-dma", true}});
+    start(machine);
+    EXPECT_THAT(client().bindAndWait(gpu, {{"driver", text("pci_stub")}}), ElementsAre("done"));
+    settle();
+    EXPECT_EQ(driverOf(gpu), "pci-stub");
+    EXPECT_EQ(client().group(1, "State"), "bound");
+    EXPECT_EQ(client().group(1, "Driver"), "pci-stub");
+}
+
+/// Case 17, kernel.md 11: "auto" is the variant driver whose alias fits best, and its module is loaded for it.
+TEST_F(ChangeTest, AVariantDriverIsLoadedAndTaken) {
+    auto machine = standardMachine();
+    machine["drivers"].push_back({{"name", "e1000e-vfio-pci"},
+                                  {"module", "e1000e_vfio_pci"},
+                                  {"override-only-ids", {"8086:10d3"}},
+                                  {"managed-dma", true},
+                                  {"vfio", true},
+                                  {"loaded", false}});
+    start(machine);
+    EXPECT_EQ(driverOf(nic), "e1000e-vfio-pci");
+    EXPECT_EQ(client().group(3, "State"), "bound");
+    EXPECT_EQ(client().group(3, "Driver"), "e1000e-vfio-pci");
+}
+
+TEST_F(ChangeTest, VfioPciIsLoadedWhenItIsNotThere) {
+    auto machine = standardMachine();
+    machine["vfio-pci"] = "unloaded";
+    start(machine);
+    EXPECT_EQ(client().group(3, "State"), "bound");
+    EXPECT_EQ(driverOf(nic), "vfio-pci");
+}
+
+/// Case 32, and issue 2: one member fails, and everything is as it was before.
+TEST_F(ChangeTest, AFailingWriteRollsBack) {
+    startNative();
+    const auto before = machineState();
+    tell("fail-at vfio-pci/bind <- " + audio + " EBUSY 1000");
+    EXPECT_THAT(client().bindAndWait(gpu), ElementsAre("rolled-back"));
+    settle();
+    EXPECT_EQ(machineState(), before);
+    EXPECT_EQ(client().group(1, "State"), "native");
+    const auto error = client().group(1, "LastError").get<std::string>();
+    EXPECT_THAT(error, HasSubstr("bind " + audio + " vfio-pci"));
+    EXPECT_THAT(error, HasSubstr("/sys/bus/pci/drivers/vfio-pci/bind"));
+    EXPECT_THAT(error, HasSubstr("EBUSY"));
+}
+
+TEST_F(ChangeTest, AfterAFailureTheNextBindWorksAndClearsTheError) {
+    startNative();
+    tell("fail 2 EIO");
+    EXPECT_THAT(client().bindAndWait(gpu), ElementsAre("rolled-back"));
+    EXPECT_THAT(client().bindAndWait(gpu), ElementsAre("done"));
+    settle();
+    expectBound(1, {gpu, audio});
+    EXPECT_EQ(client().group(1, "LastError"), "");
+}
+
+/// Case 33: what could not be put back is said, and stays said.
+TEST_F(ChangeTest, WhenTheRollbackFailsTooTheGroupIsPartial) {
+    startNative();
+    tell("fail-at vfio-pci/bind <- " + audio + " EBUSY 1000");
+    tell("fail-at nouveau/bind <- " + gpu + " EIO 1000");
+    EXPECT_THAT(client().bindAndWait(gpu), ElementsAre("failed"));
+    settle();
+    EXPECT_EQ(client().group(1, "State"), "partial");
+    EXPECT_THAT(client().group(1, "LastError").get<std::string>(), HasSubstr(gpu));
+}
+
+/// Case 30, 51: the native driver's probe fails; that is no success.
+TEST_F(ChangeTest, AReleaseThatEndsWithoutADriverIsNotDone) {
+    auto machine = standardMachine();
+    start(machine);
+    tell("fail-at e1000e/bind <- " + nic + " EIO 1000");
+    const auto results = client().releaseAndWait(nic);
+    settle();
+    EXPECT_THAT(results, ElementsAre("rolled-back"));
+    EXPECT_EQ(driverOf(nic), "vfio-pci");
+    EXPECT_EQ(client().group(3, "State"), "bound");
+}
+
+/// Case 45: somebody takes a device away from us; it is told, and left alone.
+TEST_F(ChangeTest, AnotherProgramsChangeIsDriftAndNotFought) {
+    start();
+    ASSERT_EQ(client().group(3, "State"), "bound");
+    tell("clear-writes");
+    tell("echo /sys/bus/pci/devices/" + nic + "/driver_override (newline)");
+    tell("echo /sys/bus/pci/drivers/vfio-pci/unbind " + nic);
+    tell("echo /sys/bus/pci/drivers/e1000e/bind " + nic);
+    client().waitForState(3, "drifted");
+    settle();
+    EXPECT_THAT(writes(), IsEmpty());
+    EXPECT_EQ(client().group(3, "State"), "drifted");
+    EXPECT_THAT(client().bindAndWait(nic), ElementsAre("done")) << "until somebody asks";
+    EXPECT_EQ(client().group(3, "State"), "bound");
+}
+
+} // namespace
+} // namespace vfiobind::bustest

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// vfio-bindctl as it is built, against the daemon.
+#include "fixture.h"
+
+#include <csignal>
+
+namespace vfiobind::bustest {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+class CtlTest : public BusTest {};
+
+TEST_F(CtlTest, BindsShowsAndReleases) {
+    start();
+    auto done = ctl({"bind", gpu});
+    EXPECT_EQ(done.code, 0) << done.err;
+    EXPECT_THAT(done.out, AllOf(HasSubstr("unbind " + gpu + " nouveau"), HasSubstr("group/1: bound")));
+    EXPECT_EQ(driverOf(gpu), "vfio-pci");
+    EXPECT_EQ(driverOf(audio), "vfio-pci");
+
+    done = ctl({});
+    EXPECT_EQ(done.code, 0) << done.err;
+    EXPECT_THAT(done.out, AllOf(HasSubstr("01:00.0"), HasSubstr("01:00.1"), HasSubstr("vfio-pci"), HasSubstr("bound")));
+    EXPECT_THAT(done.out, Not(HasSubstr("03:00.0"))) << "native groups only with --all";
+    EXPECT_THAT(ctl({"status", "--all"}).out, HasSubstr("03:00.0"));
+
+    done = ctl({"bind", gpu});
+    EXPECT_EQ(done.code, 0);
+    EXPECT_THAT(done.out, HasSubstr("Nothing to do"));
+
+    done = ctl({"release", "group/1"});
+    EXPECT_EQ(done.code, 0) << done.err;
+    EXPECT_THAT(done.out, HasSubstr("group/1: released"));
+    EXPECT_EQ(driverOf(gpu), "nouveau");
+}
+
+TEST_F(CtlTest, SpeaksJson) {
+    start();
+    const auto status = ctl({"--json"});
+    EXPECT_EQ(status.code, 0) << status.err;
+    EXPECT_EQ(json::parse(status.out), client().describe()) << "the same that Describe gives";
+
+    const auto check = ctl({"--json", "check", nic});
+    EXPECT_EQ(check.code, 0) << check.err;
+    EXPECT_EQ(json::parse(check.out).at("possible"), true);
+
+    const auto bind = ctl({"--json", "bind", nic});
+    EXPECT_EQ(bind.code, 0) << bind.err;
+    EXPECT_TRUE(json::accept(bind.out)) << bind.out;
+    EXPECT_EQ(driverOf(nic), "vfio-pci");
+
+    const auto show = ctl({"--json", "show", nic});
+    EXPECT_EQ(show.code, 0) << show.err;
+    EXPECT_EQ(json::parse(show.out).at("groups").at(0).at("state"), "bound");
+
+    const auto refused = ctl({"--json", "bind", "no-such-rule"});
+    EXPECT_EQ(refused.code, 1);
+    EXPECT_THAT(refused.out, HasSubstr("org.vfiobind1.Error.NoSuchRule"));
+    EXPECT_TRUE(json::accept(refused.out)) << refused.out;
+}
+
+TEST_F(CtlTest, EndsWithOneWhenTheJobFails) {
+    start();
+    tell("fail-at vfio-pci/bind <- " + audio + " EBUSY 1000");
+    const auto failed = ctl({"bind", gpu});
+    EXPECT_EQ(failed.code, 1);
+    EXPECT_THAT(failed.err, AllOf(HasSubstr("everything is as it was before"), HasSubstr("EBUSY")));
+    EXPECT_EQ(ctl({"bind", "0000:0f:00.0"}).code, 1);
+}
+
+TEST_F(CtlTest, EndsWithTwoOnWrongUsage) {
+    start();
+    EXPECT_EQ(ctl({"bind"}).code, 2);
+    EXPECT_EQ(ctl({"bind", "../x"}).code, 2);
+    const auto unknown = ctl({"bind", gpu, "--allow", "nonsense"});
+    EXPECT_EQ(unknown.code, 2);
+    EXPECT_THAT(unknown.err, HasSubstr("nonsense"));
+    EXPECT_EQ(ctl({"release", gpu, "--driver", "x"}).code, 2);
+}
+
+TEST_F(CtlTest, EndsWithThreeWhenBlocked) {
+    auto machine = standardMachine();
+    auto dead = networkCard("0000:04:00.0", 9, "8086:1533");
+    dead["dead"] = true;
+    machine["devices"].push_back(dead);
+    start(machine);
+    const auto blocked = ctl({"bind", "0000:04:00.0"});
+    EXPECT_EQ(blocked.code, 3);
+    EXPECT_THAT(blocked.err, HasSubstr("0000:04:00.0"));
+    EXPECT_EQ(ctl({"check", "0000:04:00.0"}).code, 3);
+    EXPECT_EQ(ctl({"bind", "0000:00:19.0"}).code, 3) << "no IOMMU group";
+    EXPECT_EQ(ctl({"check", nic}).code, 0);
+}
+
+TEST_F(CtlTest, EndsWithFourWhenThereIsNoDaemon) {
+    for (const auto& arguments : std::vector<std::vector<std::string>>{{}, {"bind", gpu}, {"check", gpu}, {"reload"}}) {
+        const auto alone = ctl(arguments);
+        EXPECT_EQ(alone.code, 4);
+        EXPECT_THAT(alone.err, HasSubstr("no answer from vfio-bindd"));
+    }
+}
+
+TEST_F(CtlTest, ReloadsAndTellsWhyNot) {
+    start();
+    configure("[[bind]]\nname = \"lan\"\ndevices = [\"" + nic + "\"]\n");
+    EXPECT_EQ(ctl({"reload"}).code, 0);
+    client().waitForState(3, "bound");
+    configure("[bind]\n");
+    const auto refused = ctl({"reload"});
+    EXPECT_EQ(refused.code, 1);
+    EXPECT_THAT(refused.err, HasSubstr(configFile() + ":1:"));
+    EXPECT_THAT(ctl({}).out, HasSubstr(configFile())) << "status shows it";
+}
+
+TEST_F(CtlTest, DoesNotWaitWhenToldSo) {
+    start();
+    tell("hang-at e1000e/unbind <- " + nic);
+    const auto left = ctl({"bind", nic, "--no-wait"});
+    EXPECT_EQ(left.code, 0) << left.err;
+    EXPECT_THAT(left.out, HasSubstr("job/"));
+    EXPECT_EQ(ctl({"bind", nic}).code, 1) << "Busy";
+    tell("finish-hang");
+    client().waitForState(3, "bound");
+}
+
+/// Case 40: SIGTERM touches no device.
+TEST_F(CtlTest, TheDaemonEndsOnSigtermWithoutAWrite) {
+    configure("[[bind]]\nname = \"lan\"\ndevices = [\"" + nic + "\"]\n");
+    start();
+    tell("clear-writes");
+    kill(daemonPid(), SIGHUP);
+    settle();
+    EXPECT_EQ(writes(), std::vector<std::string>{});
+    // TearDown sends SIGTERM, and wants exit code 0.
+}
+
+} // namespace
+} // namespace vfiobind::bustest

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Devices that come and go.
+#include "fixture.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fmt/format.h>
+
+namespace vfiobind::bustest {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+const std::string slot = "0000:04:00.0";
+constexpr unsigned slotGroup = 9;
+
+class HotplugTest : public BusTest {
+protected:
+    void SetUp() override {
+        BusTest::SetUp();
+        configure("[[bind]]\nname = \"plugged\"\ndevices = [\"8086:1533\"]\n");
+    }
+    /// With a driver that takes the device before anybody else can.
+    static json machine() {
+        auto machine = standardMachine();
+        machine["drivers"].push_back({{"name", "igb"}, {"module", "igb"}, {"ids", {"8086:1533"}}});
+        return machine;
+    }
+    static json card() { return networkCard(slot, slotGroup, "8086:1533"); }
+    void waitUntilGone() {
+        client().waitFor(slot + " to go", [&] {
+            return !client().known().contains(devicePath(slot)) && !client().known().contains(groupPath(slotGroup));
+        });
+    }
+
+    /// Counts of the daemon's process: descriptors, threads, children.
+    std::vector<long> resources() {
+        const auto process = fmt::format("/proc/{}", daemonPid());
+        const auto count = [](const std::string& folder) {
+            return std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator{});
+        };
+        long children = 0;
+        for (const auto& task : std::filesystem::directory_iterator(process + "/task")) {
+            const auto pids = readFile(task.path().string() + "/children");
+            children += std::ranges::count(pids, ' ');
+        }
+        return {count(process + "/fd"), count(process + "/task"), children};
+    }
+};
+
+/// Cases 42 and 14.
+TEST_F(HotplugTest, ADeviceThatComesIsBoundEachTimeAndGoesWithItsObjects) {
+    start(machine());
+    for (int round = 0; round < 3; ++round) {
+        tell("hotplug " + card().dump());
+        client().waitForState(slotGroup, "bound");
+        EXPECT_EQ(driverOf(slot), "vfio-pci");
+        EXPECT_EQ(client().group(slotGroup, "Rule"), "plugged");
+        tell("unplug " + slot);
+        waitUntilGone();
+        settle();
+        EXPECT_EQ(client().audit(), "");
+    }
+}
+
+TEST_F(HotplugTest, ADeviceThatNoRuleWantsIsShownAndLeftAlone) {
+    start(machine());
+    tell("hotplug " + networkCard(slot, slotGroup, "8086:10d3").dump());
+    client().waitFor("the device", [&] { return client().known().contains(devicePath(slot)); });
+    settle();
+    EXPECT_EQ(client().device(slot, "Driver"), "e1000e");
+    EXPECT_EQ(client().group(slotGroup, "State"), "native");
+    EXPECT_THAT(writes(), IsEmpty());
+}
+
+/// Case 14: another card in the same slot, in a group of another number, inherits nothing.
+TEST_F(HotplugTest, AnotherCardInTheSlotIsAnotherObject) {
+    start(machine());
+    tell("hotplug " + card().dump());
+    client().waitForState(slotGroup, "bound");
+    EXPECT_THAT(client().releaseAndWait(slot), ElementsAre("done"));
+    tell("unplug " + slot);
+    tell("hotplug " + networkCard(slot, 12, "8086:10d3").dump());
+    settle();
+    EXPECT_EQ(client().audit(), "");
+    EXPECT_EQ(client().device(slot, "Device"), 0x10d3);
+    EXPECT_EQ(client().device(slot, "Group"), groupPath(12));
+    EXPECT_EQ(client().group(12, "State"), "native");
+    tell("unplug " + slot);
+    tell("hotplug " + card().dump());
+    client().waitForState(slotGroup, "bound"); // the release was of the card that has gone
+}
+
+/// Case 15: a group that gains a member is completed.
+TEST_F(HotplugTest, AGroupThatGainsAMemberIsCompleted) {
+    start(machine());
+    tell("hotplug " + card().dump());
+    client().waitForState(slotGroup, "bound");
+    tell("hotplug " + networkCard("0000:04:00.1", slotGroup, "8086:10d3").dump());
+    client().waitFor("the new member", [&] { return client().known().contains(devicePath("0000:04:00.1")); });
+    settle();
+    EXPECT_EQ(client().group(slotGroup, "State"), "bound");
+    EXPECT_EQ(driverOf("0000:04:00.1"), "vfio-pci");
+}
+
+/// Case 41: torn out in the middle of a transaction.
+TEST_F(HotplugTest, ADeviceThatVanishesMidStepEndsItsJob) {
+    start(machine());
+    for (const auto* when : {"vanish 0", "vanish 1", "vanish 2"}) {
+        tell(when);
+        tell("hotplug " + card().dump());
+        settle();
+        waitUntilGone();
+        EXPECT_EQ(client().root("Jobs"), json::array()) << when;
+        EXPECT_EQ(client().audit(), "") << when;
+    }
+    tell("hotplug " + card().dump());
+    client().waitForState(slotGroup, "bound");
+}
+
+/// Case 41: one function of a card goes while its sibling is worked on; the sibling ends in one piece.
+TEST_F(HotplugTest, TheSiblingOfAVanishedFunctionIsConsistent) {
+    start(machine());
+    tell("vanish 1"); // the second override: the audio function goes
+    const auto results = client().bindAndWait(gpu);
+    settle();
+    const auto driver = driverOf(gpu);
+    const auto state = client().group(1, "State").get<std::string>();
+    EXPECT_TRUE((driver == "vfio-pci" && state == "bound") || (driver == "nouveau" && state == "native"))
+        << driver << ' ' << state;
+    EXPECT_EQ(results.size(), 1U);
+    EXPECT_FALSE(client().known().contains(devicePath(audio)));
+}
+
+/// Case 67.
+TEST_F(HotplugTest, AHundredFlapsLeaveNothingBehind) {
+    start(machine());
+    tell("hotplug " + card().dump());
+    client().waitForState(slotGroup, "bound");
+    tell("unplug " + slot);
+    waitUntilGone();
+    settle();
+    const auto before = resources();
+    const auto objects = client().objects();
+    for (int flap = 0; flap < 100; ++flap) {
+        tell("hotplug " + card().dump());
+        if (flap % 3 == 0)
+            settle(); // some are bound in between, some go before anybody looked
+        tell("unplug " + slot);
+    }
+    settle();
+    waitUntilGone();
+    EXPECT_EQ(differences(objects, client().objects()), "");
+    EXPECT_EQ(resources(), before) << "descriptors, threads, children";
+    tell("hotplug " + card().dump());
+    client().waitForState(slotGroup, "bound"); // the last state wins
+}
+
+/// Cases 66 and 26: all at once, one transaction a group.
+TEST_F(HotplugTest, SixtyFourVirtualFunctionsAreAllBound) {
+    configure("[[bind]]\nname = \"vfs\"\ndevices = [\"8086:10ed\"]\n");
+    auto machine = standardMachine();
+    machine["drivers"].push_back({{"name", "ixgbe"}, {"module", "ixgbe"}, {"ids", {"8086:10fb"}}, {"sriov", true}});
+    machine["drivers"].push_back({{"name", "ixgbevf"}, {"module", "ixgbevf"}, {"ids", {"8086:10ed"}}});
+    auto pf = networkCard(slot, slotGroup, "8086:10fb");
+    pf["driver"] = "ixgbe";
+    pf["total-vfs"] = 64;
+    pf["vf-ids"] = "8086:10ed";
+    machine["devices"].push_back(pf);
+    start(machine);
+    tell("vfs " + slot + " 64");
+    settle();
+    EXPECT_EQ(client().audit(), "");
+    const auto vfs = client().device(slot, "VirtualFunctions");
+    ASSERT_EQ(vfs.size(), 64U);
+    std::set<std::string> groups;
+    for (const auto& vf : vfs) {
+        const auto& properties = client().known().at(vf.get<std::string>()).at(deviceInterface);
+        EXPECT_EQ(properties.at("Driver"), "vfio-pci") << vf;
+        const auto group = properties.at("Group").get<std::string>();
+        EXPECT_EQ(client().known().at(group).at(groupInterface).at("State"), "bound") << group;
+        groups.insert(group);
+    }
+    EXPECT_EQ(groups.size(), 64U);
+    EXPECT_EQ(driverOf(slot), "ixgbe") << "the PF is untouched";
+    const auto all = writes();
+    EXPECT_EQ(std::ranges::count_if(all, [](const auto& w) { return w.find("vfio-pci/bind") != std::string::npos; }), 64);
+    tell("vfs " + slot + " 0"); // case 27
+    settle();
+    EXPECT_EQ(client().device(slot, "VirtualFunctions"), json::array());
+    EXPECT_EQ(client().audit(), "");
+}
+
+/// Case 43: after an overflow everything is read again.
+TEST_F(HotplugTest, AfterLostEventsEverythingIsReadAgain) {
+    start(machine());
+    tell("hotplug " + card().dump());
+    tell("unplug " + twin);
+    tell("overflow");
+    settle();
+    EXPECT_EQ(client().audit(), "");
+    EXPECT_EQ(client().group(slotGroup, "State"), "bound");
+    EXPECT_FALSE(client().known().contains(devicePath(twin)));
+}
+
+/// Twenty clients at the same time: each has its own group, all want one more, and all look.
+TEST_F(HotplugTest, TwentyClientsAreServedSideBySide) {
+    auto machine = standardMachine();
+    for (unsigned i = 0; i < 20; ++i) {
+        auto device = networkCard(fmt::format("0000:04:{:02x}.0", i), 20 + i, "8086:10d3");
+        device["driver"] = "e1000e";
+        machine["devices"].push_back(device);
+    }
+    start(machine);
+    struct Caller {
+        std::unique_ptr<BusClient> client = std::make_unique<BusClient>();
+        std::vector<std::unique_ptr<sdbus::IProxy>> proxies;
+        std::vector<std::string> jobs;
+        std::string shared;
+        unsigned answers = 0;
+    };
+    std::vector<Caller> callers(20);
+    const auto call = [](Caller& caller, const std::string& method, const std::string& target, auto then) {
+        auto& proxy = caller.proxies.emplace_back(sdbus::createProxy(
+            caller.client->connection(), bus::BusName{bus::busName}, sdbus::ObjectPath{bus::rootPath}));
+        bus::finishRegistration(*proxy);
+        proxy->callMethodAsync(method)
+            .onInterface(managerInterface)
+            .withArguments(target, Options{})
+            .uponReplyInvoke([&caller, then](bus::AsyncError error, const std::vector<sdbus::ObjectPath>& jobs) {
+                ++caller.answers;
+                then(error ? std::string(error->getName()) : std::string(), jobs);
+            });
+    };
+    for (unsigned i = 0; i < 20; ++i) {
+        auto& caller = callers[i];
+        call(caller, "Bind", fmt::format("group/{}", 20 + i), [&caller](const std::string& error, const auto& jobs) {
+            EXPECT_EQ(error, "");
+            caller.jobs.assign(jobs.begin(), jobs.end());
+        });
+        call(caller, "Bind", gpu, [&caller](const std::string& error, const auto& jobs) {
+            caller.shared = !error.empty() ? error : jobs.empty() ? "nothing to do" : "job";
+        });
+    }
+    unsigned winners = 0;
+    for (unsigned i = 0; i < 20; ++i) {
+        auto& caller = callers[i];
+        caller.client->waitFor("the answers", [&] { return caller.answers == 2; });
+        ASSERT_EQ(caller.jobs.size(), 1U);
+        EXPECT_EQ(caller.client->resultOf(caller.jobs.front()), "done");
+        winners += caller.shared == "job" ? 1 : 0;
+        EXPECT_TRUE(caller.shared == "job" || caller.shared == "nothing to do" ||
+                    caller.shared == "org.vfiobind1.Error.Busy")
+            << caller.shared;
+    }
+    EXPECT_EQ(winners, 1U) << "one of them has begun the job that all wanted";
+    client().waitForState(1, "bound");
+    settle();
+    for (auto& caller : callers)
+        EXPECT_EQ(caller.client->audit(), "");
+    EXPECT_EQ(std::ranges::count_if(writes(), [](const auto& w) { return w.find("vfio-pci/bind") != std::string::npos; }),
+              22);
+}
+
+} // namespace
+} // namespace vfiobind::bustest
