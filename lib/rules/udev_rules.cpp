@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "rules/udev_rules.h"
+
+#include "pci/text.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <set>
+
+namespace vfiobind {
+namespace {
+
+constexpr std::string_view endLabel = "vfio_bind_end";
+
+/// What may stand between udev's quotes as it is: neither a quote nor a pattern's or a substitution's sign. The
+/// configuration's own rules for names are narrower; a driver's name can also come over D-Bus.
+bool safe(std::string_view text) {
+    return !text.empty() && std::ranges::all_of(text, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' ||
+               c == ':';
+    });
+}
+
+std::string match(std::string_view key, std::string_view pattern) { return fmt::format("{}==\"{}\"", key, pattern); }
+
+std::string idMatch(std::string_view attribute, std::uint16_t id) {
+    return fmt::format("ATTR{{{}}}==\"0x{:04x}\"", attribute, id);
+}
+
+/// `0x0300??`: the mask leaves out whole digits only.
+std::string classPattern(const IdPattern& id) {
+    std::string pattern = "0x";
+    const auto digits = fmt::format("{:04x}", id.classValue.value_or(0));
+    const unsigned mask = id.classValue ? id.classMask : 0U;
+    for (std::size_t i = 0; i < digits.size(); ++i)
+        pattern += (mask >> (12 - 4 * i) & 0xf) != 0 ? digits[i] : '?';
+    return pattern + (id.progIf ? fmt::format("{:02x}", *id.progIf) : "??");
+}
+
+/// The bridge path as a device path: bus numbers, which change, are any. A `?` can stand for a slash too, but no slash is
+/// there in a path of this shape. Below VMD the domain changes on the way, which no pattern of a fixed length can tell:
+/// such a device is known by its address once it is there.
+std::string devicePathPattern(std::string_view path) {
+    const auto parts = split(path, '/');
+    std::string pattern = fmt::format("*/pci{}", parts[0]);
+    const auto domain = parts[0].substr(0, parts[0].find(':'));
+    for (std::size_t i = 1; i < parts.size(); ++i)
+        pattern += fmt::format("/{}:??:{}", domain, parts[i]);
+    return pattern;
+}
+
+std::vector<std::string> selectorMatches(const Selector& selector) {
+    std::vector<std::string> keys;
+    if (selector.address)
+        keys.push_back(match("KERNEL", selector.address->str()));
+    if (selector.path)
+        keys.push_back(match("DEVPATH", devicePathPattern(*selector.path)));
+    if (const auto& id = selector.id) {
+        if (id->vendor)
+            keys.push_back(idMatch("vendor", *id->vendor));
+        if (id->device)
+            keys.push_back(idMatch("device", *id->device));
+        if (id->classValue || id->progIf)
+            keys.push_back(match("ATTR{class}", classPattern(*id)));
+    }
+    if (const auto& subsystem = selector.subsystem) {
+        if (subsystem->vendor)
+            keys.push_back(idMatch("subsystem_vendor", *subsystem->vendor));
+        if (subsystem->device)
+            keys.push_back(idMatch("subsystem_device", *subsystem->device));
+    }
+    return keys;
+}
+
+std::string presentDevice(const Device& device) {
+    return fmt::format("{}, {}, {}", match("KERNEL", device.address.str()), idMatch("vendor", device.ids.vendor),
+                       idMatch("device", device.ids.device));
+}
+
+std::string gotoEnd() { return fmt::format("GOTO=\"{}\"\n", endLabel); }
+
+std::string overrideTo(std::string_view driver) {
+    return fmt::format("ATTR{{driver_override}}=\"{}\", {}", driver, gotoEnd());
+}
+
+std::string driverFor(const Rule& rule, const Selector& selector, const AutomaticDriver& automatic) {
+    if (rule.driver != "auto")
+        return rule.driver;
+    const auto& id = selector.id;
+    if (!id || !id->vendor || !id->device)
+        return "vfio-pci";
+    const auto sub = selector.subsystem.value_or(SubsystemPattern{});
+    return automatic({.vendor = *id->vendor,
+                      .device = *id->device,
+                      .subsystemVendor = sub.vendor.value_or(0),
+                      .subsystemDevice = sub.device.value_or(0)});
+}
+
+/// Whether one device alone tells what is to become of it.
+bool leftToTheDaemon(const Rule& rule) { return rule.count || rule.method == Method::newId || rule.sriovVfs > 0; }
+
+/// Devices that stand here now, that selectors fit, and that are not to be taken.
+std::set<Address> standing(const Policy& policy, const Topology& topology, const std::map<Address, std::string>& taken) {
+    std::set<Address> found;
+    for (const auto& [address, device] : topology.devices())
+        for (const auto& rule : policy.rules)
+            if (!leftToTheDaemon(rule) && !taken.contains(address) && device.endpoint() &&
+                std::ranges::any_of(rule.devices, [&](const auto& s) { return s.match(device.facts()) == Match::yes; }))
+                found.insert(address);
+    return found;
+}
+
+class Writer {
+public:
+    void present(const Topology& topology, const std::map<Address, std::string>& taken) {
+        for (const auto& [address, driver] : taken) {
+            const auto* device = topology.find(address);
+            if (device == nullptr || !device->endpoint())
+                continue;
+            if (safe(driver))
+                lines_ += fmt::format("{}, {}", presentDevice(*device), overrideTo(driver));
+            else
+                leftOut_.push_back(fmt::format("{}: {} is no driver's name that udev could be given", address.str(), quote(driver)));
+        }
+    }
+
+    void leave(const Topology& topology, const std::set<Address>& devices) {
+        for (const auto& address : devices)
+            lines_ += fmt::format("{}, {}", presentDevice(*topology.find(address)), gotoEnd());
+    }
+
+    void rule(const Rule& rule, const AutomaticDriver& automatic) {
+        if (leftToTheDaemon(rule))
+            return;
+        if (!safe(rule.name)) {
+            leftOut_.push_back(fmt::format("rule {}: it has no name that udev could be given", quote(rule.name)));
+            return;
+        }
+        for (const auto& selector : rule.devices) {
+            const auto driver = driverFor(rule, selector, automatic);
+            const auto keys = selectorMatches(selector);
+            if (!safe(driver))
+                leftOut_.push_back(fmt::format("rule {}: {} is no driver's name that udev could be given", rule.name, quote(driver)));
+            else if (!keys.empty())
+                lines_ += fmt::format("# rule {}\n{}, {}", rule.name, fmt::join(keys, ", "), overrideTo(driver));
+        }
+    }
+
+    UdevRules result() && {
+        if (lines_.empty())
+            return {{}, std::move(leftOut_)};
+        return {fmt::format("# Written by vfio-bind from its configuration; changes are lost.\n"
+                            "ACTION!=\"add\", {0}SUBSYSTEM!=\"pci\", {0}"
+                            "# What has a driver is in use: the guards look before it is taken.\n"
+                            "DRIVER==\"?*\", {0}"
+                            "# Bridges belong to the host.\n"
+                            "ATTR{{class}}==\"0x0600??\", {0}ATTR{{class}}==\"0x06*\", TEST==\"secondary_bus_number\", {0}"
+                            "# An override that is set already is somebody else's will, or done.\n"
+                            "ATTR{{driver_override}}!=\"|(null)\", {0}{1}LABEL=\"{2}\"\n",
+                            gotoEnd(), lines_, endLabel),
+                std::move(leftOut_)};
+    }
+
+private:
+    std::string lines_;
+    std::vector<std::string> leftOut_;
+};
+
+std::string importText(const std::string& name, const NodeAccess& node) {
+    std::string text = fmt::format("VFIO_BIND_NAME=\"{}\"\n", name);
+    const auto add = [&text](std::string_view key, const std::string& value) {
+        if (safe(value))
+            text += fmt::format("VFIO_BIND_NODE_{}=\"{}\"\n", key, value);
+    };
+    add("OWNER", node.owner);
+    add("GROUP", node.group);
+    add("MODE", node.mode);
+    return text;
+}
+
+} // namespace
+
+UdevRules udevRules(const Policy& policy, const Topology& topology, const std::map<Address, std::string>& taken,
+                    const AutomaticDriver& automatic) {
+    Writer writer;
+    writer.present(topology, taken);
+    writer.leave(topology, standing(policy, topology, taken));
+    for (const auto& rule : policy.rules)
+        writer.rule(rule, automatic);
+    return std::move(writer).result();
+}
+
+std::map<unsigned, std::string> nodeImports(const Policy& policy, const Topology& topology, const Resolution& resolution) {
+    std::map<std::string, std::map<Address, unsigned>> groupsOfRules; // by each group's first device
+    for (const auto& [group, wanted] : resolution.groups)
+        if (const auto endpoints = topology.endpoints(group); !endpoints.empty() && safe(wanted.rule))
+            groupsOfRules[wanted.rule].emplace(endpoints.front()->address, group);
+    std::map<unsigned, std::string> texts;
+    for (const auto& [name, groups] : groupsOfRules) {
+        const auto* rule = policy.find(name);
+        if (rule == nullptr)
+            continue;
+        for (const auto& [first, group] : groups)
+            texts.emplace(group, importText(first == groups.begin()->first ? name : name + '-' + first.str(), rule->node));
+    }
+    return texts;
+}
+
+std::string moduleOptionLines(const ModuleOptions& options) {
+    std::string text;
+    const auto add = [&text](std::string_view module, std::string_view option, const std::optional<bool>& value) {
+        if (value)
+            text += fmt::format("options {} {}={}\n", module, option, *value ? 'Y' : 'N');
+    };
+    add("vfio-pci", "disable_vga", options.disableVga);
+    add("vfio-pci", "disable_idle_d3", options.disableIdleD3);
+    add("vfio_iommu_type1", "allow_unsafe_interrupts", options.allowUnsafeInterrupts);
+    return text.empty() ? text : "# Written by vfio-bind from its configuration; changes are lost.\n" + text;
+}
+
+} // namespace vfiobind

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "rules/udev_rules.h"
+
+#include "config/config.h"
+#include "fake/fake_kernel.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace vfiobind {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+/// A card of two functions in group 1, its bridge, a NIC in group 3.
+Topology machine() {
+    FakeKernel kernel;
+    kernel.addRootPort("0000:00:01.0", 0);
+    kernel.addRootPort("0000:00:02.0", 2);
+    kernel.addDevice({.address = "0000:01:00.0", .ids = "10de:1284", .classCode = 0x030000, .group = 1});
+    kernel.addDevice({.address = "0000:01:00.1", .ids = "10de:0e0f", .classCode = 0x040300, .group = 1});
+    kernel.addDevice({.address = "0000:02:00.0", .ids = "8086:10d3", .classCode = 0x020000, .group = 3});
+    return *Topology::read(kernel);
+}
+
+Policy policyOf(const std::string& text) { return *parsePolicy({{"vfio-bind.toml", text}}); }
+
+std::string bind(const std::string& devices, const std::string& more = {}) {
+    return "[[bind]]\nname = \"r\"\ndevices = [" + devices + "]\n" + more + "\n";
+}
+
+std::string plain(const Ids&) { return "vfio-pci"; }
+
+std::string rulesFor(const std::string& toml, const std::map<Address, std::string>& taken = {}) {
+    return udevRules(policyOf(toml), Topology{}, taken, plain).text;
+}
+
+TEST(UdevRules, SayNothingWithoutRules) {
+    EXPECT_EQ(udevRules({}, machine(), {}, plain).text, "");
+}
+
+TEST(UdevRules, LeaveWhatHasADriverOrAnOverrideAndEveryBridge) {
+    const auto text = rulesFor(bind("\"10de:1284\""));
+    EXPECT_THAT(text, HasSubstr("DRIVER==\"?*\", GOTO=\"vfio_bind_end\"\n"));
+    EXPECT_THAT(text, HasSubstr("ATTR{driver_override}!=\"|(null)\", GOTO=\"vfio_bind_end\"\n")); // case 28, 29
+    EXPECT_THAT(text, HasSubstr("ATTR{class}==\"0x0600??\", GOTO"));                               // case 4
+    EXPECT_THAT(text, HasSubstr("TEST==\"secondary_bus_number\", GOTO"));                          // case 2
+    EXPECT_TRUE(text.ends_with("LABEL=\"vfio_bind_end\"\n"));
+}
+
+struct Spelling {
+    std::string selector;
+    std::string line;
+};
+class UdevSelector : public testing::TestWithParam<Spelling> {};
+
+TEST_P(UdevSelector, IsWrittenAsUdevMatchesIt) {
+    EXPECT_THAT(rulesFor(bind(GetParam().selector)),
+                HasSubstr("# rule r\n" + GetParam().line + ", ATTR{driver_override}=\"vfio-pci\", GOTO=\"vfio_bind_end\"\n"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Forms, UdevSelector,
+    testing::Values(Spelling{"\"01:00.0\"", "KERNEL==\"0000:01:00.0\""},
+                    Spelling{"\"10000:e1:00.0\"", "KERNEL==\"10000:e1:00.0\""}, // case 53
+                    Spelling{"\"10DE:1284\"", "ATTR{vendor}==\"0x10de\", ATTR{device}==\"0x1284\""},
+                    Spelling{"\"10de:\"", "ATTR{vendor}==\"0x10de\""},
+                    Spelling{"\"::0300\"", "ATTR{class}==\"0x0300??\""},
+                    Spelling{"\"::03xx\"", "ATTR{class}==\"0x03????\""},
+                    Spelling{"\":::02\"", "ATTR{class}==\"0x????02\""},
+                    Spelling{"\"10de::0300:00\"", "ATTR{vendor}==\"0x10de\", ATTR{class}==\"0x030000\""},
+                    Spelling{"\"path:0000:00/01.0/00.0\"", "DEVPATH==\"*/pci0000:00/0000:??:01.0/0000:??:00.0\""}, // case 13
+                    Spelling{"{ address = \"01:00.0\", id = \"10de:1284\" }", // case 11
+                             "KERNEL==\"0000:01:00.0\", ATTR{vendor}==\"0x10de\", ATTR{device}==\"0x1284\""},
+                    Spelling{"{ id = \"8086:1520\", subsystem = \"8086:00a2\" }",
+                             "ATTR{vendor}==\"0x8086\", ATTR{device}==\"0x1520\", ATTR{subsystem_vendor}==\"0x8086\", "
+                             "ATTR{subsystem_device}==\"0x00a2\""}));
+
+TEST(UdevRules, ListAWholeGroupByAddressAndIds) {
+    // case 1: the rule names the display only
+    const auto text = udevRules(policyOf(bind("\"10de:1284\"")), machine(),
+                                {{{0, 1, 0, 0}, "vfio-pci"}, {{0, 1, 0, 1}, "vfio-pci"}}, plain)
+                          .text;
+    EXPECT_THAT(text, HasSubstr("KERNEL==\"0000:01:00.1\", ATTR{vendor}==\"0x10de\", ATTR{device}==\"0x0e0f\", "
+                                "ATTR{driver_override}=\"vfio-pci\""));
+}
+
+TEST(UdevRules, LeaveARefusedDeviceBeforeAnySelector) {
+    // case 6, 9: what the guards refuse is not taken by udev either
+    const auto text = udevRules(policyOf(bind("\"8086:10d3\"")), machine(), {}, plain).text;
+    const auto leave = text.find("KERNEL==\"0000:02:00.0\", ATTR{vendor}==\"0x8086\", ATTR{device}==\"0x10d3\", GOTO=");
+    ASSERT_NE(leave, std::string::npos);
+    EXPECT_LT(leave, text.find("# rule r"));
+    EXPECT_THAT(text, Not(HasSubstr("0000:01:00.0")));
+}
+
+TEST(UdevRules, LeaveToTheDaemonWhatOneDeviceAloneDoesNotTell) {
+    EXPECT_EQ(rulesFor(bind("\"8086:10d3\"", "count = 1")), ""); // case 12
+    EXPECT_EQ(rulesFor(bind("\"8086:10d3\"", "method = \"new-id\"")), "");
+    EXPECT_EQ(rulesFor(bind("\"8086:10d3\"", "sriov-vfs = 4")), "");
+}
+
+TEST(UdevRules, NameTheVariantDriverOfAnIdAndTheRulesOwnDriver) {
+    const auto variant = [](const Ids& ids) { return ids.device == 0x101e ? "mlx5_vfio_pci" : "vfio-pci"; };
+    EXPECT_THAT(udevRules(policyOf(bind("\"15b3:101e\", \"15b3:\"")), {}, {}, variant).text,
+                testing::AllOf(HasSubstr("0x101e\", ATTR{driver_override}=\"mlx5_vfio_pci\""),
+                               HasSubstr("0x15b3\", ATTR{driver_override}=\"vfio-pci\"")));
+    EXPECT_THAT(rulesFor(bind("\"15b3:101e\"", "driver = \"pci-stub\"")), HasSubstr("ATTR{driver_override}=\"pci-stub\""));
+}
+
+TEST(UdevRules, RefuseWhatWouldBeReadAsARule) {
+    Rule rule{.name = "x\", RUN+=\"/bin/sh", .devices = {*Selector::parse("10de:1284")}, .driver = "vfio-pci"};
+    const auto named = udevRules({.rules = {rule}}, {}, {}, plain);
+    EXPECT_EQ(named.text, "");
+    ASSERT_EQ(named.leftOut.size(), 1U);
+    EXPECT_THAT(named.leftOut[0], StartsWith("rule \"x\\\""));
+    rule.name = "x";
+    rule.driver = "a\nRUN+=b";
+    EXPECT_EQ(udevRules({.rules = {rule}}, {}, {}, plain).leftOut.size(), 1U);
+    EXPECT_EQ(udevRules({}, machine(), {{{0, 2, 0, 0}, "$name"}}, plain).leftOut.size(), 1U);
+}
+
+TEST(NodeImports, NameOwnerAndModeOfEachGroup) {
+    // case 54: udev applies it whenever the node is made
+    const auto policy = policyOf(bind("\"10de:1284\"", "node = { owner = \"u\", group = \"kvm\", mode = \"0660\" }"));
+    const auto topology = machine();
+    const auto texts = nodeImports(policy, topology, resolve(policy, topology));
+    ASSERT_EQ(texts.size(), 1U);
+    EXPECT_EQ(texts.at(1), "VFIO_BIND_NAME=\"r\"\nVFIO_BIND_NODE_OWNER=\"u\"\nVFIO_BIND_NODE_GROUP=\"kvm\"\n"
+                           "VFIO_BIND_NODE_MODE=\"0660\"\n");
+}
+
+TEST(NodeImports, TellTheGroupsOfOneRuleApart) {
+    const auto policy = policyOf(bind("\"10de:1284\", \"8086:10d3\""));
+    const auto topology = machine();
+    const auto texts = nodeImports(policy, topology, resolve(policy, topology));
+    EXPECT_EQ(texts.at(1), "VFIO_BIND_NAME=\"r\"\n");
+    EXPECT_EQ(texts.at(3), "VFIO_BIND_NAME=\"r-0000:02:00.0\"\n");
+}
+
+TEST(ModuleOptionLines, AreThoseThatTheConfigurationNames) {
+    EXPECT_EQ(moduleOptionLines({}), "");
+    EXPECT_THAT(moduleOptionLines({.disableVga = true, .allowUnsafeInterrupts = false}),
+                testing::EndsWith("options vfio-pci disable_vga=Y\noptions vfio_iommu_type1 allow_unsafe_interrupts=N\n"));
+}
+
+} // namespace
+} // namespace vfiobind
