@@ -44,11 +44,9 @@ ApiError ApiError::from(TargetError error) {
     case TargetError::Kind::noSuchGroup:
         return {Kind::noSuchGroup, std::move(error.sentence)};
     case TargetError::Kind::noSuchRule:
-        return {Kind::noSuchRule, std::move(error.sentence)};
-    case TargetError::Kind::notViable:
         break;
     }
-    return {Kind::notViable, std::move(error.sentence)};
+    return {Kind::noSuchRule, std::move(error.sentence)};
 }
 
 ApiError ApiError::from(const Blockers& blockers) {
@@ -62,7 +60,7 @@ ApiError ApiError::from(const Blockers& blockers) {
         error.kind = Kind::inUse;
     else if (code == "driver-missing")
         error.kind = Kind::driverMissing;
-    else if (code == "not-viable" || code == "no-iommu")
+    else if (code == "not-viable")
         error.kind = Kind::notViable;
     return error;
 }

@@ -281,11 +281,11 @@ void Core::surveyOverrides() {
     });
 }
 
-std::expected<std::set<unsigned>, ApiError> Core::groupsOf(std::string_view target) const {
-    auto groups = resolveTarget(target, policy_, topology_);
-    if (!groups)
-        return std::unexpected(ApiError::from(groups.error()));
-    return *groups;
+std::expected<Target, ApiError> Core::targetOf(std::string_view text) const {
+    auto target = resolveTarget(text, policy_, topology_);
+    if (!target)
+        return std::unexpected(ApiError::from(target.error()));
+    return std::move(*target);
 }
 
 } // namespace vfiobind

@@ -70,17 +70,17 @@ public:
     void rescan();
     std::expected<void, ApiError> reload();
 
-    std::expected<std::set<unsigned>, ApiError> groupsOf(std::string_view target) const;
+    std::expected<Target, ApiError> targetOf(std::string_view text) const;
     using JobsReply = std::function<void(const std::expected<std::vector<JobView>, ApiError>&)>;
     /// Binds or releases the groups, all or, when one of them is blocked, none. Replies when the guards have looked.
-    void change(Action action, const std::set<unsigned>& groups, const CallOptions& options, const std::string& by,
+    void change(Action action, const Target& target, const CallOptions& options, const std::string& by,
                 JobsReply reply);
     struct CheckResult {
         Blockers blockers;
         std::vector<std::string> steps;
     };
     using CheckReply = std::function<void(const std::expected<CheckResult, ApiError>&)>;
-    void check(const std::set<unsigned>& groups, const CallOptions& options, const std::string& by, CheckReply reply);
+    void check(const Target& target, const CallOptions& options, const std::string& by, CheckReply reply);
 
     const Topology& topology() const { return topology_; }
     const Policy& policy() const { return policy_; }
@@ -100,6 +100,7 @@ private:
     struct Undertaking {
         std::map<unsigned, Wanted> groups;
         std::map<unsigned, std::optional<Request>> requests; ///< what the ledger is to hold
+        Blockers ungrouped; ///< of devices without a group, for a check's answer
         std::map<unsigned, Verdict> verdicts;
         Action action = Action::bind;
         CallOptions options;
@@ -161,6 +162,7 @@ private:
     void awaitOldWorker(Journal journal, int pidfd);
     void oldWorkerEnded(unsigned group, const Journal& journal);
     void takeOver(Running& running, const Journal& journal);
+    void announce(const Running& running);
     void resume(unsigned group);
 
     // core_jobs.cpp: carrying out

@@ -50,16 +50,18 @@ Wanted Core::requestedWanted(Action action, unsigned group, const CallOptions& o
     return wanted;
 }
 
-void Core::change(Action action, const std::set<unsigned>& groups, const CallOptions& options, const std::string& by,
+void Core::change(Action action, const Target& target, const CallOptions& options, const std::string& by,
                   JobsReply reply) {
     if (options.persist && !configError_.empty())
         return reply(std::unexpected(ApiError{ApiError::Kind::configInvalid,
                                               "nothing can be added to a configuration that is not valid: " + configError_}));
+    if (!target.ungrouped.empty())
+        return reply(std::unexpected(ApiError::from(target.ungrouped)));
     auto undertaking = std::make_shared<Undertaking>();
     undertaking->reply = std::move(reply);
     undertaking->action = action;
     undertaking->options = options;
-    for (const auto group : groups) {
+    for (const auto group : target.groups) {
         if (const auto record = records_.find(group); record != records_.end())
             forgetRefusals(record->second);
         const auto wanted = requestedWanted(action, group, options, by);
@@ -75,11 +77,14 @@ void Core::change(Action action, const std::set<unsigned>& groups, const CallOpt
         undertaking->reply(std::unexpected(*error));
 }
 
-void Core::check(const std::set<unsigned>& groups, const CallOptions& options, const std::string& by,
+void Core::check(const Target& target, const CallOptions& options, const std::string& by,
                  CheckReply reply) {
     auto undertaking = std::make_shared<Undertaking>();
     undertaking->checkReply = std::move(reply);
-    for (const auto group : groups)
+    undertaking->ungrouped = target.ungrouped;
+    if (target.groups.empty())
+        return replyCheck(undertaking);
+    for (const auto group : target.groups)
         undertaking->groups.emplace(group, requestedWanted(Action::bind, group, options, by));
     if (const auto error = begin(undertaking))
         undertaking->checkReply(std::unexpected(*error));
@@ -253,7 +258,7 @@ void Core::refuse(const std::shared_ptr<Undertaking>& undertaking, const ApiErro
 }
 
 void Core::replyCheck(const std::shared_ptr<Undertaking>& undertaking) {
-    CheckResult result;
+    CheckResult result{.blockers = undertaking->ungrouped};
     for (const auto& [group, verdict] : undertaking->verdicts) {
         if (!verdict.nothingToDo)
             result.blockers.insert(result.blockers.end(), verdict.blockers.begin(), verdict.blockers.end());

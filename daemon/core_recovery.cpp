@@ -37,6 +37,7 @@ void Core::launchRecovery(Journal journal) {
     takeOver(running, journal);
     spdlog::warn("group {}: a {} was cut off; it is finished or undone now", group, verb(journal.action));
     running.limit = loop_.timer(running.wanted.timeout, [this, group] { overdue(group); });
+    announce(running);
     running.work = executor_.start({.kind = WorkOrder::Kind::recover, .group = group, .journal = std::move(journal)}, topology_,
                                    [this, group](WorkMessage message) { receive(group, std::move(message)); });
 }
@@ -51,7 +52,14 @@ void Core::takeOver(Running& running, const Journal& journal) {
                           .kind = std::string(verb(journal.action)),
                           .group = journal.group,
                           .startedUsec = journal.startedUsec};
+}
+
+/// Tells of the recovery's job. Before the bus is there nobody listens, and the service shows the jobs that run.
+void Core::announce(const Running& running) {
+    changes_.groups.insert(running.job->group);
     changes_.manager = true;
+    if (listener_ != nullptr)
+        listener_->jobAdded(*running.job);
 }
 
 /// A worker of an earlier run is still in the kernel: its end is waited for, and its journal looked at again.
@@ -65,6 +73,7 @@ void Core::awaitOldWorker(Journal journal, int pidfd) {
     running.job->state = "stuck";
     for (const auto& step : journal.steps)
         running.job->steps.emplace_back(step.step, step.result == "begun" ? "running" : step.result);
+    announce(running);
     auto closer = std::shared_ptr<int>(new int(pidfd), [](int* fd) {
         close(*fd);
         delete fd;

@@ -85,15 +85,18 @@ std::expected<void, std::string> Ledger::load() {
 }
 
 void Ledger::prune(const Topology& topology) {
-    std::erase_if(entries_, [&](const auto& item) {
-        const auto& [group, entry] = item;
-        for (const auto& [address, ids] : entry.members) {
-            const auto* device = topology.find(address);
-            if (device != nullptr && device->group == group && device->ids == ids)
-                return false;
-        }
-        return true;
-    });
+    for (auto& [group, entry] : entries_) {
+        std::erase_if(entry.members, [&, number = group](const auto& member) {
+            const auto* device = topology.find(member.first);
+            return device == nullptr || device->group != number || device->ids != member.second;
+        });
+        // A member that has gone and comes back is a new one: nobody took it from VFIO.
+        if (entry.owned)
+            std::erase_if(entry.owned->native, [&members = entry.members](const auto& member) {
+                return !members.contains(member.first);
+            });
+    }
+    std::erase_if(entries_, [](const auto& item) { return item.second.members.empty(); });
 }
 
 const LedgerEntry* Ledger::find(unsigned group) const {

@@ -45,7 +45,7 @@ public:
 
     /// Reads what an earlier run left. An unreadable file is told in the error and counts as empty.
     std::expected<void, std::string> load();
-    /// Forgets entries whose devices are not those of the group any more.
+    /// Forgets members that are not in their group any more, and entries that have none left.
     void prune(const Topology& topology);
 
     const LedgerEntry* find(unsigned group) const;

@@ -75,6 +75,13 @@ void examineAndCarryOut(Sysfs& sysfs, const WorkOrder& order, const Topology& kn
     send(finished(outcome));
 }
 
+void resolve(Sysfs& sysfs, const Journal& journal, JournalStore& journals, const Send& send) {
+    auto told = finished(recover(sysfs, journal, journals, hooksFor(send)));
+    if (told.result == "rolled-back" && told.error.empty())
+        told.error = "the worker was cut off before its transaction was through; what it had done is undone";
+    send(told);
+}
+
 void survey(const Sysfs& sysfs, const WorkOrder& order, const Send& send) {
     for (const auto& address : order.devices)
         if (const auto value = readDriverOverride(sysfs, address))
@@ -93,7 +100,7 @@ void work(Sysfs& sysfs, const WorkOrder& order, const Topology& topology, Journa
         send(Verdict{.holders = holders(sysfs, topology, order.group)});
         return send(Finished{"done", {}, {}});
     case WorkOrder::Kind::recover:
-        return send(finished(recover(sysfs, order.journal, journals, hooksFor(send))));
+        return resolve(sysfs, order.journal, journals, send);
     case WorkOrder::Kind::examine:
     case WorkOrder::Kind::carryOut:
         return examineAndCarryOut(sysfs, order, topology, journals, send, mayGo);

@@ -51,7 +51,7 @@ void GroupObject::Release(OneJob&& result, OptionMap options) { change(Action::r
 void GroupObject::change(Action action, OneJob&& result, const OptionMap& options) {
     const auto shared = std::make_shared<OneJob>(std::move(result));
     answer(shared, [&] {
-        changeGroups(core_, getObject(), action, {view_.number}, options, [shared](const auto& jobs) {
+        changeGroups(core_, getObject(), action, {.groups = {view_.number}}, options, [shared](const auto& jobs) {
             if (!jobs)
                 return shared->returnError(toBus(jobs.error()));
             shared->returnResults(sdbus::ObjectPath{jobPath(jobs->empty() ? 0 : jobs->front().id)});
@@ -60,7 +60,7 @@ void GroupObject::change(Action action, OneJob&& result, const OptionMap& option
 }
 
 void GroupObject::Check(CheckAnswer&& result, OptionMap options) {
-    checkGroups(core_, {view_.number}, options, std::make_shared<CheckAnswer>(std::move(result)));
+    checkGroups(core_, {.groups = {view_.number}}, options, std::make_shared<CheckAnswer>(std::move(result)));
 }
 
 std::vector<sdbus::ObjectPath> GroupObject::Devices() { return devicePaths(view_.devices); }

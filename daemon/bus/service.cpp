@@ -16,11 +16,11 @@ Service::Service(sdbus::IConnection& connection, Core& core) :
     sync();
 }
 
-std::set<unsigned> Service::groupsOf(const std::string& target) const {
-    auto groups = core_.groupsOf(target);
-    if (!groups)
-        throw toBus(groups.error());
-    return std::move(*groups);
+Target Service::targetOf(const std::string& text) const {
+    auto target = core_.targetOf(text);
+    if (!target)
+        throw toBus(target.error());
+    return std::move(*target);
 }
 
 void Service::Bind(Jobs_&& result, std::string target, OptionMap options) {
@@ -34,7 +34,7 @@ void Service::Release(Jobs_&& result, std::string target, OptionMap options) {
 void Service::change(Action action, Jobs_&& result, const std::string& target, const OptionMap& options) {
     const auto shared = std::make_shared<Jobs_>(std::move(result));
     answer(shared, [&] {
-        changeGroups(core_, getObject(), action, groupsOf(target), options, [shared](const auto& jobs) {
+        changeGroups(core_, getObject(), action, targetOf(target), options, [shared](const auto& jobs) {
             if (!jobs)
                 return shared->returnError(toBus(jobs.error()));
             std::vector<sdbus::ObjectPath> paths;
@@ -47,7 +47,7 @@ void Service::change(Action action, Jobs_&& result, const std::string& target, c
 
 void Service::Check(CheckAnswer&& result, std::string target, OptionMap options) {
     const auto shared = std::make_shared<CheckAnswer>(std::move(result));
-    answer(shared, [&] { checkGroups(core_, groupsOf(target), options, shared); });
+    answer(shared, [&] { checkGroups(core_, targetOf(target), options, shared); });
 }
 
 void Service::Reload(sdbus::Result<>&& result) {

@@ -33,7 +33,7 @@ private:
     void Reload(sdbus::Result<>&& result) override;
     std::string Describe() override;
     void change(Action action, Jobs_&& result, const std::string& target, const OptionMap& options);
-    std::set<unsigned> groupsOf(const std::string& target) const;
+    Target targetOf(const std::string& text) const;
 
     std::string Version() override { return view_.version; }
     std::string Iommu() override { return view_.iommu; }

@@ -49,6 +49,13 @@ std::string join(const std::set<Address>& addresses) {
     return text;
 }
 
+Blocker noIommu(const Address& device) {
+    return {"no-iommu", device,
+            fmt::format("{} has no IOMMU group: the IOMMU is off or does not cover it; switch on VT-d or AMD-Vi in the firmware "
+                        "and, on Intel, add intel_iommu=on to the kernel command line",
+                        device.str())};
+}
+
 Wanted wantedBy(const Rule& rule) {
     return {.rule = rule.name,
             .driver = rule.driver,
@@ -103,11 +110,7 @@ void resolveRule(Resolution& resolution, const Rule& rule, const Topology& topol
         if (device == nullptr)
             continue; // a VF that is named by its PF and not read yet: its own event comes
         if (!device->group) {
-            resolution.ungrouped.push_back(
-                {"no-iommu", address,
-                 fmt::format("{} has no IOMMU group: the IOMMU is off or does not cover it; switch on VT-d or AMD-Vi "
-                             "in the firmware and, on Intel, add intel_iommu=on to the kernel command line",
-                             address.str())});
+            resolution.ungrouped.push_back(noIommu(address));
             continue;
         }
         auto& wanted = want(resolution, *device->group, rule);
@@ -187,7 +190,7 @@ std::unexpected<TargetError> refuse(Kind kind, std::string sentence) {
     return std::unexpected(TargetError{kind, std::move(sentence)});
 }
 
-std::expected<std::set<unsigned>, TargetError> groupTarget(std::string_view text, const Topology& topology) {
+std::expected<Target, TargetError> groupTarget(std::string_view text, const Topology& topology) {
     const auto digits = text.substr(std::string_view("group/").size());
     unsigned number = 0;
     for (const char c : digits) {
@@ -199,34 +202,31 @@ std::expected<std::set<unsigned>, TargetError> groupTarget(std::string_view text
         return refuse(Kind::invalidArgument, "'group/' lacks the number; write group/22");
     if (topology.findGroup(number) == nullptr)
         return refuse(Kind::noSuchGroup, fmt::format("there is no {}: no IOMMU group has this number; `vfio-bindctl status --all` lists them", text));
-    return std::set{number};
+    return Target{.groups = {number}};
 }
 
 /// The groups of devices that a selector or rule matched, or why there are none to take.
-std::expected<std::set<unsigned>, TargetError> groupsOf(const std::set<Address>& devices, const std::string& target,
-                                                        const Topology& topology) {
-    std::set<unsigned> groups;
+std::expected<Target, TargetError> targetOf(const std::set<Address>& devices, const std::string& text,
+                                            const Topology& topology) {
+    Target target;
     std::set<Address> bridges;
     for (const auto& address : devices) {
         const auto* device = topology.find(address);
-        if (!device->group)
-            return refuse(Kind::notViable, fmt::format("{} has no IOMMU group, so the kernel would refuse it: the IOMMU is off "
-                                                       "or does not cover it",
-                                                       address.str()));
-        if (topology.endpoints(*device->group).empty())
+        if (!device->group && device->endpoint())
+            target.ungrouped.push_back(noIommu(address));
+        else if (!device->group || topology.endpoints(*device->group).empty())
             bridges.insert(address);
         else
-            groups.insert(*device->group);
+            target.groups.insert(*device->group);
     }
-    if (groups.empty())
-        return refuse(Kind::invalidArgument, fmt::format("{} {}", target, onlyBridges(bridges, topology)));
-    return groups;
+    if (target.groups.empty() && target.ungrouped.empty())
+        return refuse(Kind::invalidArgument, fmt::format("{} {}", text, onlyBridges(bridges, topology)));
+    return target;
 }
 
 } // namespace
 
-std::expected<std::set<unsigned>, TargetError> resolveTarget(std::string_view target, const Policy& policy,
-                                                             const Topology& topology) {
+std::expected<Target, TargetError> resolveTarget(std::string_view target, const Policy& policy, const Topology& topology) {
     const std::string text(target);
     if (target.starts_with("group/"))
         return groupTarget(target, topology);
@@ -239,7 +239,7 @@ std::expected<std::set<unsigned>, TargetError> resolveTarget(std::string_view ta
         // The group of a slot that holds another card is refused with id-mismatch, which says more.
         for (const auto& address : matches.otherCards | std::views::keys)
             all.insert(address);
-        return groupsOf(all, "rule " + text, topology);
+        return targetOf(all, "rule " + text, topology);
     }
     if (target.find(':') == std::string_view::npos) {
         const bool nameLike = !target.empty() && std::ranges::all_of(target, [](unsigned char c) {
@@ -257,7 +257,7 @@ std::expected<std::set<unsigned>, TargetError> resolveTarget(std::string_view ta
             matched.insert(address);
     if (matched.empty())
         return refuse(Kind::noSuchDevice, fmt::format("no PCI device matches {}; `lspci -D` lists those there are", text));
-    return groupsOf(matched, text, topology);
+    return targetOf(matched, text, topology);
 }
 
 } // namespace vfiobind

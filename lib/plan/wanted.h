@@ -53,14 +53,18 @@ std::vector<ConfigError> contradictions(const Policy& policy, const Topology& to
 
 /// Why a target of a bus request could not be resolved; the names are those of the D-Bus errors.
 struct TargetError {
-    enum class Kind { invalidArgument, noSuchDevice, noSuchGroup, noSuchRule, notViable };
+    enum class Kind { invalidArgument, noSuchDevice, noSuchGroup, noSuchRule };
     Kind kind = Kind::invalidArgument;
     std::string sentence;
 };
 
-/// The groups that a request's target touches: an address, a rule's name, an id pattern (`10de:1284`),
-/// `path:...` or `group/22`.
-std::expected<std::set<unsigned>, TargetError> resolveTarget(std::string_view target, const Policy& policy,
-                                                             const Topology& topology);
+/// What a request's target comes to.
+struct Target {
+    std::set<unsigned> groups; ///< those with at least one endpoint
+    Blockers ungrouped;        ///< no-iommu, for devices that have no group
+};
+
+/// Resolves a request's target: an address, a rule's name, an id pattern (`10de:1284`), `path:...` or `group/22`.
+std::expected<Target, TargetError> resolveTarget(std::string_view target, const Policy& policy, const Topology& topology);
 
 } // namespace vfiobind

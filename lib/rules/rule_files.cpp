@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "rules/rule_files.h"
+
+#include "rules/udev_rules.h"
+#include "sysfs/real_sysfs.h"
+#include "transaction/journal.h"
+
+#include <cerrno>
+#include <charconv>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace vfiobind {
+namespace {
+
+constexpr std::string_view groupsDirectory = "/run/vfio-bind/groups";
+constexpr std::string_view optionsFile = "/run/modprobe.d/vfio-bind.conf";
+
+/// The directories above a file that is about to be written; what cannot be made shows in the write.
+void makeParents(const std::string& path) {
+    for (auto slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1))
+        mkdir(path.substr(0, slash).c_str(), 0755);
+}
+
+} // namespace
+
+bool RuleFiles::bring(const std::string& path, const std::string& text, RuleFilesChange& change) {
+    const auto now = RealSysfs(root_).read(path, 1 << 20);
+    const auto whole = root_ + path;
+    if (text.empty()) {
+        if (unlink(whole.c_str()) == 0)
+            return true;
+        if (errno != ENOENT)
+            change.errors.push_back({"unlink", whole, errno});
+        return false;
+    }
+    // read() keeps the last newline out.
+    if (now && *now + '\n' == text)
+        return false;
+    makeParents(whole);
+    if (auto written = writeFileAtomically(whole, text, 0644); !written) {
+        change.errors.push_back(written.error());
+        return false;
+    }
+    return true;
+}
+
+RuleFilesChange RuleFiles::apply(const RuleTexts& texts) {
+    RuleFilesChange change;
+    bring(std::string(optionsFile), texts.moduleOptions, change);
+    std::map<unsigned, std::string> imports = texts.nodeImports;
+    if (const auto names = RealSysfs(root_).list(std::string(groupsDirectory)))
+        for (const auto& name : *names) {
+            unsigned group = 0;
+            const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), group);
+            if (error == std::errc{} && end == name.data() + name.size())
+                imports.try_emplace(group); // not wanted any more
+        }
+    for (const auto& [group, text] : imports)
+        if (bring(fmt::format("{}/{}", groupsDirectory, group), text, change))
+            change.groups.insert(group);
+    change.udevRules = bring(std::string(udevRulesFile), texts.udevRules, change);
+    return change;
+}
+
+} // namespace vfiobind

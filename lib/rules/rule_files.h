@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// The files below /run by which udev and modprobe know the policy.
+#pragma once
+
+#include "sysfs/sysfs.h"
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace vfiobind {
+
+/// What the files are to hold. An empty text is no file.
+struct RuleTexts {
+    std::string udevRules;
+    std::map<unsigned, std::string> nodeImports; ///< by group
+    std::string moduleOptions;
+    bool operator==(const RuleTexts&) const = default;
+};
+
+struct RuleFilesChange {
+    bool udevRules = false;
+    std::set<unsigned> groups; ///< whose import file came, changed or went
+    std::vector<SysError> errors;
+};
+
+/// `/run/udev/rules.d/10-vfio-bind.rules`, `/run/vfio-bind/groups/N`, `/run/modprobe.d/vfio-bind.conf`, below a root
+/// directory (empty for the real ones).
+class RuleFiles {
+public:
+    explicit RuleFiles(std::string root = {}) : root_(std::move(root)) {}
+
+    /// Brings the files to the texts: writes those that differ, atomically, and removes those that are not wanted.
+    RuleFilesChange apply(const RuleTexts& texts);
+
+private:
+    bool bring(const std::string& path, const std::string& text, RuleFilesChange& change);
+    std::string root_;
+};
+
+} // namespace vfiobind

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "rules/rule_files.h"
+
+#include "sysfs/real_sysfs.h"
+
+#include <filesystem>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace vfiobind {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+class RuleFilesTest : public testing::Test {
+protected:
+    RuleFilesTest() {
+        std::string name = testing::TempDir() + "rule-files-XXXXXX";
+        root_ = mkdtemp(name.data());
+    }
+    ~RuleFilesTest() override { std::filesystem::remove_all(root_); }
+
+    std::string content(const std::string& path) const {
+        return RealSysfs(root_).read(path).value_or("(not there)");
+    }
+
+    std::string root_;
+};
+
+TEST_F(RuleFilesTest, AreWrittenWhenTheyDifferAndRemovedWhenNotWanted) {
+    RuleFiles files(root_);
+    const RuleTexts texts{.udevRules = "rules\n", .nodeImports = {{3, "three\n"}, {7, "seven\n"}}, .moduleOptions = "options\n"};
+    auto change = files.apply(texts);
+    EXPECT_TRUE(change.udevRules);
+    EXPECT_THAT(change.groups, ElementsAre(3, 7));
+    EXPECT_THAT(change.errors, IsEmpty());
+    EXPECT_EQ(content("/run/udev/rules.d/10-vfio-bind.rules"), "rules");
+    EXPECT_EQ(content("/run/vfio-bind/groups/7"), "seven");
+    EXPECT_EQ(content("/run/modprobe.d/vfio-bind.conf"), "options");
+
+    const auto inode = RealSysfs(root_).inode("/run/udev/rules.d/10-vfio-bind.rules");
+    change = RuleFiles(root_).apply(texts); // another run finds it done
+    EXPECT_FALSE(change.udevRules);
+    EXPECT_THAT(change.groups, IsEmpty());
+    EXPECT_EQ(RealSysfs(root_).inode("/run/udev/rules.d/10-vfio-bind.rules"), inode);
+
+    change = files.apply({.nodeImports = {{7, "another\n"}}});
+    EXPECT_TRUE(change.udevRules);
+    EXPECT_THAT(change.groups, ElementsAre(3, 7));
+    EXPECT_EQ(content("/run/udev/rules.d/10-vfio-bind.rules"), "(not there)");
+    EXPECT_EQ(content("/run/vfio-bind/groups/3"), "(not there)");
+    EXPECT_EQ(content("/run/vfio-bind/groups/7"), "another");
+}
+
+TEST_F(RuleFilesTest, SayWhatCannotBeWritten) {
+    // case 69: a file where a directory must be
+    std::filesystem::create_directories(root_ + "/run");
+    std::filesystem::copy_file("/etc/passwd", root_ + "/run/udev");
+    const auto change = RuleFiles(root_).apply({.udevRules = "rules\n"});
+    EXPECT_FALSE(change.udevRules);
+    ASSERT_EQ(change.errors.size(), 1U);
+    EXPECT_THAT(change.errors[0].str(), testing::HasSubstr("/run/udev/rules.d: ENOTDIR"));
+}
+
+} // namespace
+} // namespace vfiobind
