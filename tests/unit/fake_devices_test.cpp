@@ -43,6 +43,10 @@ TEST(Fact10, NumVfsMakesAndDestroysVfsInGroupsOfTheirOwn) {
     EXPECT_NE(kernel.link(devices + "0000:07:10.0/iommu_group").value(),
               kernel.link(devices + "0000:07:10.2/iommu_group").value());
     EXPECT_EQ(kernel.driverOf("0000:07:10.0"), "igbvf");
+    EXPECT_EQ(kernel.read(devices + "0000:07:10.0/vendor").value(), "0x8086");
+    const auto config = kernel.read(devices + "0000:07:10.0/config").value();
+    EXPECT_EQ(config.substr(0, 4), "\xff\xff\xff\xff");
+    EXPECT_NE(config.substr(8), std::string(56, '\xff')); // not dead: its class is there
     EXPECT_EQ(kernel.read(numVfs).value(), "2");
     EXPECT_EQ(put(kernel, numVfs, "3"), EBUSY);
     EXPECT_EQ(put(kernel, numVfs, "2"), 0);

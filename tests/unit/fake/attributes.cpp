@@ -124,10 +124,10 @@ std::string FakeKernel::configSpace(const Function& device) {
     const auto hex = [](const std::string& text, std::size_t from) {
         return std::stoul(text.substr(from, 4), nullptr, 16);
     };
-    // VFs have vendor and device ffff in their own config space, which Linux fills in from the PF's
+    // A VF's own vendor and device read ffff (SR-IOV 1.1, 3.4.1.1); Linux knows them from the PF's
     // capability.
-    put(0x00, hex(device.ids, 0), 2);
-    put(0x02, hex(device.ids, 5), 2);
+    put(0x00, device.physfn.empty() ? hex(device.ids, 0) : 0xffff, 2);
+    put(0x02, device.physfn.empty() ? hex(device.ids, 5) : 0xffff, 2);
     put(0x04, device.driver.empty() ? 0 : 0x0406, 2); // command: memory, bus master, INTx off
     put(0x06, 0x0010, 2);                             // status: capabilities list
     put(0x09, device.classCode, 3);
