@@ -169,7 +169,7 @@ private:
     std::optional<ApiError> begin(const std::shared_ptr<Undertaking>& undertaking);
     Wanted requestedWanted(Action action, unsigned group, const CallOptions& options, const std::string& by) const;
     std::vector<std::string> modulesToLoad(const std::map<unsigned, Wanted>& groups);
-    Drivers driversFor(unsigned group, const Wanted& wanted);
+    Drivers driversFor(unsigned group, const Wanted& wanted, WorkOrder::Kind kind);
     void launch(const std::shared_ptr<Undertaking>& undertaking);
     void lookForHolders(unsigned group);
     void noteHolders(unsigned group, const std::vector<Holder>& found);

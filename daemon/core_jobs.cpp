@@ -133,8 +133,15 @@ std::vector<std::string> Core::modulesToLoad(const std::map<unsigned, Wanted>& g
     return {modules.begin(), modules.end()};
 }
 
-Drivers Core::driversFor(unsigned group, const Wanted& wanted) {
+Drivers Core::driversFor(unsigned group, const Wanted& wanted, WorkOrder::Kind kind) {
     Drivers drivers = drivers_;
+    // A check has no module loaded: what could be loaded counts as there.
+    const auto there = [&](const std::string& driver) {
+        const bool loadable = kind == WorkOrder::Kind::examine && !drivers.registered.contains(driver) && modules_.canLoad(driver);
+        if (loadable)
+            drivers.registered.insert(driver);
+        return drivers.registered.contains(driver);
+    };
     const auto* entry = ledger_.find(group);
     for (const auto* device : topology_.endpoints(group)) {
         const auto& address = device->address;
@@ -148,14 +155,14 @@ Drivers Core::driversFor(unsigned group, const Wanted& wanted) {
             continue;
         }
         auto best = drivers.resolve(modules_.automatic(device->ids));
-        if (best != "vfio-pci" && !drivers.registered.contains(best)) {
+        if (best != "vfio-pci" && !there(best)) {
             spdlog::warn("{}: the variant driver {} is not there ({}); vfio-pci is taken", address.str(), best,
                          modules_.whyMissing(best));
             best = "vfio-pci";
         }
         drivers.automatic[address] = best;
         for (const auto& driver : {best, drivers.resolve(wanted.driver)})
-            if (driver != "auto" && !drivers.registered.contains(driver))
+            if (driver != "auto" && !there(driver))
                 drivers.missing[driver] = modules_.whyMissing(driver);
     }
     return drivers;
@@ -169,7 +176,7 @@ void Core::launch(const std::shared_ptr<Undertaking>& undertaking) {
         running.work = executor_.start({.kind = running.kind,
                                         .group = group,
                                         .wanted = wanted,
-                                        .drivers = driversFor(group, wanted)},
+                                        .drivers = driversFor(group, wanted, running.kind)},
                                        topology_, [this, group = group](WorkMessage message) {
                                            receive(group, std::move(message));
                                        });

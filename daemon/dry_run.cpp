@@ -2,7 +2,9 @@
 #include "dry_run.h"
 
 #include "config/config.h"
+#include "event_loop.h"
 #include "guard/guard.h"
+#include "kmod_modules.h"
 #include "plan/plan.h"
 #include "sysfs/real_sysfs.h"
 
@@ -27,6 +29,25 @@ void readOverrides(const Sysfs& sysfs, Topology& topology, unsigned group) {
     }
 }
 
+/// What is not loaded would be: the plan shows the steps as they would be then.
+Drivers driversToBe(Sysfs& sysfs, const Topology& topology, const Resolution& resolution) {
+    EventLoop loop;
+    KmodModules modules(loop, sysfs, nullptr);
+    auto drivers = orThrow(readDrivers(sysfs));
+    for (const auto& [group, wanted] : resolution.groups)
+        for (const auto* device : topology.endpoints(group)) {
+            const auto best = drivers.automatic[device->address] = drivers.resolve(modules.automatic(device->ids));
+            for (const auto& driver : {best, drivers.resolve(wanted.driver)})
+                if (driver != "auto" && !drivers.registered.contains(driver)) {
+                    if (modules.canLoad(driver))
+                        drivers.registered.insert(driver);
+                    else
+                        drivers.missing[driver] = modules.whyMissing(driver);
+                }
+        }
+    return drivers;
+}
+
 } // namespace
 
 int dryRun(const std::string& configFile) {
@@ -38,10 +59,8 @@ int dryRun(const std::string& configFile) {
         fmt::print(stderr, "{}\n", str(errors));
         return EXIT_FAILURE;
     }
-    auto drivers = orThrow(readDrivers(sysfs));
-    // What is not loaded would be: the plan shows the steps as they would be then.
-    drivers.registered.insert("vfio-pci");
     const auto wanted = resolve(*policy, topology);
+    const auto drivers = driversToBe(sysfs, topology, wanted);
     for (const auto& name : wanted.waiting)
         fmt::print("rule {}: matches no device today; it waits for one\n", name);
     for (const auto& blocker : wanted.ungrouped)

@@ -173,6 +173,14 @@ void KmodModules::finish(const std::shared_ptr<Loading>& loading) {
     loading->done();
 }
 
+bool KmodModules::canLoad(const std::string& driver) {
+    kmod_module* raw = nullptr;
+    if (kmod_module_new_from_name(kmod_.get(), moduleName(driver).c_str(), &raw) < 0)
+        return false;
+    const Module module(raw);
+    return kmod_module_get_path(module.get()) != nullptr && kmod_module_get_install_commands(module.get()) == nullptr;
+}
+
 std::string KmodModules::whyMissing(const std::string& driver) {
     const auto name = moduleName(driver);
     kmod_module* raw = nullptr;

@@ -25,6 +25,7 @@ public:
     std::string automatic(const Ids& ids) override;
     bool loaded(const std::string& module) override;
     void load(std::vector<std::string> modules, std::function<void()> done) override;
+    bool canLoad(const std::string& driver) override;
     std::string whyMissing(const std::string& driver) override;
 
 private:

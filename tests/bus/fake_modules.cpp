@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <fnmatch.h>
+#include <iterator>
 #include <sstream>
 #include <stdexcept>
 
@@ -50,6 +51,12 @@ std::string FakeModules::automatic(const Ids& ids) {
         best = entry.module;
     }
     return best;
+}
+
+bool FakeModules::canLoad(const std::string& driver) {
+    std::istringstream words(kernel_.modulesAlias());
+    return std::find(std::istream_iterator<std::string>(words), {}, moduleName(driver)) !=
+           std::istream_iterator<std::string>{};
 }
 
 bool FakeModules::loaded(const std::string& module) { return kernel_.exists("/sys/module/" + moduleName(module)); }
