@@ -72,9 +72,9 @@ TEST_F(ChangeTest, AJobShowsItsStepsAndThenGoes) {
     EXPECT_EQ(job.at("Group"), groupPath(3));
     EXPECT_EQ(job.at("State"), "running");
     EXPECT_EQ(jobs.front(), "/org/vfiobind1/job/" + job.at("Id").dump());
-    const json steps = {{"override " + nic + " vfio-pci", "done"},
-                        {"unbind " + nic + " e1000e", "done"},
-                        {"bind " + nic + " vfio-pci", "running"}};
+    const auto steps = json::array({json::array({"override " + nic + " vfio-pci", "done"}),
+                                    json::array({"unbind " + nic + " e1000e", "done"}),
+                                    json::array({"bind " + nic + " vfio-pci", "running"})});
     EXPECT_EQ(job.at("Steps"), steps);
     EXPECT_GT(job.at("Started").get<std::uint64_t>(), 1'700'000'000'000'000U);
     EXPECT_EQ(client().group(3, "Job"), jobs.front());

@@ -154,7 +154,13 @@ json Control::run(const std::string& command, const std::string& rest) {
         hooks_.restart();
     else if (command == "state")
         return kernel_.state();
-    else if (command == "violations")
+    else if (command == "modules") {
+        auto names = json::array();
+        for (const auto* name : {"vfio", "vfio_pci"})
+            if (kernel_.exists(std::string("/sys/module/") + name))
+                names.push_back(name);
+        return names;
+    } else if (command == "violations")
         return hooks_.violations();
     else if (command == "writes") {
         auto list = json::array();

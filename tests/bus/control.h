@@ -17,6 +17,7 @@
 ///     writes                      all writes since the start or `clear-writes`, and how each ended
 ///     clear-writes
 ///     state                       driver and override of every device
+///     modules                     the modules of vfio that are loaded
 ///     violations                  what the event loop did that it must not do
 ///     overflow                    uevents were lost
 ///     restart                     the daemon ends and another starts; the kernel and its workers stay

@@ -79,7 +79,8 @@ void loadMachine(FakeKernel& kernel, const std::string& file) {
                            optionalNumber(entry, "secondary-bus"));
     for (const auto& entry : machine.value("devices", json::array()))
         kernel.addDevice(deviceFrom(entry));
-    for (const auto& [group, text] : machine.value("reserved-regions", json::object()).items())
+    const auto regions = machine.value("reserved-regions", json::object());
+    for (const auto& [group, text] : regions.items())
         kernel.setReservedRegions(static_cast<unsigned>(std::stoul(group)), text.get<std::string>());
 }
 

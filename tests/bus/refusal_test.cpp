@@ -85,7 +85,10 @@ TEST_F(RefusalTest, ABridgeIsNotBoundAndWhatIsBehindItIsNamed) {
 /// Cases 21 and 22.
 TEST_F(RefusalTest, ADeviceWithoutAnIommuGroup) {
     start();
-    expectRefused(bindRefusal("0000:00:19.0"), "NotViable", "0000:00:19.0 has no IOMMU group");
+    expectRefused(bindRefusal("0000:00:19.0"), "Blocked", "0000:00:19.0 has no IOMMU group");
+    const auto found = client().check("0000:00:19.0");
+    EXPECT_FALSE(found.possible);
+    EXPECT_THAT(found.blockers, ElementsAre("no-iommu"));
 }
 
 TEST_F(RefusalTest, OptionsThatAreUnknownOrWrong) {
@@ -153,6 +156,17 @@ TEST_F(RefusalTest, ADriverThatIsNotThere) {
     expectRefused(bindRefusal(nic, {{"driver", text("no-such")}}), "DriverMissing", "no_such");
 }
 
+/// A check loads nothing, and what could be loaded counts as there.
+TEST_F(RefusalTest, ACheckLoadsNoModule) {
+    auto machine = standardMachine();
+    machine["vfio-pci"] = "unloaded";
+    start(machine);
+    EXPECT_TRUE(client().check(nic).possible);
+    settle();
+    EXPECT_THAT(client().check(nic, {{"driver", text("no-such")}}).blockers, ElementsAre("driver-missing"));
+    EXPECT_EQ(tell("modules"), json::array());
+}
+
 /// One blocked group: none of the call's groups is touched.
 TEST_F(RefusalTest, OneBlockedGroupStopsTheWholeCall) {
     auto machine = standardMachine();
@@ -168,7 +182,7 @@ TEST_F(RefusalTest, OneBlockedGroupStopsTheWholeCall) {
 /// Case 56.
 TEST_F(RefusalTest, AReservedRegionThatTheFirmwareKeeps) {
     auto machine = standardMachine();
-    machine["reserved-regions"] = {{"3", "0x00000000dd000000 0x00000000ddffffff direct"}};
+    machine["reserved-regions"]["3"] = "0x00000000dd000000 0x00000000ddffffff direct";
     start(machine);
     expectRefused(bindRefusal(nic), "Blocked", "direct-reserved-region");
 }

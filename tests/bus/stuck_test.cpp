@@ -140,6 +140,7 @@ TEST_P(KilledWorkerTest, LeavesNothingHalfDone) {
     } else {
         EXPECT_EQ(state, "native");
         EXPECT_EQ(machineState(), before);
+        EXPECT_THAT(client().group(1, "LastError").get<std::string>(), HasSubstr("cut off"));
     }
     struct stat found {};
     EXPECT_NE(stat((stateFolder() + "/journal/1.json").c_str(), &found), 0) << "the journal is resolved";
