@@ -34,7 +34,8 @@ void Service::Release(Jobs_&& result, std::string target, OptionMap options) {
 void Service::change(Action action, Jobs_&& result, const std::string& target, const OptionMap& options) {
     const auto shared = std::make_shared<Jobs_>(std::move(result));
     answer(shared, [&] {
-        changeGroups(core_, getObject(), action, targetOf(target), options, [shared](const auto& jobs) {
+        changeGroups(core_, getObject(), action, targetOf(target), options, [this, shared](const auto& jobs) {
+            sync(); // who reads a property after the answer is to find it as the answer says
             if (!jobs)
                 return shared->returnError(toBus(jobs.error()));
             std::vector<sdbus::ObjectPath> paths;
@@ -55,7 +56,9 @@ void Service::Reload(sdbus::Result<>&& result) {
     answer(shared, [&] {
         if (const auto by = changingCaller(getObject()); !by)
             throw toBus(by.error());
-        if (const auto done = core_.reload(); !done)
+        const auto done = core_.reload();
+        sync();
+        if (!done)
             throw toBus(done.error());
         shared->returnResults();
     });
