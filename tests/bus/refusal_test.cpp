@@ -126,6 +126,7 @@ TEST_F(RefusalTest, ADeviceOnTheDenylistIsBlocked) {
     const auto refusal = bindRefusal("0000:04:00.0");
     expectRefused(refusal, "Blocked", "denylisted");
     EXPECT_THAT(refusal.message, HasSubstr("0000:04:00.0"));
+    EXPECT_EQ(client().group(9, "Blockers")[0][0], "denylisted") << "at once";
     const auto found = client().check("0000:04:00.0");
     EXPECT_FALSE(found.possible);
     EXPECT_THAT(found.blockers, ElementsAre("denylisted"));
