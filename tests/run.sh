@@ -10,9 +10,9 @@
 #   bus              the daemon on a private bus; both builds as above
 #   deb              builds the Debian packages, lintian
 #   vm               the package on a real kernel in a virtual machine (builds it first)
+#   fuzz [SECONDS]   each libFuzzer target for so long (default 60)
 #   all              all of the above (default)
 #   tidy             clang-tidy over the C++ sources
-#   fuzz [SECONDS]   each libFuzzer target for so long (default 60)
 #   bench            measurements, with a table
 #
 # A part that cannot run counts as failed and says why. Logs are kept in build/logs and shown on failure.
@@ -106,7 +106,7 @@ need_to_build() {
 
 declare -A built
 
-# build FOLDER [CMAKE OPTION...]: configures and builds once a run; the log is FOLDER's name.
+# build FOLDER [CMAKE OPTION...]: configures and builds once a run; the log is FOLDER's name. $goal is what to build.
 build() {
     local folder=$1 log=$logs/$1.log
     shift
@@ -115,7 +115,7 @@ build() {
         built[$folder]=broken
         if cmake -S "$top" -B "$top/$folder" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
             -DCMAKE_CXX_COMPILER_LAUNCHER=ccache "$@" >"$log" 2>&1 &&
-            timeout 2400 cmake --build "$top/$folder" --parallel "$jobs" >>"$log" 2>&1; then
+            timeout 2400 cmake --build "$top/$folder" --parallel "$jobs" --target "${goal:-all}" >>"$log" 2>&1; then
             built[$folder]=yes
         else
             fail_with "$folder does not build" "$log"
@@ -275,23 +275,39 @@ part_tidy() {
     check 'clang-tidy' run-clang-tidy-19 -quiet -p "$top/build" -j "$jobs" "^$top/(lib|daemon|ctl)/.*\.cpp\$"
 }
 
+# fuzz TARGET SECONDS: what the fuzzer finds new stays in build-fuzz/corpus; an input that breaks the target, in the logs.
+fuzz() {
+    local target=$1 seconds=$2 found=$top/build-fuzz/corpus/$1
+    mkdir -p "$found"
+    timeout $((seconds + 120)) nice "$top/build-fuzz/tests/fuzz/fuzz-$target" -max_total_time="$seconds" -timeout=10 \
+        -print_final_stats=1 -verbosity=0 -artifact_prefix="$logs/fuzz-$target-" "$found" "$top/tests/fuzz/corpus/$target"
+}
+
 part_fuzz() {
-    local seconds=$1 target name
-    if [ ! -e "$top/tests/fuzz/CMakeLists.txt" ]; then
-        fail_with 'fuzz: tests/fuzz has no targets'
+    local seconds=$1 target targets i goal=fuzz
+    need_to_build fuzz && need fuzz clang-19 libclang-rt-19-dev || return
+    mapfile -t targets < <(sed -n 's/^foreach(target \(.*\))$/\1/p' "$top/tests/fuzz/CMakeLists.txt" | tr ' ' '\n')
+    if [ "${#targets[@]}" -eq 0 ]; then
+        fail_with 'fuzz: tests/fuzz/CMakeLists.txt names no targets'
         return
     fi
-    need_to_build fuzz && need fuzz clang-19 libclang-rt-19-dev || return
     build build-fuzz -DCMAKE_CXX_COMPILER=clang++-19 -DVFIO_BIND_FUZZ=ON || return
-    for target in "$top"/build-fuzz/tests/fuzz/fuzz-*; do
-        if [ ! -x "$target" ] || [ -d "$target" ]; then
-            continue
-        fi
-        name=$(basename "$target")
-        mkdir -p "$top/build-fuzz/corpus/$name"
-        check "$name, $seconds s" timeout $((seconds + 120)) "$target" -max_total_time="$seconds" \
-            "$top/build-fuzz/corpus/$name" "$top/tests/fuzz/corpus/${name#fuzz-}"
+    for ((i = 0; i < ${#targets[@]}; i += jobs)); do
+        for target in "${targets[@]:i:jobs}"; do
+            (fuzz "$target" "$seconds" >"$logs/fuzz-$target.log" 2>&1 </dev/null; echo $? >"$logs/fuzz-$target.status") &
+        done
+        wait
+        for target in "${targets[@]:i:jobs}"; do
+            check "fuzz-$target, $seconds s" fuzz_result "$target" &&
+                sed -n 's/^stat::number_of_executed_units: */  inputs: /p' "$logs/fuzz-$target.log"
+        done
     done
+}
+
+# The end of a fuzzer that has run: passes if it ended well and did try inputs.
+fuzz_result() {
+    cat "$logs/fuzz-$1.log"
+    [ "$(cat "$logs/fuzz-$1.status")" = 0 ] && grep -q '^stat::number_of_executed_units: *[1-9]' "$logs/fuzz-$1.log"
 }
 
 part_bench() {
@@ -312,7 +328,7 @@ main() {
         usage
         exit 0
         ;;
-    all) parts=(lint unit bus deb vm) ;;
+    all) parts=(lint unit bus fuzz deb vm) ;;
     lint | unit | bus | deb | vm | tidy | fuzz | bench) parts=("$part") ;;
     *)
         echo "tests/run.sh: there is no part '$part'" >&2
