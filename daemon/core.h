@@ -167,6 +167,7 @@ private:
 
     // core_jobs.cpp: carrying out
     std::optional<ApiError> begin(const std::shared_ptr<Undertaking>& undertaking);
+    void groupsCameFree();
     Wanted requestedWanted(Action action, unsigned group, const CallOptions& options, const std::string& by) const;
     std::vector<std::string> modulesToLoad(const std::map<unsigned, Wanted>& groups);
     Drivers driversFor(unsigned group, const Wanted& wanted, WorkOrder::Kind kind);
@@ -203,6 +204,8 @@ private:
     FileJournalStore journals_;
     std::map<unsigned, Running> running_;
     std::map<unsigned, Record> records_;
+    std::vector<std::shared_ptr<Undertaking>> waiting_; ///< calls for groups that are only being looked at
+    EventSource beginWaiting_;
     std::unique_ptr<Work> survey_;
     std::uint32_t lastJob_ = 0;
     Changes changes_;

@@ -90,14 +90,24 @@ void Core::check(const Target& target, const CallOptions& options, const std::st
         undertaking->checkReply(std::unexpected(*error));
 }
 
-/// Reserves the groups, has missing modules loaded, and launches. An error when a group is busy.
+/// Reserves the groups, has missing modules loaded, and launches. An error when a group is busy. While a group is only
+/// looked at, which is soon over, a call for it waits.
 std::optional<ApiError> Core::begin(const std::shared_ptr<Undertaking>& undertaking) {
+    bool looked = false;
     for (const auto& [group, wanted] : undertaking->groups) {
         if (topology_.findGroup(group) == nullptr)
             return ApiError{ApiError::Kind::noSuchGroup, fmt::format("there is no IOMMU group {}", group)};
-        if (running_.contains(group))
+        const auto running = running_.find(group);
+        if (running == running_.end())
+            continue;
+        if (running->second.job || running->second.stuck)
             return ApiError{ApiError::Kind::busy,
                             fmt::format("group {} is being worked on; ask again when the job has ended", group)};
+        looked = true;
+    }
+    if (looked) {
+        waiting_.push_back(undertaking);
+        return std::nullopt;
     }
     for (const auto& [group, wanted] : undertaking->groups) {
         auto& running = running_[group];
@@ -114,6 +124,21 @@ std::optional<ApiError> Core::begin(const std::shared_ptr<Undertaking>& undertak
     else
         modules_.load(std::move(modules), [this, undertaking] { launch(undertaking); });
     return std::nullopt;
+}
+
+/// A look has ended, or has become a job: what waited for it begins, or is refused.
+void Core::groupsCameFree() {
+    if (waiting_.empty())
+        return;
+    beginWaiting_ = loop_.soon([this] {
+        for (const auto& undertaking : std::exchange(waiting_, {})) {
+            const auto error = begin(undertaking);
+            if (error && undertaking->reply)
+                undertaking->reply(std::unexpected(*error));
+            else if (error && undertaking->checkReply)
+                undertaking->checkReply(std::unexpected(*error));
+        }
+    });
 }
 
 std::vector<std::string> Core::modulesToLoad(const std::map<unsigned, Wanted>& groups) {
@@ -249,6 +274,7 @@ void Core::settle(const std::shared_ptr<Undertaking>& undertaking) {
         setOut(group);
         jobs.push_back(*running_.at(group).job);
     }
+    groupsCameFree();
     if (undertaking->reply)
         std::exchange(undertaking->reply, nullptr)(std::move(jobs));
 }
@@ -258,6 +284,7 @@ void Core::refuse(const std::shared_ptr<Undertaking>& undertaking, const ApiErro
         running_.erase(group); // the worker ends before its first write
         changes_.groups.insert(group);
     }
+    groupsCameFree();
     if (undertaking->checkReply)
         std::exchange(undertaking->checkReply, nullptr)(std::unexpected(error));
     if (undertaking->reply)
@@ -272,6 +299,7 @@ void Core::replyCheck(const std::shared_ptr<Undertaking>& undertaking) {
         result.steps.insert(result.steps.end(), verdict.steps.begin(), verdict.steps.end());
         running_.erase(group);
     }
+    groupsCameFree();
     std::exchange(undertaking->checkReply, nullptr)(std::move(result));
 }
 
@@ -322,6 +350,7 @@ void Core::stepEnded(unsigned group, const std::string& result) {
 void Core::overdue(unsigned group) {
     auto& running = running_.at(group);
     running.stuck = true;
+    groupsCameFree();
     changes_.groups.insert(group);
     auto& record = records_[group];
     if (!running.job) {
@@ -374,6 +403,7 @@ void Core::noteHolders(unsigned group, const std::vector<Holder>& found) {
 void Core::finish(unsigned group, const Finished& finished) {
     Running done = std::move(running_.at(group));
     running_.erase(group);
+    groupsCameFree();
     changes_.manager = true;
     readDriverNames();
     noteOutcome(group, done, finished);
