@@ -199,6 +199,28 @@ TEST_F(ChangeTest, CheckSaysTheStepsAndTouchesNothing) {
     EXPECT_THAT(client().changedOf(bus::rootPath), IsEmpty());
 }
 
+/// Busy is for a job that runs: a look at the group keeps nobody out.
+TEST_F(ChangeTest, ChecksAtTheSameTimeAreAllAnswered) {
+    startNative();
+    const auto proxy = sdbus::createProxy(client().connection(), bus::BusName{bus::busName}, sdbus::ObjectPath{bus::rootPath});
+    bus::finishRegistration(*proxy);
+    std::vector<std::string> errors;
+    const auto note = [&errors](bus::AsyncError error, auto&&...) {
+        errors.push_back(error ? std::string(error->getName()) : "");
+    };
+    using Blockers = std::vector<sdbus::Struct<std::string, std::string, std::string>>;
+    using Names = std::vector<std::string>;
+    using Paths = std::vector<sdbus::ObjectPath>;
+    for (int i = 0; i < 3; ++i)
+        proxy->callMethodAsync("Check").onInterface(managerInterface).withArguments(gpu, Options{}).uponReplyInvoke(
+            [&](bus::AsyncError error, bool, const Blockers&, const Names&) { note(error); });
+    proxy->callMethodAsync("Bind").onInterface(managerInterface).withArguments(gpu, Options{}).uponReplyInvoke(
+        [&](bus::AsyncError error, const Paths&) { note(error); });
+    client().waitFor("the answers", [&] { return errors.size() == 4; });
+    EXPECT_THAT(errors, ElementsAre("", "", "", ""));
+    client().waitForState(1, "bound");
+}
+
 TEST_F(ChangeTest, TheDriverThatIsAskedForIsTaken) {
     auto machine = standardMachine();
     machine["drivers"].push_back({{"name", "pci-stub"}, {"module", "pci_stub"}, {"managed-dma", true}});

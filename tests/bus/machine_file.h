@@ -25,4 +25,7 @@ void loadMachine(FakeKernel& kernel, const std::string& file);
 /// One device, with the keys of FakeDevice in kebab-case, and `class` as six hexadecimal digits.
 FakeDevice deviceFrom(const nlohmann::json& json);
 
+/// One driver, with the keys of FakeDriver in kebab-case; `loaded` is left to the caller.
+FakeDriver driverFrom(const nlohmann::json& json);
+
 } // namespace vfiobind
