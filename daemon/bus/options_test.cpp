@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "bus/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace vfiobind::bus {
+namespace {
+
+using Strings = std::vector<std::string>;
+
+TEST(Options, AllOfBind) {
+    const auto options = parseOptions(Call::bind, {{"driver", sdbus::Variant{std::string("vfio-pci")}},
+                                                   {"method", sdbus::Variant{std::string("new-id")}},
+                                                   {"allow", sdbus::Variant{Strings{"boot-display"}}},
+                                                   {"persist", sdbus::Variant{true}}});
+    ASSERT_TRUE(options);
+    EXPECT_EQ(options->driver, "vfio-pci");
+    EXPECT_EQ(options->method, Method::newId);
+    EXPECT_EQ(options->allow, Strings{"boot-display"});
+    EXPECT_TRUE(options->persist);
+}
+
+TEST(Options, WhatIsRefusedAndWhy) {
+    struct Row {
+        Call call;
+        std::string key;
+        sdbus::Variant value;
+        std::string says;
+    };
+    const std::vector<Row> table{
+        {Call::bind, "dirver", sdbus::Variant{std::string("x")}, "option 'dirver' is unknown here; there are driver, allow"},
+        {Call::release, "driver", sdbus::Variant{std::string("x")}, "there are allow and persist"},
+        {Call::check, "persist", sdbus::Variant{true}, "option 'persist' is unknown here"},
+        {Call::bind, "driver", sdbus::Variant{std::uint32_t{7}}, "option 'driver' is to be a string"},
+        {Call::bind, "driver", sdbus::Variant{std::string("../x")}, "'../x' is no driver's name"},
+        {Call::bind, "driver", sdbus::Variant{std::string()}, "'' is no driver's name"},
+        {Call::bind, "method", sdbus::Variant{std::string("magic")}, "it is override or new-id"},
+        {Call::bind, "allow", sdbus::Variant{std::string("mounted")}, "an array of strings"},
+        {Call::bind, "allow", sdbus::Variant{Strings{"nonsense"}}, "'nonsense' is no blocker's code"},
+        {Call::bind, "allow", sdbus::Variant{Strings{"no-iommu"}}, "no-iommu cannot be allowed"},
+        {Call::release, "persist", sdbus::Variant{std::string("yes")}, "option 'persist' is to be a boolean"},
+    };
+    for (const auto& row : table) {
+        const auto options = parseOptions(row.call, {{row.key, row.value}});
+        ASSERT_FALSE(options) << row.says;
+        EXPECT_EQ(options.error().kind, ApiError::Kind::invalidArgument);
+        EXPECT_THAT(options.error().sentence, testing::HasSubstr(row.says));
+    }
+}
+
+} // namespace
+} // namespace vfiobind::bus

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "guard/guard.h"
+
+#include "fake/machine.h"
+
+namespace vfiobind {
+namespace {
+
+using namespace fakemachine;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+Inspection look(const FakeKernel& kernel, unsigned group = 1, Action action = Action::bind) {
+    return inspect(kernel, Topology::read(kernel).value(), group, action);
+}
+
+std::vector<std::string> codes(const Inspection& inspection) {
+    std::vector<std::string> list;
+    for (const auto& blocker : inspection.blockers)
+        list.push_back(blocker.code);
+    return list;
+}
+
+FakeKernel withCard(FakeDevice device) {
+    FakeKernel kernel;
+    kernel.addVfioPci();
+    device.address = "0000:01:00.0";
+    device.group = 1;
+    kernel.addRootPort("0000:00:01.0", 0, 1);
+    kernel.addDevice(std::move(device));
+    return kernel;
+}
+
+TEST(Guard, NothingAgainstAnOrdinaryGroup) { EXPECT_THAT(codes(look(machine())), IsEmpty()); }
+
+// case 55
+TEST(Guard, ADeadDeviceIsInaccessible) {
+    const auto dead = look(withCard({.ids = "10de:1284", .classCode = 0x030000, .dead = true}));
+    ASSERT_THAT(codes(dead), ElementsAre("inaccessible"));
+    EXPECT_THAT(dead.blockers[0].sentence, HasSubstr("config space reads all ones"));
+    const auto cold = look(withCard({.ids = "10de:1284", .classCode = 0x030000, .powerState = "D3cold"}));
+    ASSERT_THAT(codes(cold), ElementsAre("inaccessible"));
+    EXPECT_THAT(cold.blockers[0].sentence, HasSubstr("D3cold"));
+}
+
+// case 23
+TEST(Guard, ADenylistedDeviceIsPredicted) {
+    auto kernel = withCard({.ids = "8086:37c8", .classCode = 0x0b4000});
+    EXPECT_THAT(codes(look(kernel)), ElementsAre("denylisted"));
+    kernel.putFile("/sys/module/vfio_pci/parameters/disable_denylist", "Y\n");
+    EXPECT_THAT(codes(look(kernel)), IsEmpty());
+}
+
+// case 56
+TEST(Guard, OnlyDirectReservedRegionsForbid) {
+    auto kernel = machine();
+    kernel.setReservedRegions(1, "0x00000000fee00000 0x00000000feefffff msi\n0x1000 0x1fff direct-relaxable\n");
+    EXPECT_THAT(codes(look(kernel)), IsEmpty());
+    kernel.setReservedRegions(1, "0x000000007d800000 0x000000007fffffff direct\n");
+    const auto found = look(kernel);
+    ASSERT_THAT(codes(found), ElementsAre("direct-reserved-region"));
+    EXPECT_THAT(found.blockers[0].sentence, HasSubstr("0x000000007d800000-0x000000007fffffff"));
+}
+
+// case 35
+TEST(Guard, AHolderIsNamedWithItsVm) {
+    auto kernel = machine();
+    toVfio(kernel, gpu);
+    toVfio(kernel, audio);
+    ASSERT_EQ(kernel.startHolder({.pid = 812, .comm = "qemu-system-x86", .cmdline = "qemu -name guest=win11,x=y", .group = 1}), 0);
+    const auto found = look(kernel, 1, Action::release);
+    EXPECT_THAT(found.holders, ElementsAre(Holder{812, "qemu-system-x86 (VM win11)"}));
+    ASSERT_THAT(codes(found), ElementsAre("held-by-vm"));
+    EXPECT_EQ(found.blockers[0].sentence, "group 1 is in use by qemu-system-x86 (VM win11) (pid 812); end it first");
+    kernel.endProcess(812);
+    EXPECT_THAT(look(kernel, 1, Action::release).holders, IsEmpty());
+}
+
+TEST(Guard, AHolderOfTheCharacterDeviceIsFoundToo) {
+    auto kernel = machine();
+    kernel.version = FakeVersion::v6_12; // Debian's 6.1 is built without CONFIG_VFIO_DEVICE_CDEV
+    toVfio(kernel, nic);
+    ASSERT_EQ(kernel.startHolder({.pid = 9, .comm = "cloud-hyperviso", .cmdline = "cloud-hypervisor", .cdev = nic}), 0);
+    EXPECT_THAT(look(kernel, 3, Action::release).holders, ElementsAre(Holder{9, "cloud-hyperviso"}));
+}
+
+/// The fake's files, but /proc/PID/fd of others cannot be listed: the sandbox of the daemon.
+class WithoutDacReadSearch final : public Sysfs {
+public:
+    explicit WithoutDacReadSearch(FakeKernel& kernel) : kernel_(kernel) {}
+    SysResult<std::string> read(const std::string& path, std::size_t limit) const override { return kernel_.read(path, limit); }
+    SysResult<void> write(const std::string& path, std::string_view data) override { return kernel_.write(path, data); }
+    SysResult<std::vector<std::string>> list(const std::string& path) const override {
+        if (path.ends_with("/fd"))
+            return std::unexpected(SysError{"list", path, EACCES});
+        return kernel_.list(path);
+    }
+    SysResult<std::string> link(const std::string& path) const override { return kernel_.link(path); }
+    SysResult<std::uint64_t> inode(const std::string& path) const override { return kernel_.inode(path); }
+    bool exists(const std::string& path) const override { return kernel_.exists(path); }
+
+private:
+    FakeKernel& kernel_;
+};
+
+TEST(Guard, AHolderIsFoundByInodeWhereDescriptorsCannotBeListed) {
+    auto kernel = machine();
+    toVfio(kernel, nic);
+    kernel.putFile("/proc/77/comm", "qemu\n");
+    const auto inode = kernel.inode("/dev/vfio/3").value();
+    kernel.putFile("/proc/77/fdinfo/0", "pos:\t0\nflags:\t02\nmnt_id:\t5\nino:\t1\n");
+    const WithoutDacReadSearch files(kernel);
+    const auto topology = Topology::read(kernel).value();
+    EXPECT_THAT(holders(files, topology, 3), IsEmpty());
+    kernel.putFile("/proc/77/fdinfo/14", "pos:\t0\nflags:\t02\nmnt_id:\t5\nino:\t" + std::to_string(inode) + "\n");
+    EXPECT_THAT(holders(files, topology, 3), ElementsAre(Holder{77, "qemu"}));
+}
+
+} // namespace
+} // namespace vfiobind

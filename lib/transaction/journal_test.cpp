@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "transaction/journal.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+namespace vfiobind {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+Journal sample() {
+    Journal journal{.group = 22, .action = Action::release, .rule = "guest-gpu", .by = "uid 0"};
+    stampWithThisProcess(journal);
+    journal.members.push_back({.device = {.bus = 1},
+                               .ids = {.vendor = 0x10de, .device = 0x1284, .classCode = 0x030000},
+                               .driver = "vfio-pci",
+                               .override = "vfio-pci",
+                               .toDriver = "nouveau",
+                               .driverExpected = false});
+    journal.steps.push_back({"unbind 0000:01:00.0 vfio-pci", "begun"});
+    journal.dynamicIds.emplace_back("vfio-pci", "10de 1284");
+    journal.alreadyThere.push_back({.bus = 2});
+    return journal;
+}
+
+class JournalFiles : public testing::Test {
+protected:
+    void SetUp() override {
+        std::string pattern = (std::filesystem::temp_directory_path() / "journal-XXXXXX").string();
+        ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+        folder_ = pattern;
+    }
+    void TearDown() override { std::filesystem::remove_all(folder_); }
+    std::string folder_;
+};
+
+TEST(JournalText, RoundTrip) {
+    const auto journal = sample();
+    EXPECT_EQ(Journal::fromJson(journal.toJson()).value(), journal);
+}
+
+TEST(JournalText, WhatIsNoJournalIsRefusedWithASentence) {
+    auto withPath = sample();
+    withPath.members[0].driver = "../../../etc";
+    for (const std::string& text : {std::string(), std::string("{}"), std::string("[1,2]"), sample().toJson().substr(0, 100),
+                                    withPath.toJson()}) {
+        const auto parsed = Journal::fromJson(text);
+        ASSERT_FALSE(parsed) << text;
+        EXPECT_THAT(parsed.error(), HasSubstr("is no journal of a transaction"));
+    }
+}
+
+TEST(JournalText, StampsThisProcess) {
+    const auto journal = sample();
+    EXPECT_EQ(journal.pid, getpid());
+    EXPECT_NE(journal.pidStartTime, 0U);
+    EXPECT_EQ(processStartTime(getpid()), journal.pidStartTime);
+    EXPECT_EQ(processStartTime(0x7fffffff), 0U);
+}
+
+TEST_F(JournalFiles, SavedLoadedRemoved) {
+    FileJournalStore store(folder_ + "/journal");
+    EXPECT_THAT(store.load().journals, IsEmpty());
+    ASSERT_TRUE(store.save(sample()));
+    const auto journal = sample();
+    ASSERT_TRUE(store.save(journal));
+    EXPECT_THAT(store.load().journals, testing::ElementsAre(journal));
+    ASSERT_TRUE(store.remove(22));
+    ASSERT_TRUE(store.remove(22)); // gone is gone
+    EXPECT_THAT(store.load().journals, IsEmpty());
+}
+
+TEST_F(JournalFiles, ABrokenFileIsToldAndLeft) {
+    FileJournalStore store(folder_);
+    std::ofstream(folder_ + "/7.json") << "{ broken";
+    std::ofstream(folder_ + "/8.json.new") << "half written";
+    const auto loaded = store.load();
+    EXPECT_THAT(loaded.journals, IsEmpty());
+    ASSERT_EQ(loaded.errors.size(), 1U);
+    EXPECT_THAT(loaded.errors[0], HasSubstr(folder_ + "/7.json is no journal"));
+    EXPECT_TRUE(std::filesystem::exists(folder_ + "/7.json"));
+}
+
+// case 69
+TEST_F(JournalFiles, AnUnwritablePlaceIsAnErrorWithItsPath) {
+    std::ofstream(folder_ + "/file") << "no directory";
+    FileJournalStore store(folder_ + "/file");
+    const auto saved = store.save(sample());
+    ASSERT_FALSE(saved);
+    EXPECT_EQ(saved.error().code, ENOTDIR);
+    EXPECT_THAT(saved.error().path, HasSubstr(folder_ + "/file"));
+}
+
+} // namespace
+} // namespace vfiobind
