@@ -93,7 +93,12 @@ public:
     std::string groupType(unsigned group) const;
     ManagerView managerView() const;
     std::vector<JobView> jobs() const;
-    Changes takeChanges() { return std::exchange(changes_, {}); }
+    Changes takeChanges() {
+        revision_ += changes_.manager || !changes_.devices.empty() || !changes_.groups.empty();
+        return std::exchange(changes_, {});
+    }
+    /// Grows when changes were taken: for those who look at the whole.
+    std::uint64_t revision() const { return revision_; }
 
 private:
     /// One call, or the reconciler's own wish: all its groups get a verdict before any goes.
@@ -106,6 +111,7 @@ private:
         CallOptions options;
         JobsReply reply;
         CheckReply checkReply;
+        bool givenUp = false; ///< the caller was told that it took too long
     };
     struct Running {
         Wanted wanted;
@@ -178,6 +184,8 @@ private:
     void receiveVerdict(unsigned group, Verdict verdict);
     void settle(const std::shared_ptr<Undertaking>& undertaking);
     void refuse(const std::shared_ptr<Undertaking>& undertaking, const ApiError& error);
+    void leave(const Undertaking& undertaking);
+    static void replyError(Undertaking& undertaking, const ApiError& error);
     void setOut(unsigned group);
     void stepBegun(unsigned group, const std::string& step);
     void stepEnded(unsigned group, const std::string& result);
@@ -209,6 +217,7 @@ private:
     std::unique_ptr<Work> survey_;
     std::uint32_t lastJob_ = 0;
     Changes changes_;
+    std::uint64_t revision_ = 0;
 };
 
 } // namespace vfiobind

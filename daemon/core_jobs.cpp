@@ -133,10 +133,8 @@ void Core::groupsCameFree() {
     beginWaiting_ = loop_.soon([this] {
         for (const auto& undertaking : std::exchange(waiting_, {})) {
             const auto error = begin(undertaking);
-            if (error && undertaking->reply)
-                undertaking->reply(std::unexpected(*error));
-            else if (error && undertaking->checkReply)
-                undertaking->checkReply(std::unexpected(*error));
+            if (error)
+                replyError(*undertaking, *error);
         }
     });
 }
@@ -245,6 +243,8 @@ void Core::receiveVerdict(unsigned group, Verdict verdict) {
 
 /// All verdicts are in. A call is refused as a whole when one group is blocked; the reconciler takes each for itself.
 void Core::settle(const std::shared_ptr<Undertaking>& undertaking) {
+    if (undertaking->givenUp)
+        return leave(*undertaking);
     if (undertaking->checkReply)
         return replyCheck(undertaking);
     Blockers blockers;
@@ -280,15 +280,26 @@ void Core::settle(const std::shared_ptr<Undertaking>& undertaking) {
 }
 
 void Core::refuse(const std::shared_ptr<Undertaking>& undertaking, const ApiError& error) {
-    for (const auto& [group, wanted] : undertaking->groups) {
-        running_.erase(group); // the worker ends before its first write
+    leave(*undertaking);
+    replyError(*undertaking, error);
+}
+
+/// Nothing is done to the groups: their workers end before the first write. What happened to them meanwhile is seen to.
+void Core::leave(const Undertaking& undertaking) {
+    for (const auto group : undertaking.groups | std::views::keys) {
+        running_.erase(group);
         changes_.groups.insert(group);
     }
     groupsCameFree();
-    if (undertaking->checkReply)
-        std::exchange(undertaking->checkReply, nullptr)(std::unexpected(error));
-    if (undertaking->reply)
-        std::exchange(undertaking->reply, nullptr)(std::unexpected(error));
+    for (const auto group : undertaking.groups | std::views::keys)
+        consider(group);
+}
+
+void Core::replyError(Undertaking& undertaking, const ApiError& error) {
+    if (undertaking.checkReply)
+        std::exchange(undertaking.checkReply, nullptr)(std::unexpected(error));
+    if (undertaking.reply)
+        std::exchange(undertaking.reply, nullptr)(std::unexpected(error));
 }
 
 void Core::replyCheck(const std::shared_ptr<Undertaking>& undertaking) {
@@ -297,9 +308,8 @@ void Core::replyCheck(const std::shared_ptr<Undertaking>& undertaking) {
         if (!verdict.nothingToDo)
             result.blockers.insert(result.blockers.end(), verdict.blockers.begin(), verdict.blockers.end());
         result.steps.insert(result.steps.end(), verdict.steps.begin(), verdict.steps.end());
-        running_.erase(group);
     }
-    groupsCameFree();
+    leave(*undertaking);
     std::exchange(undertaking->checkReply, nullptr)(std::move(result));
 }
 
@@ -359,12 +369,8 @@ void Core::overdue(unsigned group) {
                                        group);
         spdlog::error("{}", record.lastError);
         const auto undertaking = running.undertaking;
-        const ApiError error{ApiError::Kind::kernelRefused, record.lastError + ": ETIMEDOUT"};
-        if (undertaking && undertaking->reply)
-            std::exchange(undertaking->reply, nullptr)(std::unexpected(error));
-        if (undertaking && undertaking->checkReply)
-            std::exchange(undertaking->checkReply, nullptr)(std::unexpected(error));
-        return;
+        undertaking->givenUp = undertaking->reply || undertaking->checkReply;
+        return replyError(*undertaking, {ApiError::Kind::kernelRefused, record.lastError + ": ETIMEDOUT"});
     }
     running.job->state = "stuck";
     const auto step = running.job->steps.empty() ? std::string("the first step") : running.job->steps.back().first;
@@ -407,7 +413,6 @@ void Core::finish(unsigned group, const Finished& finished) {
     changes_.manager = true;
     readDriverNames();
     noteOutcome(group, done, finished);
-    refreshGroup(group);
     if (done.job) {
         if (finished.result == "done")
             spdlog::info("group {}: {} done", group, done.job->kind);
@@ -420,6 +425,8 @@ void Core::finish(unsigned group, const Finished& finished) {
         resume(group);
     else
         consider(group);
+    if (topology_.findGroup(group) == nullptr && !running_.contains(group))
+        records_.erase(group); // it vanished meanwhile
 }
 
 void Core::noteOutcome(unsigned group, const Running& done, const Finished& finished) {
