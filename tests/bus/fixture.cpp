@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "fixture.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <iterator>
+#include <sstream>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,7 +15,8 @@ namespace vfiobind::bustest {
 namespace {
 
 /// Everybody may connect and say anything: it is the daemon's own decisions that are looked at.
-constexpr const char* busConfiguration = R"(<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
+constexpr const char* busConfiguration =
+    R"(<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
   <type>session</type>
@@ -34,6 +38,13 @@ std::string makeFolder() {
         throw std::system_error(errno, std::generic_category(), name);
     chmod(name.c_str(), 0755); // another user's client connects to the bus in it
     return name;
+}
+
+/// The command that the daemon is to run under, `valgrind --leak-check=full` say.
+std::vector<std::string> under() {
+    const char* words = std::getenv("VFIO_BIND_UNDER");
+    std::istringstream stream(words != nullptr ? words : "");
+    return {std::istream_iterator<std::string>(stream), {}};
 }
 
 std::string field(const std::string& state, const std::string& key) {
@@ -105,14 +116,17 @@ void BusTest::startBus() {
     std::string text = busConfiguration;
     text.replace(text.find("@FOLDER@"), std::string("@FOLDER@").size(), folder_);
     writeFile(folder_ + "/bus.conf", text);
-    bus_ = std::make_unique<Child>(
-        std::vector<std::string>{"dbus-daemon", "--config-file=" + folder_ + "/bus.conf", "--nofork", "--print-address"},
-        std::map<std::string, std::string>{}, folder_ + "/bus.log");
+    bus_ = std::make_unique<Child>(std::vector<std::string>{"dbus-daemon",
+                                                            "--config-file=" + folder_ + "/bus.conf",
+                                                            "--nofork", "--print-address"},
+                                   std::map<std::string, std::string>{}, folder_ + "/bus.log");
     setenv("DBUS_SESSION_BUS_ADDRESS", bus_->readLine().c_str(), 1);
 }
 
 void BusTest::startDaemon(const std::vector<std::string>& machine) {
-    std::vector<std::string> command{VFIO_BIND_FAKE_BINDD, "--session", "--config", configFile(), "--state", stateFolder()};
+    auto command = under();
+    command.insert(command.end(),
+                   {VFIO_BIND_FAKE_BINDD, "--session", "--config", configFile(), "--state", stateFolder()});
     command.insert(command.end(), machine.begin(), machine.end());
     daemon_ = std::make_unique<Child>(command, std::map<std::string, std::string>{}, folder_ + "/log");
     settle();
@@ -157,6 +171,20 @@ Finished BusTest::ctl(const std::vector<std::string>& arguments) {
     std::vector<std::string> command{VFIO_BIND_CTL, "--session"};
     command.insert(command.end(), arguments.begin(), arguments.end());
     return run(command, {{"NO_COLOR", "1"}}, folder_ + "/ctl.err");
+}
+
+std::vector<long> BusTest::resources() const {
+    const auto process = "/proc/" + std::to_string(daemonPid());
+    const auto count = [](const std::string& folder) {
+        return std::distance(std::filesystem::directory_iterator(folder),
+                             std::filesystem::directory_iterator{});
+    };
+    long children = 0;
+    for (const auto& task : std::filesystem::directory_iterator(process + "/task")) {
+        const auto pids = readFile(task.path().string() + "/children");
+        children += std::ranges::count(pids, ' ');
+    }
+    return {count(process + "/fd"), count(process + "/task"), children};
 }
 
 void BusTest::TearDown() {

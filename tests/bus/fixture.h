@@ -18,15 +18,19 @@ inline const std::string audio = "0000:01:00.1";
 inline const std::string nic = "0000:02:00.0";
 inline const std::string twin = "0000:03:00.0";
 
-/// Root ports in groups 0, 2 and 4; a card of two functions in group 1, two equal NICs in groups 3 and 5; a host bridge in
-/// group 6 and an Ethernet port without an IOMMU group; their native drivers; vfio-pci; two empty slots behind buses 4
-/// and 5.
+/// Root ports in groups 0, 2 and 4; a card of two functions in group 1, two equal NICs in groups 3 and 5; a
+/// host bridge in group 6 and an Ethernet port without an IOMMU group; their native drivers; vfio-pci; two
+/// empty slots behind buses 4 and 5.
 json standardMachine();
 /// `{"address": ..., "ids": "8086:10d3", "class": "020000", "group": N}`
 json networkCard(const std::string& address, unsigned group, const std::string& ids = "8086:10d3");
 
-inline sdbus::Variant text(const std::string& value) { return sdbus::Variant(value); }
-inline sdbus::Variant texts(std::vector<std::string> values) { return sdbus::Variant(std::move(values)); }
+inline sdbus::Variant text(const std::string& value) {
+    return sdbus::Variant(value);
+}
+inline sdbus::Variant texts(std::vector<std::string> values) {
+    return sdbus::Variant(std::move(values));
+}
 
 class BusTest : public testing::Test {
 protected:
@@ -61,6 +65,8 @@ protected:
     BusClient& client() { return *client_; }
     int daemonPid() const { return daemon_->pid(); }
     std::string log() const { return readFile(folder_ + "/log"); }
+    /// How many descriptors, threads and children the daemon has.
+    std::vector<long> resources() const;
 
     /// vfio-bindctl --session with the arguments.
     Finished ctl(const std::vector<std::string>& arguments);

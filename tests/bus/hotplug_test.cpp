@@ -3,7 +3,6 @@
 #include "fixture.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <fmt/format.h>
 
 namespace vfiobind::bustest {
@@ -30,22 +29,9 @@ protected:
     static json card() { return networkCard(slot, slotGroup, "8086:1533"); }
     void waitUntilGone() {
         client().waitFor(slot + " to go", [&] {
-            return !client().known().contains(devicePath(slot)) && !client().known().contains(groupPath(slotGroup));
+            return !client().known().contains(devicePath(slot)) &&
+                   !client().known().contains(groupPath(slotGroup));
         });
-    }
-
-    /// Counts of the daemon's process: descriptors, threads, children.
-    std::vector<long> resources() {
-        const auto process = fmt::format("/proc/{}", daemonPid());
-        const auto count = [](const std::string& folder) {
-            return std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator{});
-        };
-        long children = 0;
-        for (const auto& task : std::filesystem::directory_iterator(process + "/task")) {
-            const auto pids = readFile(task.path().string() + "/children");
-            children += std::ranges::count(pids, ' ');
-        }
-        return {count(process + "/fd"), count(process + "/task"), children};
     }
 };
 
@@ -161,7 +147,8 @@ TEST_F(HotplugTest, AHundredFlapsLeaveNothingBehind) {
 TEST_F(HotplugTest, SixtyFourVirtualFunctionsAreAllBound) {
     configure("[[bind]]\nname = \"vfs\"\ndevices = [\"8086:10ed\"]\n");
     auto machine = standardMachine();
-    machine["drivers"].push_back({{"name", "ixgbe"}, {"module", "ixgbe"}, {"ids", {"8086:10fb"}}, {"sriov", true}});
+    machine["drivers"].push_back(
+        {{"name", "ixgbe"}, {"module", "ixgbe"}, {"ids", {"8086:10fb"}}, {"sriov", true}});
     machine["drivers"].push_back({{"name", "ixgbevf"}, {"module", "ixgbevf"}, {"ids", {"8086:10ed"}}});
     auto pf = networkCard(slot, slotGroup, "8086:10fb");
     pf["driver"] = "ixgbe";
@@ -185,7 +172,9 @@ TEST_F(HotplugTest, SixtyFourVirtualFunctionsAreAllBound) {
     EXPECT_EQ(groups.size(), 64U);
     EXPECT_EQ(driverOf(slot), "ixgbe") << "the PF is untouched";
     const auto all = writes();
-    EXPECT_EQ(std::ranges::count_if(all, [](const auto& w) { return w.find("vfio-pci/bind") != std::string::npos; }), 64);
+    EXPECT_EQ(std::ranges::count_if(
+                  all, [](const auto& w) { return w.find("vfio-pci/bind") != std::string::npos; }),
+              64);
     tell("vfs " + slot + " 0"); // case 27
     settle();
     EXPECT_EQ(client().device(slot, "VirtualFunctions"), json::array());
@@ -228,17 +217,19 @@ TEST_F(HotplugTest, TwentyClientsAreServedSideBySide) {
         proxy->callMethodAsync(method)
             .onInterface(managerInterface)
             .withArguments(target, Options{})
-            .uponReplyInvoke([&caller, then](bus::AsyncError error, const std::vector<sdbus::ObjectPath>& jobs) {
-                ++caller.answers;
-                then(error ? std::string(error->getName()) : std::string(), jobs);
-            });
+            .uponReplyInvoke(
+                [&caller, then](bus::AsyncError error, const std::vector<sdbus::ObjectPath>& jobs) {
+                    ++caller.answers;
+                    then(error ? std::string(error->getName()) : std::string(), jobs);
+                });
     };
     for (unsigned i = 0; i < 20; ++i) {
         auto& caller = callers[i];
-        call(caller, "Bind", fmt::format("group/{}", 20 + i), [&caller](const std::string& error, const auto& jobs) {
-            EXPECT_EQ(error, "");
-            caller.jobs.assign(jobs.begin(), jobs.end());
-        });
+        call(caller, "Bind", fmt::format("group/{}", 20 + i),
+             [&caller](const std::string& error, const auto& jobs) {
+                 EXPECT_EQ(error, "");
+                 caller.jobs.assign(jobs.begin(), jobs.end());
+             });
         call(caller, "Bind", gpu, [&caller](const std::string& error, const auto& jobs) {
             caller.shared = !error.empty() ? error : jobs.empty() ? "nothing to do" : "job";
         });
@@ -259,7 +250,8 @@ TEST_F(HotplugTest, TwentyClientsAreServedSideBySide) {
     settle();
     for (auto& caller : callers)
         EXPECT_EQ(caller.client->audit(), "");
-    EXPECT_EQ(std::ranges::count_if(writes(), [](const auto& w) { return w.find("vfio-pci/bind") != std::string::npos; }),
+    EXPECT_EQ(std::ranges::count_if(
+                  writes(), [](const auto& w) { return w.find("vfio-pci/bind") != std::string::npos; }),
               22);
 }
 
