@@ -181,6 +181,18 @@ bool KmodModules::canLoad(const std::string& driver) {
     return kmod_module_get_path(module.get()) != nullptr && kmod_module_get_install_commands(module.get()) == nullptr;
 }
 
+void KmodModules::reloadUdev() {
+    if (systemd_ == nullptr)
+        return;
+    systemd_->callMethodAsync("ReloadUnit")
+        .onInterface(managerInterface)
+        .withArguments(std::string("systemd-udevd.service"), std::string("replace"))
+        .uponReplyInvoke([](bus::AsyncError error, const sdbus::ObjectPath&) {
+            if (error)
+                spdlog::warn("udevd notices the changed rules within three seconds only: {}", error->getMessage());
+        });
+}
+
 std::string KmodModules::whyMissing(const std::string& driver) {
     const auto name = moduleName(driver);
     kmod_module* raw = nullptr;

@@ -27,6 +27,8 @@ public:
     void load(std::vector<std::string> modules, std::function<void()> done) override;
     bool canLoad(const std::string& driver) override;
     std::string whyMissing(const std::string& driver) override;
+    /// Has systemd make udevd read its rules again.
+    void reloadUdev();
 
 private:
     struct Loading;

@@ -4,16 +4,19 @@
 #include "bus/service.h"
 #include "core.h"
 #include "dry_run.h"
+#include "early_log.h"
 #include "fork_executor.h"
 #include "kmod_modules.h"
 #include "log.h"
 #include "status_line.h"
 #include "sysfs/real_sysfs.h"
+#include "udev_files.h"
 #include "udev_monitor.h"
 #include "version.h"
 
 #include <CLI/CLI.hpp>
 #include <csignal>
+#include <optional>
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 
@@ -41,9 +44,19 @@ int serve(const Options& options) {
     const UdevMonitor monitor(loop, {.device = [&](const Address& a, Core::Origin o) { core.deviceEvent(a, o); },
                                      .node = [&](unsigned group) { core.nodeEvent(group); },
                                      .overflow = [&] { core.rescan(); }});
+    if (!options.session)
+        tellOfEarly(options.stateDirectory);
     core.start();
     bus::Service service(*connection, core);
-    const auto sync = loop.afterEach([&] { service.sync(); });
+    std::optional<UdevFiles> udevFiles;
+    if (!options.session)
+        udevFiles.emplace(modules, UdevFiles::Actions{.rulesChanged = [&] { modules.reloadUdev(); },
+                                                      .nodeChanged = [&](unsigned group) { announceNode(sysfs, group); }});
+    const auto sync = loop.afterEach([&] {
+        service.sync();
+        if (udevFiles)
+            udevFiles->sync(core);
+    });
     StatusLine status;
     const auto tell = loop.afterEach([&] { status.show(core); });
 

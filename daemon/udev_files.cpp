@@ -9,29 +9,44 @@
 
 namespace vfiobind {
 
+void UdevFiles::note(const TakenDevice& taken) {
+    const auto& address = taken.device.address;
+    const auto known = std::ranges::find_if(taken_, [&](const auto& other) { return other.device.address == address; });
+    if (known == taken_.end())
+        taken_.push_back(taken);
+    else if (known->device.ids != taken.device.ids || known->driver != taken.driver)
+        *known = taken;
+}
+
 RuleTexts UdevFiles::texts(const Core& core) {
-    const auto& topology = core.topology();
-    std::map<Address, std::string> taken;
+    if (!(policy_ == core.policy())) {
+        policy_ = core.policy();
+        taken_.clear();
+    }
+    std::vector<Device> left;
     for (const auto& [group, wanted] : core.resolution().groups) {
         const auto state = core.groupState(group);
-        if (wanted.method == Method::newId || (state != "bound" && state != "binding"))
-            continue;
-        for (const auto* device : topology.endpoints(group)) {
-            const auto named = wanted.driver == "auto" ? modules_.automatic(device->ids) : wanted.driver;
-            taken.emplace(device->address, state == "bound" ? device->driver : named);
+        for (const auto* device : core.topology().endpoints(group)) {
+            if (state == "blocked" && device->driver.empty())
+                left.push_back(*device);
+            else if (state == "bound" && wanted.method == Method::driverOverride)
+                note({*device, device->driver});
         }
     }
-    auto rules = udevRules(core.policy(), topology, taken, [this](const Ids& ids) { return modules_.automatic(ids); });
+    auto rules = udevRules(policy_, taken_, left, [this](const Ids& ids) { return modules_.automatic(ids); });
     for (const auto& sentence : rules.leftOut)
         if (std::ranges::find(told_, sentence) == told_.end())
             spdlog::error("left out of {}: {}", udevRulesFile, sentence);
     told_ = std::move(rules.leftOut);
     return {.udevRules = std::move(rules.text),
-            .nodeImports = nodeImports(core.policy(), topology, core.resolution()),
-            .moduleOptions = moduleOptionLines(core.policy().modules)};
+            .nodeImports = nodeImports(policy_, core.topology(), core.resolution()),
+            .moduleOptions = moduleOptionLines(policy_.modules)};
 }
 
 void UdevFiles::sync(const Core& core) {
+    if (!first_ && seen_ == core.revision())
+        return;
+    seen_ = core.revision();
     auto now = texts(core);
     if (!first_ && now == last_)
         return;

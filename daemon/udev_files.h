@@ -3,6 +3,7 @@
 
 #include "core.h"
 #include "rules/rule_files.h"
+#include "rules/udev_rules.h"
 
 #include <functional>
 
@@ -13,8 +14,7 @@ namespace vfiobind {
 class UdevFiles {
 public:
     struct Actions {
-        /// udevd looks at its rules every three seconds only (measured: of two devices plugged within a second after a
-        /// change the rules missed both), so it is told.
+        /// udevd looks whether its rules changed every three seconds at most (src/udev/udevd.c), so it is told.
         std::function<void()> rulesChanged;
         /// The node is there already, and its name or access changed.
         std::function<void(unsigned group)> nodeChanged;
@@ -22,17 +22,22 @@ public:
     UdevFiles(Modules& modules, Actions actions, std::string root = {}) :
         modules_(modules), actions_(std::move(actions)), files_(std::move(root)) {}
 
-    /// Call it when the core has changed. An import file is there before its group is bound: the word to go comes in a
+    /// Call it after each turn of the event loop, when the core's changes were taken. An import file is there before its group is bound: the word to go comes in a
     /// later turn of the event loop than the rule or the device.
     void sync(const Core& core);
 
 private:
     RuleTexts texts(const Core& core);
+    void note(const TakenDevice& taken);
     Modules& modules_;
     Actions actions_;
     RuleFiles files_;
     RuleTexts last_;
+    /// Members of groups that were ours: when a card is plugged in again, all of its functions are known. By address and ids.
+    std::vector<TakenDevice> taken_;
+    Policy policy_; ///< that taken_ belongs to
     bool first_ = true;
+    std::uint64_t seen_ = 0; ///< the core's revision
     std::vector<std::string> told_; ///< complaints, so that each is made once
 };
 

@@ -46,9 +46,14 @@ bool RuleFiles::bring(const std::string& path, const std::string& text, RuleFile
     return true;
 }
 
-RuleFilesChange RuleFiles::apply(const RuleTexts& texts) {
+RuleFilesChange RuleFiles::applyModuleOptions(const std::string& text) {
     RuleFilesChange change;
-    bring(std::string(optionsFile), texts.moduleOptions, change);
+    bring(std::string(optionsFile), text, change);
+    return change;
+}
+
+RuleFilesChange RuleFiles::apply(const RuleTexts& texts) {
+    auto change = applyModuleOptions(texts.moduleOptions);
     std::map<unsigned, std::string> imports = texts.nodeImports;
     if (const auto names = RealSysfs(root_).list(std::string(groupsDirectory)))
         for (const auto& name : *names) {

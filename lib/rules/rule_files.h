@@ -33,6 +33,8 @@ public:
 
     /// Brings the files to the texts: writes those that differ, atomically, and removes those that are not wanted.
     RuleFilesChange apply(const RuleTexts& texts);
+    /// Brings the module options alone: they are read when a module is loaded, before the rest can be known.
+    RuleFilesChange applyModuleOptions(const std::string& text);
 
 private:
     bool bring(const std::string& path, const std::string& text, RuleFilesChange& change);

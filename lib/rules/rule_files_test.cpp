@@ -39,11 +39,11 @@ TEST_F(RuleFilesTest, AreWrittenWhenTheyDifferAndRemovedWhenNotWanted) {
     EXPECT_EQ(content("/run/vfio-bind/groups/7"), "seven");
     EXPECT_EQ(content("/run/modprobe.d/vfio-bind.conf"), "options");
 
-    const auto inode = RealSysfs(root_).inode("/run/udev/rules.d/10-vfio-bind.rules");
+    const auto inode = RealSysfs(root_).inode("/run/udev/rules.d/10-vfio-bind.rules").value();
     change = RuleFiles(root_).apply(texts); // another run finds it done
     EXPECT_FALSE(change.udevRules);
     EXPECT_THAT(change.groups, IsEmpty());
-    EXPECT_EQ(RealSysfs(root_).inode("/run/udev/rules.d/10-vfio-bind.rules"), inode);
+    EXPECT_EQ(RealSysfs(root_).inode("/run/udev/rules.d/10-vfio-bind.rules").value(), inode);
 
     change = files.apply({.nodeImports = {{7, "another\n"}}});
     EXPECT_TRUE(change.udevRules);

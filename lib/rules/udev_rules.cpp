@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <set>
 
 namespace vfiobind {
 namespace {
@@ -99,35 +98,26 @@ std::string driverFor(const Rule& rule, const Selector& selector, const Automati
 /// Whether one device alone tells what is to become of it.
 bool leftToTheDaemon(const Rule& rule) { return rule.count || rule.method == Method::newId || rule.sriovVfs > 0; }
 
-/// Devices that stand here now, that selectors fit, and that are not to be taken.
-std::set<Address> standing(const Policy& policy, const Topology& topology, const std::map<Address, std::string>& taken) {
-    std::set<Address> found;
-    for (const auto& [address, device] : topology.devices())
-        for (const auto& rule : policy.rules)
-            if (!leftToTheDaemon(rule) && !taken.contains(address) && device.endpoint() &&
-                std::ranges::any_of(rule.devices, [&](const auto& s) { return s.match(device.facts()) == Match::yes; }))
-                found.insert(address);
-    return found;
+/// Whether a selector that is written gives the device this driver anyway.
+bool reached(const Policy& policy, const TakenDevice& taken, const AutomaticDriver& automatic) {
+    for (const auto& rule : policy.rules)
+        for (const auto& selector : rule.devices)
+            if (!leftToTheDaemon(rule) && selector.match(taken.device.facts()) == Match::yes)
+                return driverFor(rule, selector, automatic) == taken.driver;
+    return false;
 }
 
 class Writer {
 public:
-    void present(const Topology& topology, const std::map<Address, std::string>& taken) {
-        for (const auto& [address, driver] : taken) {
-            const auto* device = topology.find(address);
-            if (device == nullptr || !device->endpoint())
-                continue;
-            if (safe(driver))
-                lines_ += fmt::format("{}, {}", presentDevice(*device), overrideTo(driver));
-            else
-                leftOut_.push_back(fmt::format("{}: {} is no driver's name that udev could be given", address.str(), quote(driver)));
-        }
+    void take(const TakenDevice& taken) {
+        if (safe(taken.driver))
+            lines_ += fmt::format("{}, {}", presentDevice(taken.device), overrideTo(taken.driver));
+        else
+            leftOut_.push_back(
+                fmt::format("{}: {} is no driver's name that udev could be given", taken.device.address.str(), quote(taken.driver)));
     }
 
-    void leave(const Topology& topology, const std::set<Address>& devices) {
-        for (const auto& address : devices)
-            lines_ += fmt::format("{}, {}", presentDevice(*topology.find(address)), gotoEnd());
-    }
+    void leave(const Device& device) { lines_ += fmt::format("{}, {}", presentDevice(device), gotoEnd()); }
 
     void rule(const Rule& rule, const AutomaticDriver& automatic) {
         if (leftToTheDaemon(rule))
@@ -180,11 +170,14 @@ std::string importText(const std::string& name, const NodeAccess& node) {
 
 } // namespace
 
-UdevRules udevRules(const Policy& policy, const Topology& topology, const std::map<Address, std::string>& taken,
+UdevRules udevRules(const Policy& policy, const std::vector<TakenDevice>& taken, const std::vector<Device>& left,
                     const AutomaticDriver& automatic) {
     Writer writer;
-    writer.present(topology, taken);
-    writer.leave(topology, standing(policy, topology, taken));
+    for (const auto& device : left)
+        writer.leave(device);
+    for (const auto& device : taken)
+        if (!reached(policy, device, automatic))
+            writer.take(device);
     for (const auto& rule : policy.rules)
         writer.rule(rule, automatic);
     return std::move(writer).result();

@@ -25,15 +25,22 @@ struct UdevRules {
 /// tell them.
 using AutomaticDriver = std::function<std::string(const Ids&)>;
 
+/// A device that stands here, or stood here, and is to be handed over.
+struct TakenDevice {
+    Device device;
+    std::string driver;
+};
+
 /// The rules for udev(7). They set `driver_override` of devices that have neither a driver nor an override, before udev
 /// loads a module for them and, on hotplug, before the kernel probes the drivers that are loaded (kernel.md 4).
 ///
-/// `taken` are the devices that stand here now and are to be handed over, whole groups of them, with the driver's name:
-/// they are listed by address and ids. Other devices that stand here now are left alone even where a selector fits them:
-/// the guards have refused them, or have not judged yet. The selectors themselves are for what comes later. No selector
-/// is written for a rule whose verdict depends on more than the one device: with `count`, with `method = "new-id"` (which
-/// is to do without overrides), and with `sriov-vfs` (which names the PF, and means its VFs).
-UdevRules udevRules(const Policy& policy, const Topology& topology, const std::map<Address, std::string>& taken,
+/// What has a driver is left alone by every rule: it may be in use, and the guards look before it is taken. `left` are
+/// devices without a driver that the guards have refused; they are passed over by address and ids, whatever selector fits.
+/// `taken` are members of groups that the guards have let go: those that no selector reaches (a group is taken whole) are
+/// listed by address and ids. No selector is written for a rule whose verdict depends on more than the one device: with
+/// `count`, with `method = "new-id"` (which is to do without overrides), and with `sriov-vfs` (which names the PF, and
+/// means its VFs).
+UdevRules udevRules(const Policy& policy, const std::vector<TakenDevice>& taken, const std::vector<Device>& left,
                     const AutomaticDriver& automatic);
 
 /// Name and access of each wanted group's node, as `IMPORT{file}` reads it (udev(7)), by group number; only groups that a

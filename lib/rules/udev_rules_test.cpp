@@ -33,12 +33,12 @@ std::string bind(const std::string& devices, const std::string& more = {}) {
 
 std::string plain(const Ids&) { return "vfio-pci"; }
 
-std::string rulesFor(const std::string& toml, const std::map<Address, std::string>& taken = {}) {
-    return udevRules(policyOf(toml), Topology{}, taken, plain).text;
-}
+std::string rulesFor(const std::string& toml) { return udevRules(policyOf(toml), {}, {}, plain).text; }
+
+TakenDevice taken(const Address& address, const std::string& driver) { return {*machine().find(address), driver}; }
 
 TEST(UdevRules, SayNothingWithoutRules) {
-    EXPECT_EQ(udevRules({}, machine(), {}, plain).text, "");
+    EXPECT_EQ(udevRules({}, {}, {}, plain).text, "");
 }
 
 TEST(UdevRules, LeaveWhatHasADriverOrAnOverrideAndEveryBridge) {
@@ -78,22 +78,22 @@ INSTANTIATE_TEST_SUITE_P(
                              "ATTR{vendor}==\"0x8086\", ATTR{device}==\"0x1520\", ATTR{subsystem_vendor}==\"0x8086\", "
                              "ATTR{subsystem_device}==\"0x00a2\""}));
 
-TEST(UdevRules, ListAWholeGroupByAddressAndIds) {
+TEST(UdevRules, ListTheMembersThatNoSelectorReaches) {
     // case 1: the rule names the display only
-    const auto text = udevRules(policyOf(bind("\"10de:1284\"")), machine(),
-                                {{{0, 1, 0, 0}, "vfio-pci"}, {{0, 1, 0, 1}, "vfio-pci"}}, plain)
-                          .text;
+    const std::vector<TakenDevice> group{taken({0, 1, 0, 0}, "vfio-pci"), taken({0, 1, 0, 1}, "vfio-pci")};
+    const auto text = udevRules(policyOf(bind("\"10de:1284\"")), group, {}, plain).text;
     EXPECT_THAT(text, HasSubstr("KERNEL==\"0000:01:00.1\", ATTR{vendor}==\"0x10de\", ATTR{device}==\"0x0e0f\", "
                                 "ATTR{driver_override}=\"vfio-pci\""));
+    EXPECT_THAT(text, Not(HasSubstr("0000:01:00.0")));
+    EXPECT_THAT(udevRules(policyOf(bind("\"10de:1284\"", "count = 1")), group, {}, plain).text, HasSubstr("0000:01:00.0"));
 }
 
-TEST(UdevRules, LeaveARefusedDeviceBeforeAnySelector) {
+TEST(UdevRules, PassOverARefusedDeviceBeforeAnySelector) {
     // case 6, 9: what the guards refuse is not taken by udev either
-    const auto text = udevRules(policyOf(bind("\"8086:10d3\"")), machine(), {}, plain).text;
+    const auto text = udevRules(policyOf(bind("\"8086:10d3\"")), {}, {*machine().find({0, 2, 0, 0})}, plain).text;
     const auto leave = text.find("KERNEL==\"0000:02:00.0\", ATTR{vendor}==\"0x8086\", ATTR{device}==\"0x10d3\", GOTO=");
     ASSERT_NE(leave, std::string::npos);
     EXPECT_LT(leave, text.find("# rule r"));
-    EXPECT_THAT(text, Not(HasSubstr("0000:01:00.0")));
 }
 
 TEST(UdevRules, LeaveToTheDaemonWhatOneDeviceAloneDoesNotTell) {
@@ -119,7 +119,7 @@ TEST(UdevRules, RefuseWhatWouldBeReadAsARule) {
     rule.name = "x";
     rule.driver = "a\nRUN+=b";
     EXPECT_EQ(udevRules({.rules = {rule}}, {}, {}, plain).leftOut.size(), 1U);
-    EXPECT_EQ(udevRules({}, machine(), {{{0, 2, 0, 0}, "$name"}}, plain).leftOut.size(), 1U);
+    EXPECT_EQ(udevRules({}, {taken({0, 2, 0, 0}, "$name")}, {}, plain).leftOut.size(), 1U);
 }
 
 TEST(NodeImports, NameOwnerAndModeOfEachGroup) {

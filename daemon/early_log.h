@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <string>
+
+namespace vfiobind {
+
+/// Tells what vfio-bind-early could not do, once: it had no journal to log to.
+void tellOfEarly(const std::string& stateDirectory);
+
+} // namespace vfiobind
