@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "early/early.h"
+
+#include "config/config.h"
+#include "early/parallel.h"
+#include "guard/guard.h"
+#include "rules/module_aliases.h"
+#include "rules/rule_files.h"
+#include "rules/udev_rules.h"
+#include "sysfs/real_sysfs.h"
+#include "transaction/transaction.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <ranges>
+#include <set>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <thread>
+
+namespace vfiobind::early {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A bare `modprobe` would be busybox's in an initramfs, which knows neither softdep nor options of /run/modprobe.d.
+constexpr auto modprobe = "/sbin/modprobe";
+
+std::string carryOutGroup(Sysfs& sysfs, const GroupPlan& plan, const std::string& stateDirectory) {
+    FileJournalStore journals(stateDirectory + "/journal");
+    const TransactionHooks hooks{.before = [](const Step&) {},
+                                 .after = [](const Step&, const SysResult<void>&) {},
+                                 .pause = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); }};
+    return carryOut(sysfs, plan, journals, hooks).str();
+}
+
+} // namespace
+
+std::string Early::automatic(const Ids& ids) {
+    if (!aliasesRead_) {
+        aliasesRead_ = true;
+        utsname names{};
+        uname(&names);
+        // 1.5 MB on Debian; a kernel without modules has none, and then vfio-pci it is.
+        constexpr std::size_t enough = 16 << 20;
+        aliases_ = RealSysfs().read(fmt::format("/lib/modules/{}/modules.alias", names.release), enough).value_or("");
+    }
+    return variantModule(aliases_, ids);
+}
+
+/// Reads the policy and the machine. False where there is nothing to go by.
+bool Early::look() {
+    auto topology = Topology::read(sysfs_);
+    if (!topology) {
+        fail(topology.error().str());
+        return false;
+    }
+    topology_ = std::move(*topology);
+    auto policy = loadPolicy(options_.config);
+    const auto errors = policy ? contradictions(*policy, topology_) : policy.error();
+    if (!errors.empty()) {
+        fail("no rules are in force: " + str(errors));
+        return false;
+    }
+    policy_ = std::move(*policy);
+    resolution_ = resolve(policy_, topology_);
+    for (const auto& blocker : resolution_.ungrouped)
+        fail(blocker.str());
+    return true;
+}
+
+void Early::loadModules() {
+    std::set<std::string> modules;
+    for (const auto& [group, wanted] : resolution_.groups)
+        for (const auto* device : topology_.endpoints(group))
+            modules.insert(wanted.driver == "auto" ? automatic(device->ids) : wanted.driver);
+    for (const auto& rule : policy_.rules)
+        modules.insert(rule.driver == "auto" ? "vfio-pci" : rule.driver); // for what is plugged in later
+    if (modules.empty())
+        return;
+    std::vector<std::string> command{modprobe, "-a", "vfio_iommu_type1"};
+    command.insert(command.end(), modules.begin(), modules.end());
+    if (options_.dryRun)
+        report_.lines.push_back(fmt::format("would run {}", fmt::join(command, " ")));
+    else if (auto error = runProgram(command, options_.limit); !error.empty())
+        fail(std::move(error));
+}
+
+/// What the guards and the plan say of every group that a rule wants.
+std::vector<GroupWork> Early::judge(Action action) {
+    if (auto drivers = readDrivers(sysfs_))
+        drivers_.registered = std::move(drivers->registered);
+    else
+        fail(drivers.error().str());
+    if (options_.dryRun)
+        for (const auto& rule : policy_.rules)
+            drivers_.registered.insert(rule.driver == "auto" ? "vfio-pci" : rule.driver); // would be loaded
+    std::vector<GroupWork> work;
+    for (auto [group, wanted] : resolution_.groups) {
+        wanted.action = action;
+        for (const auto* device : topology_.endpoints(group)) {
+            const auto address = device->address;
+            const auto best = drivers_.resolve(automatic(device->ids));
+            drivers_.automatic[address] = drivers_.registered.contains(best) ? best : "vfio-pci";
+            if (auto held = readDriverOverride(sysfs_, address))
+                topology_.setOverride(address, std::move(*held));
+        }
+        const auto found = inspect(sysfs_, topology_, group, action);
+        work.push_back({planGroup(group, wanted, topology_, drivers_, found.blockers)});
+        for (const auto& blocker : work.back().plan.blocked() ? work.back().plan.blockers : Blockers{})
+            fail(fmt::format("group {} ({}) is blocked: {}", group, wanted.by, blocker.str()));
+    }
+    return work;
+}
+
+/// Written before the first bind: the nodes' names and access must be known when udev sees them (case 54).
+void Early::writeFiles(const std::vector<GroupWork>& work) {
+    std::vector<TakenDevice> taken;
+    std::vector<Device> left;
+    for (const auto& group : work)
+        for (const auto* device : topology_.endpoints(group.plan.group)) {
+            const auto target = std::ranges::find(group.plan.members, device->address, &MemberPlan::device);
+            if (group.plan.blocked())
+                left.push_back(*device);
+            else if (group.plan.method == Method::driverOverride)
+                taken.push_back({*device, target == group.plan.members.end() ? device->driver : target->to});
+        }
+    auto rules = udevRules(policy_, taken, left, [this](const Ids& ids) { return automatic(ids); });
+    for (auto& sentence : rules.leftOut)
+        fail(std::move(sentence));
+    if (options_.dryRun) {
+        report_.lines.push_back(fmt::format("{}:\n{}", udevRulesFile, rules.text));
+        return;
+    }
+    const auto change = RuleFiles().apply({.udevRules = std::move(rules.text),
+                                           .nodeImports = nodeImports(policy_, topology_, resolution_),
+                                           .moduleOptions = moduleOptionLines(policy_.modules)});
+    for (const auto& error : change.errors)
+        fail(error.str());
+}
+
+void Early::carryOutAll(const std::vector<GroupWork>& work) {
+    std::vector<std::function<std::string()>> tasks;
+    std::vector<unsigned> groups;
+    for (const auto& group : work) {
+        if (!group.takes())
+            continue;
+        if (options_.dryRun) {
+            report_.lines.push_back(group.plan.str());
+            continue;
+        }
+        groups.push_back(group.plan.group);
+        tasks.emplace_back([this, &group] { return carryOutGroup(sysfs_, group.plan, options_.stateDirectory); });
+    }
+    const auto results = runInParallel(tasks, options_.limit);
+    for (std::size_t i = 0; i < results.size(); ++i) {
+        if (results[i] && *results[i] == "done")
+            report_.lines.push_back(fmt::format("group {}: done", groups[i]));
+        else
+            fail(fmt::format("group {}: {}", groups[i],
+                             results[i] ? *results[i] : std::string("has not come back in time; it hangs in the kernel")));
+    }
+}
+
+Report Early::run() {
+    if (!options_.dryRun)
+        mkdir(options_.stateDirectory.c_str(), 0755); // that it cannot be made shows with the first file in it
+    if (!look()) {
+        // Rules of an initramfs that knew an older configuration would outlive it.
+        if (!options_.dryRun)
+            for (const auto& error : RuleFiles().apply({}).errors)
+                fail(error.str());
+        return std::move(report_);
+    }
+    if (!options_.dryRun) // modprobe reads the options
+        for (const auto& error : RuleFiles().applyModuleOptions(moduleOptionLines(policy_.modules)).errors)
+            fail(error.str());
+    loadModules();
+    const auto work = judge(Action::bind);
+    writeFiles(work);
+    carryOutAll(work);
+    return std::move(report_);
+}
+
+Report Early::giveBack() {
+    for (const auto& error : RuleFiles().apply({}).errors)
+        fail(error.str());
+    if (!look())
+        return std::move(report_);
+    // The native modules first, so that each device finds its driver when it is let go.
+    std::vector<std::string> command{modprobe, "-a", "-q"};
+    for (const auto& [group, wanted] : resolution_.groups)
+        for (const auto* device : topology_.endpoints(group)) {
+            command.push_back(device->ids.modalias());
+            drivers_.driverless.insert(device->address); // without a driver of its own it still is to be let go
+        }
+    if (auto error = runProgram(command, options_.limit); !error.empty())
+        report_.lines.push_back(std::move(error)); // a device without a native module is no failure here
+    carryOutAll(judge(Action::release));
+    return std::move(report_);
+}
+
+std::vector<std::string> Early::neededModules() {
+    auto policy = loadPolicy(options_.config);
+    if (!policy) {
+        fail(str(policy.error()));
+        return {};
+    }
+    if (policy->rules.empty())
+        return {};
+    std::set<std::string> modules{"vfio_iommu_type1", "vfio-pci"};
+    for (const auto& rule : policy->rules)
+        if (rule.driver != "auto")
+            modules.insert(rule.driver);
+    // An image can be built where /sys is not mounted, or is another machine's: variant drivers are loaded later then.
+    if (const auto topology = Topology::read(sysfs_))
+        for (const auto& [group, wanted] : resolve(*policy, *topology).groups)
+            for (const auto* device : topology->endpoints(group))
+                if (wanted.driver == "auto")
+                    modules.insert(automatic(device->ids));
+    return {modules.begin(), modules.end()};
+}
+
+} // namespace vfiobind::early

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// What happens before udev: the policy's files are written, modules loaded, and groups bound, without a bus.
+#pragma once
+
+#include "config/policy.h"
+#include "plan/plan.h"
+#include "plan/wanted.h"
+#include "sysfs/sysfs.h"
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace vfiobind::early {
+
+struct Options {
+    std::string config = "/etc/vfio-bind.toml";
+    std::string stateDirectory = "/run/vfio-bind";
+    std::chrono::seconds limit{20}; ///< for all groups together, which run in parallel
+    bool dryRun = false;
+};
+
+/// A line for the log, by what it is about.
+struct Report {
+    std::vector<std::string> lines;    ///< what was done
+    std::vector<std::string> failures; ///< what was not, and why
+};
+
+/// How one group is to be bound, as the guards and the plan see it now.
+struct GroupWork {
+    GroupPlan plan;
+    bool takes() const { return !plan.nothingToDo() && !plan.blocked(); }
+};
+
+class Early {
+public:
+    Early(Sysfs& sysfs, Options options) : sysfs_(sysfs), options_(std::move(options)) {}
+
+    /// Does all of it. Nothing here is fatal: what cannot be done is in the report.
+    Report run();
+    /// Gives back what was bound and takes the rules away: for an initramfs whose root does not appear.
+    Report giveBack();
+    /// The modules that an initramfs needs for the policy on this machine, one a line; nothing where it asks for no device.
+    std::vector<std::string> neededModules();
+    const std::vector<std::string>& failures() const { return report_.failures; }
+
+private:
+    bool look();
+    void loadModules();
+    void writeFiles(const std::vector<GroupWork>& work);
+    std::vector<GroupWork> judge(Action action);
+    void carryOutAll(const std::vector<GroupWork>& work);
+    std::string automatic(const Ids& ids);
+    void fail(std::string sentence) { report_.failures.push_back(std::move(sentence)); }
+
+    Sysfs& sysfs_;
+    Options options_;
+    Report report_;
+    Policy policy_;
+    Topology topology_;
+    Drivers drivers_;
+    Resolution resolution_;
+    std::string aliases_;
+    bool aliasesRead_ = false;
+};
+
+} // namespace vfiobind::early
