@@ -15,7 +15,9 @@ std::string rule(const char* interface, const char* member) {
     return std::string(ours) + ",interface='" + interface + "',member='" + member + "'";
 }
 
-std::vector<std::string> toStrings(const std::vector<sdbus::ObjectPath>& paths) { return {paths.begin(), paths.end()}; }
+std::vector<std::string> toStrings(const std::vector<sdbus::ObjectPath>& paths) {
+    return {paths.begin(), paths.end()};
+}
 
 } // namespace
 
@@ -25,7 +27,8 @@ std::string devicePath(std::string address) {
     return "/org/vfiobind1/device/" + address;
 }
 
-BusClient::BusClient() : connection_(bus::openSessionBus()), manager_(std::make_unique<Manager>(*connection_)) {
+BusClient::BusClient() :
+    connection_(bus::openSessionBus()), manager_(std::make_unique<Manager>(*connection_)) {
     watch();
     synchronise();
 }
@@ -38,14 +41,16 @@ void BusClient::watch() {
                                        message >> interface >> now;
                                        propertiesChanged(message.getPath(), interface, toJson(now));
                                    }));
-    slots_.push_back(bus::addMatch(*connection_, rule("org.freedesktop.DBus.ObjectManager", "InterfacesAdded"),
+    slots_.push_back(bus::addMatch(*connection_,
+                                   rule("org.freedesktop.DBus.ObjectManager", "InterfacesAdded"),
                                    [this](sdbus::Message& message) {
                                        sdbus::ObjectPath path;
                                        bus::InterfaceMap interfaces;
                                        message >> path >> interfaces;
                                        added(path, toJson(interfaces));
                                    }));
-    slots_.push_back(bus::addMatch(*connection_, rule("org.freedesktop.DBus.ObjectManager", "InterfacesRemoved"),
+    slots_.push_back(bus::addMatch(*connection_,
+                                   rule("org.freedesktop.DBus.ObjectManager", "InterfacesRemoved"),
                                    [this](sdbus::Message& message) {
                                        sdbus::ObjectPath path;
                                        message >> path;
@@ -82,7 +87,8 @@ void BusClient::propertiesChanged(const std::string& path, const std::string& in
     }
 }
 
-void BusClient::added(const std::string& path, std::map<std::string, std::map<std::string, json>> interfaces) {
+void BusClient::added(const std::string& path,
+                      std::map<std::string, std::map<std::string, json>> interfaces) {
     if (!live_)
         return;
     if (!known_.emplace(path, std::move(interfaces)).second)

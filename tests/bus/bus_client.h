@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// A client of the daemon that keeps a copy of its objects by the signals alone, as a management interface would, and holds
-/// the daemon to it.
+/// A client of the daemon that keeps a copy of its objects by the signals alone, as a management interface
+/// would, and holds the daemon to it.
 #pragma once
 
 #include "Group-proxy.h"
@@ -23,12 +23,14 @@ inline constexpr const char* groupInterface = "org.vfiobind1.Group";
 inline constexpr const char* deviceInterface = "org.vfiobind1.Device";
 inline constexpr const char* jobInterface = "org.vfiobind1.Job";
 
-inline std::string groupPath(unsigned group) { return "/org/vfiobind1/group/" + std::to_string(group); }
+inline std::string groupPath(unsigned group) {
+    return "/org/vfiobind1/group/" + std::to_string(group);
+}
 /// Of `0000:01:00.0`.
 std::string devicePath(std::string address);
 
-class Manager final :
-    public sdbus::ProxyInterfaces<org::vfiobind1::Manager_proxy, sdbus::ObjectManager_proxy, sdbus::Properties_proxy> {
+class Manager final : public sdbus::ProxyInterfaces<org::vfiobind1::Manager_proxy, sdbus::ObjectManager_proxy,
+                                                    sdbus::Properties_proxy> {
 public:
     explicit Manager(sdbus::IConnection& connection) :
         ProxyInterfaces(connection, bus::BusName{bus::busName}, sdbus::ObjectPath{bus::rootPath}) {
@@ -83,7 +85,9 @@ public:
     CheckResult check(const std::string& target, const Options& options = {});
     json describe() { return json::parse(manager_->Describe()); }
     json property(const std::string& path, const std::string& interface, const std::string& name);
-    json group(unsigned number, const std::string& name) { return property(groupPath(number), groupInterface, name); }
+    json group(unsigned number, const std::string& name) {
+        return property(groupPath(number), groupInterface, name);
+    }
     json device(const std::string& address, const std::string& name) {
         return property(devicePath(address), deviceInterface, name);
     }
@@ -100,7 +104,8 @@ public:
     std::set<std::string> changedObjects() const;
     void forget() { changed_.clear(); }
 
-    /// Handles messages until the condition holds. Throws std::runtime_error that says what for, at the deadline.
+    /// Handles messages until the condition holds. Throws std::runtime_error that says what for, at the
+    /// deadline.
     void waitFor(const std::string& what, const std::function<bool()>& condition);
     void waitForState(unsigned group, const std::string& state);
     /// The result that JobRemoved told of the job, waited for.
@@ -111,12 +116,14 @@ public:
 
     /// Takes the daemon's objects as they are for the beginning of the copy.
     void synchronise();
-    /// Sentences of what the signals told wrongly, and how the copy differs from what the daemon has. Empty is right.
+    /// Sentences of what the signals told wrongly, and how the copy differs from what the daemon has. Empty
+    /// is right.
     std::string audit();
 
 private:
     void watch();
-    void propertiesChanged(const std::string& path, const std::string& interface, const std::map<std::string, json>& now);
+    void propertiesChanged(const std::string& path, const std::string& interface,
+                           const std::map<std::string, json>& now);
     void added(const std::string& path, std::map<std::string, std::map<std::string, json>> interfaces);
     void removed(const std::string& path);
     /// Asks for everything, and hands it over in its place among the signals.

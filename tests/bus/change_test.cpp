@@ -49,12 +49,15 @@ TEST_F(ChangeTest, BindByAddressTellsEveryPropertyThatChangesAndNoOther) {
     settle();
     expectBound(1, {gpu, audio});
     EXPECT_EQ(client().audit(), ""); // brings in what is still on the way
-    EXPECT_THAT(client().changedOf(groupPath(1)), UnorderedElementsAre("State", "Viable", "Driver", "Node", "Job"));
+    EXPECT_THAT(client().changedOf(groupPath(1)),
+                UnorderedElementsAre("State", "Viable", "Driver", "Node", "Job"));
     for (const auto& device : {gpu, audio})
-        EXPECT_THAT(client().changedOf(devicePath(device)), UnorderedElementsAre("Driver", "DriverOverride", "VfioDevice"));
+        EXPECT_THAT(client().changedOf(devicePath(device)),
+                    UnorderedElementsAre("Driver", "DriverOverride", "VfioDevice"));
     EXPECT_THAT(client().changedOf(bus::rootPath), UnorderedElementsAre("Jobs"));
     std::set<std::string> others = client().changedObjects();
-    for (const auto& path : {groupPath(1), devicePath(gpu), devicePath(audio), std::string(bus::rootPath), jobs.front()})
+    for (const auto& path :
+         {groupPath(1), devicePath(gpu), devicePath(audio), std::string(bus::rootPath), jobs.front()})
         others.erase(path);
     EXPECT_THAT(others, IsEmpty());
     const auto states = client().changed().at(groupPath(1) + " State");
@@ -186,10 +189,10 @@ TEST_F(ChangeTest, CheckSaysTheStepsAndTouchesNothing) {
     const auto found = client().check(gpu);
     EXPECT_TRUE(found.possible);
     EXPECT_THAT(found.blockers, IsEmpty());
-    EXPECT_THAT(found.steps,
-                ElementsAre("override " + gpu + " vfio-pci", "override " + audio + " vfio-pci", "unbind " + gpu + " nouveau",
-                            "unbind " + audio + " snd_hda_intel", "bind " + gpu + " vfio-pci",
-                            "bind " + audio + " vfio-pci", "verify " + gpu + " vfio-pci", "verify " + audio + " vfio-pci"));
+    EXPECT_THAT(found.steps, ElementsAre("override " + gpu + " vfio-pci", "override " + audio + " vfio-pci",
+                                         "unbind " + gpu + " nouveau", "unbind " + audio + " snd_hda_intel",
+                                         "bind " + gpu + " vfio-pci", "bind " + audio + " vfio-pci",
+                                         "verify " + gpu + " vfio-pci", "verify " + audio + " vfio-pci"));
     settle();
     EXPECT_THAT(writes(), IsEmpty());
     EXPECT_EQ(machineState(), before);
@@ -202,7 +205,8 @@ TEST_F(ChangeTest, CheckSaysTheStepsAndTouchesNothing) {
 /// Busy is for a job that runs: a look at the group keeps nobody out.
 TEST_F(ChangeTest, ChecksAtTheSameTimeAreAllAnswered) {
     startNative();
-    const auto proxy = sdbus::createProxy(client().connection(), bus::BusName{bus::busName}, sdbus::ObjectPath{bus::rootPath});
+    const auto proxy = sdbus::createProxy(client().connection(), bus::BusName{bus::busName},
+                                          sdbus::ObjectPath{bus::rootPath});
     bus::finishRegistration(*proxy);
     std::vector<std::string> errors;
     const auto note = [&errors](bus::AsyncError error, auto&&...) {
@@ -212,10 +216,15 @@ TEST_F(ChangeTest, ChecksAtTheSameTimeAreAllAnswered) {
     using Names = std::vector<std::string>;
     using Paths = std::vector<sdbus::ObjectPath>;
     for (int i = 0; i < 3; ++i)
-        proxy->callMethodAsync("Check").onInterface(managerInterface).withArguments(gpu, Options{}).uponReplyInvoke(
-            [&](bus::AsyncError error, bool, const Blockers&, const Names&) { note(error); });
-    proxy->callMethodAsync("Bind").onInterface(managerInterface).withArguments(gpu, Options{}).uponReplyInvoke(
-        [&](bus::AsyncError error, const Paths&) { note(error); });
+        proxy->callMethodAsync("Check")
+            .onInterface(managerInterface)
+            .withArguments(gpu, Options{})
+            .uponReplyInvoke(
+                [&](bus::AsyncError error, bool, const Blockers&, const Names&) { note(error); });
+    proxy->callMethodAsync("Bind")
+        .onInterface(managerInterface)
+        .withArguments(gpu, Options{})
+        .uponReplyInvoke([&](bus::AsyncError error, const Paths&) { note(error); });
     client().waitFor("the answers", [&] { return errors.size() == 4; });
     EXPECT_THAT(errors, ElementsAre("", "", "", ""));
     client().waitForState(1, "bound");
@@ -232,7 +241,8 @@ TEST_F(ChangeTest, TheDriverThatIsAskedForIsTaken) {
     EXPECT_EQ(client().group(1, "Driver"), "pci-stub");
 }
 
-/// Case 17, kernel.md 11: "auto" is the variant driver whose alias fits best, and its module is loaded for it.
+/// Case 17, kernel.md 11: "auto" is the variant driver whose alias fits best, and its module is loaded for
+/// it.
 TEST_F(ChangeTest, AVariantDriverIsLoadedAndTaken) {
     auto machine = standardMachine();
     machine["drivers"].push_back({{"name", "e1000e-vfio-pci"},

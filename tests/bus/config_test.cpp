@@ -102,7 +102,8 @@ TEST_F(ConfigTest, TwoRulesThatContradictAreRefusedAndBothNamed) {
     EXPECT_EQ(refusal.name, "ConfigInvalid");
     for (const auto* part : {"video", "sound", "vfio-pci", "pci-stub", "group 1"})
         EXPECT_THAT(refusal.message, HasSubstr(part));
-    configure("[[bind]]\nname = \"one\"\ndevices = [\"" + nic + "\"]\n[[bind]]\nname = \"two\"\ndevices = [\"8086:10d3\"]\n");
+    configure("[[bind]]\nname = \"one\"\ndevices = [\"" + nic +
+              "\"]\n[[bind]]\nname = \"two\"\ndevices = [\"8086:10d3\"]\n");
     refusal = reloadRefusal();
     for (const auto& part : {std::string("one"), std::string("two"), nic})
         EXPECT_THAT(refusal.message, HasSubstr(part));
@@ -265,7 +266,8 @@ TEST_F(PersistTest, AReadOnlyDirectoryIsToldAndNothingIsDone) {
     settle();
     EXPECT_THAT(writes(), IsEmpty());
     EXPECT_EQ(client().group(3, "State"), "native");
-    EXPECT_THAT(client().bindAndWait(nic), ElementsAre("done")) << "without persist nothing stands against it";
+    EXPECT_THAT(client().bindAndWait(nic), ElementsAre("done"))
+        << "without persist nothing stands against it";
 }
 
 /// Case 69: state cannot be kept.

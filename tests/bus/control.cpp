@@ -53,7 +53,9 @@ TextErrno splitTextErrno(std::string rest) {
 }
 
 std::function<bool(const FakeWrite&)> holding(const std::string& text) {
-    return [text](const FakeWrite& write) { return (write.path + " <- " + write.data).find(text) != std::string::npos; };
+    return [text](const FakeWrite& write) {
+        return (write.path + " <- " + write.data).find(text) != std::string::npos;
+    };
 }
 
 } // namespace
@@ -134,7 +136,8 @@ json Control::run(const std::string& command, const std::string& rest) {
     else if (command == "vfs" || command == "echo") {
         std::string data;
         words >> data;
-        const auto path = command == "echo" ? first : fmt::format("/sys/bus/pci/devices/{}/sriov_numvfs", first);
+        const auto path =
+            command == "echo" ? first : fmt::format("/sys/bus/pci/devices/{}/sriov_numvfs", first);
         if (auto written = kernel_.writeAsOther(path, data == "(newline)" ? "\n" : data); !written)
             throw std::runtime_error(written.error().str());
     } else if (command == "hold") {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// What a test does to the fake machine: one command a line on standard input, each answered by one line on standard output,
-/// `ok`, `ok JSON` or `error SENTENCE`.
+/// What a test does to the fake machine: one command a line on standard input, each answered by one line on
+/// standard output, `ok`, `ok JSON` or `error SENTENCE`.
 ///
 ///     hotplug {JSON}              a device comes (machine_file.h)
 ///     unplug ADDRESS              it is torn out
@@ -21,7 +21,8 @@
 ///     violations                  what the event loop did that it must not do
 ///     overflow                    uevents were lost
 ///     restart                     the daemon ends and another starts; the kernel and its workers stay
-///     settle                      answered when nothing is left to do but to wait for the kernel or for calls
+///     settle                      answered when nothing is left to do but to wait for the kernel or for
+///     calls
 #pragma once
 
 #include "event_loop.h"
@@ -37,12 +38,12 @@ namespace vfiobind {
 class Control {
 public:
     struct Hooks {
-        std::function<void()> kernelMoved;                     ///< after each command
-        std::function<bool()> idle;                            ///< for settle
+        std::function<void()> kernelMoved; ///< after each command
+        std::function<bool()> idle;        ///< for settle
         std::function<void()> restart;
         std::function<void()> overflow;
         std::function<std::vector<std::string>()> violations;
-        std::function<void()> hungUp;                          ///< standard input was closed
+        std::function<void()> hungUp; ///< standard input was closed
     };
     Control(EventLoop& loop, FakeKernel& kernel, Hooks hooks);
 

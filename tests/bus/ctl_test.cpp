@@ -23,7 +23,8 @@ TEST_F(CtlTest, BindsShowsAndReleases) {
 
     done = ctl({});
     EXPECT_EQ(done.code, 0) << done.err;
-    EXPECT_THAT(done.out, AllOf(HasSubstr("01:00.0"), HasSubstr("01:00.1"), HasSubstr("vfio-pci"), HasSubstr("bound")));
+    EXPECT_THAT(done.out,
+                AllOf(HasSubstr("01:00.0"), HasSubstr("01:00.1"), HasSubstr("vfio-pci"), HasSubstr("bound")));
     EXPECT_THAT(done.out, Not(HasSubstr("03:00.0"))) << "native groups only with --all";
     EXPECT_THAT(ctl({"status", "--all"}).out, HasSubstr("03:00.0"));
 
@@ -96,7 +97,8 @@ TEST_F(CtlTest, EndsWithThreeWhenBlocked) {
 }
 
 TEST_F(CtlTest, EndsWithFourWhenThereIsNoDaemon) {
-    for (const auto& arguments : std::vector<std::vector<std::string>>{{}, {"bind", gpu}, {"check", gpu}, {"reload"}}) {
+    for (const auto& arguments :
+         std::vector<std::vector<std::string>>{{}, {"bind", gpu}, {"check", gpu}, {"reload"}}) {
         const auto alone = ctl(arguments);
         EXPECT_EQ(alone.code, 4);
         EXPECT_THAT(alone.err, HasSubstr("no answer from vfio-bindd"));

@@ -34,7 +34,8 @@ class Daemon {
 public:
     Daemon(EventLoop& loop, Sysfs& sysfs, Executor& executor, Modules& modules, const Options& options) :
         connection_(options.session ? bus::openSessionBus() : bus::openSystemBus()),
-        core_(loop, sysfs, executor, modules, {.config = options.config, .stateDirectory = options.stateDirectory}) {
+        core_(loop, sysfs, executor, modules,
+              {.config = options.config, .stateDirectory = options.stateDirectory}) {
         core_.start();
         service_.emplace(*connection_, core_);
         sync_ = loop.afterEach([this] { service_->sync(); });
@@ -58,7 +59,8 @@ private:
 /// Takes uevents to the daemon: the kernel's at once, and udev's when its rules have run.
 class Uevents {
 public:
-    Uevents(EventLoop& loop, FakeKernel& kernel, std::optional<Daemon>& daemon) : loop_(loop), daemon_(daemon) {
+    Uevents(EventLoop& loop, FakeKernel& kernel, std::optional<Daemon>& daemon) :
+        loop_(loop), daemon_(daemon) {
         kernel.onUevent = [this](const FakeUevent& event) {
             queue_.push_back({event.subsystem, event.devpath, Core::Origin::kernel});
             schedule();

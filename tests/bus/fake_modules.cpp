@@ -59,7 +59,9 @@ bool FakeModules::canLoad(const std::string& driver) {
            std::istream_iterator<std::string>{};
 }
 
-bool FakeModules::loaded(const std::string& module) { return kernel_.exists("/sys/module/" + moduleName(module)); }
+bool FakeModules::loaded(const std::string& module) {
+    return kernel_.exists("/sys/module/" + moduleName(module));
+}
 
 void FakeModules::load(std::vector<std::string> modules, std::function<void()> done) {
     const auto place = loading_.emplace(loading_.end());
@@ -78,8 +80,9 @@ void FakeModules::load(std::vector<std::string> modules, std::function<void()> d
 }
 
 std::string FakeModules::whyMissing(const std::string& driver) {
-    return fmt::format("module {} is not there for this kernel; install the package that has it, or name another driver",
-                       moduleName(driver));
+    return fmt::format(
+        "module {} is not there for this kernel; install the package that has it, or name another driver",
+        moduleName(driver));
 }
 
 } // namespace vfiobind

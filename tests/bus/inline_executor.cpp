@@ -68,13 +68,14 @@ std::string deviceIn(const std::string& path, std::string_view data) {
 
 } // namespace
 
-/// One worker. `resume()` is called in the loop's thread, the rest of its life is in its own; the semaphores hand the turn
-/// over, so that never both run.
+/// One worker. `resume()` is called in the loop's thread, the rest of its life is in its own; the semaphores
+/// hand the turn over, so that never both run.
 class InlineExecutor::Process final : public Sysfs, public JournalStore {
 public:
     enum class Waits { ready, forGo, forKernel, ended };
 
-    Process(FakeKernel& kernel, const std::string& journals, WorkOrder order, Topology topology, Listener to) :
+    Process(FakeKernel& kernel, const std::string& journals, WorkOrder order, Topology topology,
+            Listener to) :
         listener(std::move(to)), kernel_(kernel), files_(journals), order_(std::move(order)),
         topology_(std::move(topology)), thread_([this] { live(); }) {}
     Process(const Process&) = delete;
@@ -109,11 +110,14 @@ public:
             try {
                 return kernel_.read(path, limit);
             } catch (const FakeKernel::Hung&) {
-                const_cast<Process*>(this)->hang(deviceIn(path, {})); // reading stops the reader, not the machine
+                const_cast<Process*>(this)->hang(
+                    deviceIn(path, {})); // reading stops the reader, not the machine
             }
         }
     }
-    SysResult<std::vector<std::string>> list(const std::string& path) const override { return kernel_.list(path); }
+    SysResult<std::vector<std::string>> list(const std::string& path) const override {
+        return kernel_.list(path);
+    }
     SysResult<std::string> link(const std::string& path) const override { return kernel_.link(path); }
     SysResult<std::uint64_t> inode(const std::string& path) const override { return kernel_.inode(path); }
     bool exists(const std::string& path) const override { return kernel_.exists(path); }
@@ -148,8 +152,9 @@ private:
         toWorker_.acquire();
         try {
             if (!abandoned_)
-                work(*this, order_, topology_, *this, [this](const WorkMessage& m) { tell(m); },
-                     [this] { return awaitGo(); });
+                work(
+                    *this, order_, topology_, *this, [this](const WorkMessage& m) { tell(m); },
+                    [this] { return awaitGo(); });
         } catch (const FakeKernel::Killed&) {
             kernel_.newProcess();
             messages.emplace_back(Died{"the worker was killed"});
@@ -239,23 +244,26 @@ InlineExecutor::InlineExecutor(EventLoop& loop, FakeKernel& kernel, std::string 
 InlineExecutor::~InlineExecutor() = default;
 
 std::unique_ptr<Work> InlineExecutor::start(WorkOrder order, const Topology& topology, Listener listener) {
-    processes_.push_back(
-        std::make_shared<Process>(kernel_, journalDirectory_, std::move(order), topology, std::move(listener)));
+    processes_.push_back(std::make_shared<Process>(kernel_, journalDirectory_, std::move(order), topology,
+                                                   std::move(listener)));
     schedule();
     return std::make_unique<Handle>(*this, processes_.back());
 }
 
 void InlineExecutor::look() {
     for (const auto& process : processes_) {
-        const bool goesOn = (process->waits == Process::Waits::forGo && (process->told || process->dropped)) ||
-                            (process->waits == Process::Waits::forKernel && process->kernelReturned());
+        const bool goesOn =
+            (process->waits == Process::Waits::forGo && (process->told || process->dropped)) ||
+            (process->waits == Process::Waits::forKernel && process->kernelReturned());
         if (goesOn)
             process->waits = Process::Waits::ready;
     }
     schedule();
 }
 
-bool InlineExecutor::idle() const { return !tick_; }
+bool InlineExecutor::idle() const {
+    return !tick_;
+}
 
 void InlineExecutor::schedule() {
     const bool needed = std::ranges::any_of(processes_, [](const auto& process) {

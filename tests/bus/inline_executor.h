@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// Workers on the fake kernel, in the daemon's own process. Each has a thread to keep its place while a write hangs; only
-/// one thread ever runs, and which one follows from the events alone.
+/// Workers on the fake kernel, in the daemon's own process. Each has a thread to keep its place while a write
+/// hangs; only one thread ever runs, and which one follows from the events alone.
 #pragma once
 
 #include "event_loop.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// The event loop's own view of the fake kernel. The loop must neither write nor read a file that can block (design
-/// decision 2, case 37): where it does, that is noted, and each test looks that nothing was.
+/// The event loop's own view of the fake kernel. The loop must neither write nor read a file that can block
+/// (design decision 2, case 37): where it does, that is noted, and each test looks that nothing was.
 #pragma once
 
 #include "fake/fake_kernel.h"
@@ -33,7 +33,9 @@ public:
         violations_.push_back("write: " + path + " <- " + std::string(data));
         return std::unexpected(SysError{"write", path, EROFS});
     }
-    SysResult<std::vector<std::string>> list(const std::string& path) const override { return kernel_.list(path); }
+    SysResult<std::vector<std::string>> list(const std::string& path) const override {
+        return kernel_.list(path);
+    }
     SysResult<std::string> link(const std::string& path) const override { return kernel_.link(path); }
     SysResult<std::uint64_t> inode(const std::string& path) const override { return kernel_.inode(path); }
     bool exists(const std::string& path) const override { return kernel_.exists(path); }

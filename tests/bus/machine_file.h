@@ -16,8 +16,8 @@ namespace vfiobind {
 ///      "iommu": ["dmar0"],
 ///      "drivers": [{"name": "e1000e", "module": "e1000e", "ids": ["8086:10d3"], "loaded": true}],
 ///      "root-ports": [{"address": "0000:00:01.0", "group": 0}],
-///      "devices": [{"address": "0000:01:00.0", "ids": "8086:10d3", "class": "020000", "group": 1, "driver": "e1000e"}],
-///      "reserved-regions": {"1": "0x0 0x1 direct"}}
+///      "devices": [{"address": "0000:01:00.0", "ids": "8086:10d3", "class": "020000", "group": 1, "driver":
+///      "e1000e"}], "reserved-regions": {"1": "0x0 0x1 direct"}}
 ///
 /// Throws std::exception with what is wrong.
 void loadMachine(FakeKernel& kernel, const std::string& file);

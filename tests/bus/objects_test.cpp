@@ -15,17 +15,23 @@ using testing::UnorderedElementsAre;
 
 using Signatures = std::map<std::string, std::string>;
 
-const Signatures managerSignatures{{"Version", "s"},     {"Iommu", "s"},       {"NoIommu", "b"}, {"ConfigFiles", "as"},
-                                   {"ConfigError", "s"}, {"Rules", "a(ssas)"}, {"Jobs", "ao"}};
-const Signatures groupSignatures{{"Number", "u"},    {"State", "s"},       {"Viable", "b"},     {"Devices", "ao"},
-                                 {"Rule", "s"},      {"Driver", "s"},      {"Node", "s"},       {"Type", "s"},
-                                 {"Blockers", "a(sss)"}, {"Holders", "a(us)"}, {"LastError", "s"}, {"Job", "o"}};
-const Signatures deviceSignatures{
-    {"Address", "s"},         {"Vendor", "q"},         {"Device", "q"},     {"SubsystemVendor", "q"},
-    {"SubsystemDevice", "q"}, {"Class", "u"},          {"VendorName", "s"}, {"DeviceName", "s"},
-    {"Driver", "s"},          {"DriverOverride", "s"}, {"NativeModules", "as"}, {"Group", "o"},
-    {"BootVga", "b"},         {"ResetMethods", "as"},  {"NumaNode", "i"},   {"Path", "s"},
-    {"VfioDevice", "s"},      {"PhysicalFunction", "o"}, {"VirtualFunctions", "ao"}};
+const Signatures managerSignatures{{"Version", "s"},      {"Iommu", "s"},       {"NoIommu", "b"},
+                                   {"ConfigFiles", "as"}, {"ConfigError", "s"}, {"Rules", "a(ssas)"},
+                                   {"Jobs", "ao"}};
+const Signatures groupSignatures{{"Number", "u"},      {"State", "s"},     {"Viable", "b"},
+                                 {"Devices", "ao"},    {"Rule", "s"},      {"Driver", "s"},
+                                 {"Node", "s"},        {"Type", "s"},      {"Blockers", "a(sss)"},
+                                 {"Holders", "a(us)"}, {"LastError", "s"}, {"Job", "o"}};
+const Signatures deviceSignatures{{"Address", "s"},          {"Vendor", "q"},
+                                  {"Device", "q"},           {"SubsystemVendor", "q"},
+                                  {"SubsystemDevice", "q"},  {"Class", "u"},
+                                  {"VendorName", "s"},       {"DeviceName", "s"},
+                                  {"Driver", "s"},           {"DriverOverride", "s"},
+                                  {"NativeModules", "as"},   {"Group", "o"},
+                                  {"BootVga", "b"},          {"ResetMethods", "as"},
+                                  {"NumaNode", "i"},         {"Path", "s"},
+                                  {"VfioDevice", "s"},       {"PhysicalFunction", "o"},
+                                  {"VirtualFunctions", "ao"}};
 const Signatures jobSignatures{{"Id", "u"},    {"Kind", "s"},      {"Group", "o"},
                                {"State", "s"}, {"Steps", "a(ss)"}, {"Started", "t"}};
 
@@ -54,7 +60,8 @@ TEST_F(ObjectsTest, HaveTheInterfacesAndTypesOfTheApi) {
             else
                 EXPECT_TRUE(interface.starts_with("org.freedesktop.DBus.")) << path << ' ' << interface;
         }
-    EXPECT_EQ(signaturesOf(client().manager().GetAll(bus::InterfaceName{managerInterface})), managerSignatures);
+    EXPECT_EQ(signaturesOf(client().manager().GetAll(bus::InterfaceName{managerInterface})),
+              managerSignatures);
     tell("finish-hang");
     EXPECT_EQ(client().resultOf(jobs.front()), "done");
 }
@@ -67,9 +74,9 @@ TEST_F(ObjectsTest, AreOneForEachDeviceAndGroup) {
     std::set<std::string> expected{bus::rootPath};
     for (const unsigned group : {0U, 1U, 2U, 3U, 4U, 5U, 6U, 7U, 8U})
         expected.insert(groupPath(group));
-    for (const auto* address : {"0000:00:00.0", "0000:00:01.0", "0000:00:02.0", "0000:00:03.0", "0000:00:04.0",
-                                "0000:00:05.0", "0000:00:19.0", "0000:01:00.0", "0000:01:00.1", "0000:02:00.0",
-                                "0000:03:00.0"})
+    for (const auto* address :
+         {"0000:00:00.0", "0000:00:01.0", "0000:00:02.0", "0000:00:03.0", "0000:00:04.0", "0000:00:05.0",
+          "0000:00:19.0", "0000:01:00.0", "0000:01:00.1", "0000:02:00.0", "0000:03:00.0"})
         expected.insert(devicePath(address));
     EXPECT_EQ(paths, expected);
 }
@@ -77,7 +84,10 @@ TEST_F(ObjectsTest, AreOneForEachDeviceAndGroup) {
 TEST_F(ObjectsTest, ShowADevice) {
     start();
     const Names names;
-    const Ids ids{.vendor = 0x10de, .device = 0x1284, .subsystemVendor = 0x1043, .subsystemDevice = 0x8465,
+    const Ids ids{.vendor = 0x10de,
+                  .device = 0x1284,
+                  .subsystemVendor = 0x1043,
+                  .subsystemDevice = 0x8465,
                   .classCode = 0x030000};
     const std::map<std::string, json> expected{{"Address", gpu},
                                                {"Vendor", 0x10de},
@@ -124,7 +134,8 @@ TEST_F(ObjectsTest, ShowAGroup) {
 }
 
 TEST_F(ObjectsTest, ShowTheDaemon) {
-    configure("[[bind]]\nname = \"later\"\ndevices = [\"10de:ffff\", { address = \"01:00.0\", id = \"10de:1284\" }]\n"
+    configure("[[bind]]\nname = \"later\"\ndevices = [\"10de:ffff\", { address = \"01:00.0\", id = "
+              "\"10de:1284\" }]\n"
               "driver = \"vfio-pci\"\n");
     auto machine = standardMachine();
     machine["iommu"] = {"ivhd0"};
@@ -149,14 +160,16 @@ TEST_F(ObjectsTest, ShowVirtualFunctionsOfARealMachine) {
     const auto vfs = client().device(pf, "VirtualFunctions");
     ASSERT_FALSE(vfs.empty());
     for (const auto& vf : vfs)
-        EXPECT_EQ(client().property(vf.get<std::string>(), deviceInterface, "PhysicalFunction"), devicePath(pf));
+        EXPECT_EQ(client().property(vf.get<std::string>(), deviceInterface, "PhysicalFunction"),
+                  devicePath(pf));
     EXPECT_EQ(client().device(pf, "PhysicalFunction"), "/");
 }
 
 /// Every listing of tests/topologies is shown: each of its devices once, each group with all of its members.
 TEST_F(ObjectsTest, ShowARealMachineWhole) {
     startOnListing("haswell-b85-pci-bridge.json");
-    const auto listing = json::parse(readFile(VFIO_BIND_SOURCE_DIR "/tests/topologies/haswell-b85-pci-bridge.json"));
+    const auto listing =
+        json::parse(readFile(VFIO_BIND_SOURCE_DIR "/tests/topologies/haswell-b85-pci-bridge.json"));
     std::map<unsigned, std::set<std::string>> members;
     const auto objects = client().objects();
     for (const auto& entry : listing.at("devices")) {
@@ -167,7 +180,8 @@ TEST_F(ObjectsTest, ShowARealMachineWhole) {
         EXPECT_EQ(objects.at(path).at(deviceInterface).at("Group"), groupPath(number));
     }
     for (const auto& [number, paths] : members)
-        EXPECT_EQ(objects.at(groupPath(number)).at(groupInterface).at("Devices").get<std::set<std::string>>(), paths);
+        EXPECT_EQ(objects.at(groupPath(number)).at(groupInterface).at("Devices").get<std::set<std::string>>(),
+                  paths);
     EXPECT_EQ(objects.size(), listing.at("devices").size() + members.size() + 1);
 }
 
@@ -182,12 +196,14 @@ TEST_F(ObjectsTest, AreDescribedInOneDocument) {
     configure("[[bind]]\nname = \"lan\"\ndevices = [\"" + nic + "\"]\n");
     start();
     const auto document = client().describe();
-    EXPECT_THAT(keysOf(document), testing::IsSupersetOf({"version", "iommu", "no-iommu", "config-files", "config-error",
-                                                         "rules", "groups", "devices", "jobs"}));
+    EXPECT_THAT(keysOf(document),
+                testing::IsSupersetOf({"version", "iommu", "no-iommu", "config-files", "config-error",
+                                       "rules", "groups", "devices", "jobs"}));
     EXPECT_EQ(document.at("rules")[0].at("matches"), json::array({nic}));
     EXPECT_EQ(document.at("groups").size(), 9U);
     EXPECT_EQ(document.at("devices").size(), 11U);
-    const auto group = *std::ranges::find_if(document.at("groups"), [](const json& g) { return g.at("number") == 3; });
+    const auto group =
+        *std::ranges::find_if(document.at("groups"), [](const json& g) { return g.at("number") == 3; });
     EXPECT_EQ(group.at("state"), "bound");
     EXPECT_EQ(group.at("rule"), "lan");
     EXPECT_EQ(group.at("driver"), "vfio-pci");

@@ -15,7 +15,8 @@ inline constexpr std::chrono::seconds patience{60};
 /// Milliseconds left, for poll(2).
 class Deadline {
 public:
-    explicit Deadline(std::chrono::milliseconds time = patience) : end_(std::chrono::steady_clock::now() + time) {}
+    explicit Deadline(std::chrono::milliseconds time = patience) :
+        end_(std::chrono::steady_clock::now() + time) {}
     bool passed() const { return std::chrono::steady_clock::now() >= end_; }
     int left() const;
 
@@ -23,7 +24,8 @@ private:
     std::chrono::steady_clock::time_point end_;
 };
 
-/// A running child with pipes to its standard input and output; its standard error goes to a file. Dropping kills it.
+/// A running child with pipes to its standard input and output; its standard error goes to a file. Dropping
+/// kills it.
 class Child {
 public:
     /// Throws std::system_error when it cannot be started.
@@ -39,7 +41,8 @@ public:
     std::string readLine();
     /// All output up to its end.
     std::string readAll();
-    /// Waits for its end: the exit code, or 128 and the signal's number. Throws std::runtime_error at the deadline.
+    /// Waits for its end: the exit code, or 128 and the signal's number. Throws std::runtime_error at the
+    /// deadline.
     int wait();
     int terminate();
 

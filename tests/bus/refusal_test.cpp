@@ -57,7 +57,8 @@ TEST_F(RefusalTest, TargetsThatAreNone) {
         const auto refusal = bindRefusal(target);
         EXPECT_EQ(refusal.name, "InvalidArgument") << target.substr(0, 80) << ": " << refusal.message;
         EXPECT_FALSE(refusal.message.empty());
-        EXPECT_THAT(refusal.message, Not(HasSubstr("\n"))) << "a sentence that goes into a log has no line breaks";
+        EXPECT_THAT(refusal.message, Not(HasSubstr("\n")))
+            << "a sentence that goes into a log has no line breaks";
         EXPECT_EQ(refusalOf([&] { client().release(target); }).name, "InvalidArgument");
         EXPECT_EQ(refusalOf([&] { client().check(target); }).name, "InvalidArgument");
     }
@@ -108,10 +109,12 @@ TEST_F(RefusalTest, OptionsThatAreUnknownOrWrong) {
 
 TEST_F(RefusalTest, OptionsOfAnotherCall) {
     start();
-    expectRefused(refusalOf([&] { client().release(gpu, {{"driver", text("nouveau")}}); }), "InvalidArgument", "'driver'");
-    expectRefused(refusalOf([&] { client().release(gpu, {{"method", text("override")}}); }), "InvalidArgument", "'method'");
-    expectRefused(refusalOf([&] { client().check(gpu, {{"persist", sdbus::Variant(true)}}); }), "InvalidArgument",
-                  "'persist'");
+    expectRefused(refusalOf([&] { client().release(gpu, {{"driver", text("nouveau")}}); }), "InvalidArgument",
+                  "'driver'");
+    expectRefused(refusalOf([&] { client().release(gpu, {{"method", text("override")}}); }),
+                  "InvalidArgument", "'method'");
+    expectRefused(refusalOf([&] { client().check(gpu, {{"persist", sdbus::Variant(true)}}); }),
+                  "InvalidArgument", "'persist'");
     Group group(client().connection(), 1);
     expectRefused(refusalOf([&] { group.Bind({{"x", text("")}}); }), "InvalidArgument", "'x'");
     expectRefused(refusalOf([&] { group.Release({{"x", text("")}}); }), "InvalidArgument", "'x'");
@@ -121,7 +124,8 @@ TEST_F(RefusalTest, OptionsOfAnotherCall) {
 /// Case 23.
 TEST_F(RefusalTest, ADeviceOnTheDenylistIsBlocked) {
     auto machine = standardMachine();
-    machine["devices"].push_back({{"address", "0000:04:00.0"}, {"ids", "8086:37c8"}, {"class", "0b4000"}, {"group", 9}});
+    machine["devices"].push_back(
+        {{"address", "0000:04:00.0"}, {"ids", "8086:37c8"}, {"class", "0b4000"}, {"group", 9}});
     start(machine);
     const auto refusal = bindRefusal("0000:04:00.0");
     expectRefused(refusal, "Blocked", "denylisted");
@@ -135,7 +139,8 @@ TEST_F(RefusalTest, ADeviceOnTheDenylistIsBlocked) {
 /// Case 5.
 TEST_F(RefusalTest, AGroupWithADriverThatVfioDoesNotBear) {
     auto machine = standardMachine();
-    machine["drivers"].push_back({{"name", "ie31200_edac"}, {"module", "ie31200_edac"}, {"ids", {"8086:29d0"}}});
+    machine["drivers"].push_back(
+        {{"name", "ie31200_edac"}, {"module", "ie31200_edac"}, {"ids", {"8086:29d0"}}});
     machine["devices"].push_back({{"address", "0000:04:00.0"},
                                   {"ids", "8086:29d0"},
                                   {"class", "060000"},
@@ -208,8 +213,8 @@ TEST_F(RefusalTest, AnotherUserMayLookAndNotChange) {
                 report = other.group(1, "State").get<std::string>() + '\n';
                 report += std::to_string(other.check(gpu).possible) + '\n';
                 for (const auto& call : std::vector<std::function<void()>>{
-                         [&] { other.bind(gpu); }, [&] { other.release(gpu); }, [&] { other.manager().Reload(); },
-                         [&] { Group(other.connection(), 1).Bind({}); },
+                         [&] { other.bind(gpu); }, [&] { other.release(gpu); },
+                         [&] { other.manager().Reload(); }, [&] { Group(other.connection(), 1).Bind({}); },
                          [&] { Group(other.connection(), 1).Release({}); }})
                     report += refusalOf(call).name + '\n';
             } catch (const std::exception& error) {

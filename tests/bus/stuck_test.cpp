@@ -14,7 +14,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-const std::string slowRule = "[defaults]\ntimeout = \"200ms\"\n[[bind]]\nname = \"lan\"\ndevices = [\"" + nic + "\"]\n";
+const std::string slowRule =
+    "[defaults]\ntimeout = \"200ms\"\n[[bind]]\nname = \"lan\"\ndevices = [\"" + nic + "\"]\n";
 
 class StuckTest : public BusTest {
 protected:
@@ -35,8 +36,9 @@ TEST_F(StuckTest, ASecondCallForAGroupIsRefusedWithBusy) {
     tell("hang-at e1000e/unbind <- " + nic);
     const auto jobs = client().bind(nic);
     settle();
-    for (const auto& call : std::vector<std::function<void()>>{[&] { client().bind(nic); }, [&] { client().release(nic); },
-                                                               [&] { Group(client().connection(), 3).Bind({}); }}) {
+    for (const auto& call :
+         std::vector<std::function<void()>>{[&] { client().bind(nic); }, [&] { client().release(nic); },
+                                            [&] { Group(client().connection(), 3).Bind({}); }}) {
         const auto refusal = refusalOf(call);
         EXPECT_EQ(refusal.name, "Busy");
         EXPECT_THAT(refusal.message, HasSubstr("group 3"));
@@ -119,8 +121,8 @@ TEST_F(StuckTest, AForcedReleaseOfAHeldGroupIsStuckUntilTheHolderEnds) {
     EXPECT_EQ(client().group(3, "Holders"), json::array());
 }
 
-/// Case 38: the worker is killed before or after any of its writes; the journal is resolved, the job's end is told, and the
-/// group ends bound or as it was.
+/// Case 38: the worker is killed before or after any of its writes; the journal is resolved, the job's end is
+/// told, and the group ends bound or as it was.
 class KilledWorkerTest : public StuckTest, public testing::WithParamInterface<std::string> {};
 
 TEST_P(KilledWorkerTest, LeavesNothingHalfDone) {
@@ -142,13 +144,13 @@ TEST_P(KilledWorkerTest, LeavesNothingHalfDone) {
         EXPECT_EQ(machineState(), before);
         EXPECT_THAT(client().group(1, "LastError").get<std::string>(), HasSubstr("cut off"));
     }
-    struct stat found {};
+    struct stat found{};
     EXPECT_NE(stat((stateFolder() + "/journal/1.json").c_str(), &found), 0) << "the journal is resolved";
 }
 
 INSTANTIATE_TEST_SUITE_P(AtEveryWrite, KilledWorkerTest,
-                         testing::Values("kill 0", "kill-after 0", "kill-after 1", "kill 3", "kill-after 3", "kill-after 4",
-                                         "kill-after 5"),
+                         testing::Values("kill 0", "kill-after 0", "kill-after 1", "kill 3", "kill-after 3",
+                                         "kill-after 4", "kill-after 5"),
                          [](const auto& one) {
                              auto name = one.param;
                              for (auto& c : name)
@@ -202,7 +204,8 @@ TEST_F(RestartTest, ABindOutlivesTheDaemon) {
     restart();
     EXPECT_EQ(client().group(1, "State"), "bound");
     tell("unplug " + audio);
-    tell("hotplug " + json{{"address", audio}, {"ids", "10de:0e0f"}, {"class", "040300"}, {"group", 1}}.dump());
+    tell("hotplug " +
+         json{{"address", audio}, {"ids", "10de:0e0f"}, {"class", "040300"}, {"group", 1}}.dump());
     client().waitForState(1, "bound");
     settle();
     EXPECT_EQ(driverOf(audio), "vfio-pci");

@@ -7,8 +7,12 @@
 namespace vfiobind::bustest {
 namespace {
 
-json plain(const auto& value) { return value; }
-json plain(const sdbus::ObjectPath& path) { return std::string(path); }
+json plain(const auto& value) {
+    return value;
+}
+json plain(const sdbus::ObjectPath& path) {
+    return std::string(path);
+}
 
 template <typename T>
 json list(const std::vector<T>& values);
@@ -41,7 +45,9 @@ json many(const sdbus::Variant& value) {
 
 } // namespace
 
-std::string signatureOf(const sdbus::Variant& value) { return value.peekValueType(); }
+std::string signatureOf(const sdbus::Variant& value) {
+    return value.peekValueType();
+}
 
 json toJson(const sdbus::Variant& value) {
     using Text = std::string;
