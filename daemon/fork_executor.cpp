@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <system_error>
+#include <thread>
 #include <unistd.h>
 
 namespace vfiobind {
@@ -119,6 +120,23 @@ private:
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
+void ForkExecutor::runInChild(int fd, const WorkOrder& order, const Topology& topology) {
+    const bool changes = order.kind == WorkOrder::Kind::carryOut || order.kind == WorkOrder::Kind::recover;
+    if (changes)
+        if (const auto lock = lockGroup(lockDirectory_, order.group); !lock) // held until the process ends
+            return sendLine(fd, Finished{"failed", lock.error().str(), {}});
+    if (order.kind == WorkOrder::Kind::carryOut)
+        resolveLeftJournal(order.group);
+    work(sysfs_, order, topology, journals_, [fd](const WorkMessage& m) { sendLine(fd, m); }, [fd] { return awaitGo(fd); });
+}
+
+/// While we waited for the lock its holder may have been killed: what it left comes first.
+void ForkExecutor::resolveLeftJournal(unsigned group) {
+    for (const auto& left : FileJournalStore(lockDirectory_).load().journals)
+        if (left.group == group)
+            recover(sysfs_, left, journals_, {.pause = [](auto time) { std::this_thread::sleep_for(time); }});
+}
+
 std::unique_ptr<Work> ForkExecutor::start(WorkOrder order, const Topology& topology, Listener listener) {
     std::array<int, 2> ends{};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
@@ -131,12 +149,10 @@ std::unique_ptr<Work> ForkExecutor::start(WorkOrder order, const Topology& topol
         throw std::system_error(code, std::generic_category(), "fork of a worker");
     }
     if (pid == 0) {
-        const int fd = ends[1];
         resetSignals();
-        keepOnly(fd);
+        keepOnly(ends[1]);
         prctl(PR_SET_NAME, "vfio-bind-work");
-        work(sysfs_, order, topology, journals_, [fd](const WorkMessage& m) { sendLine(fd, m); },
-             [fd] { return awaitGo(fd); });
+        runInChild(ends[1], order, topology);
         _exit(0);
     }
     close(ends[1]);

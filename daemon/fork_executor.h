@@ -7,21 +7,26 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <string>
 
 namespace vfiobind {
 
 /// Each piece of work runs in a child process made for it: a write that hangs in the kernel hangs the child alone.
 class ForkExecutor final : public Executor {
 public:
-    ForkExecutor(EventLoop& loop, Sysfs& sysfs, JournalStore& journals) :
-        loop_(loop), sysfs_(sysfs), journals_(journals) {}
+    /// Workers that change a group take turns by a lock in the directory (lockGroup).
+    ForkExecutor(EventLoop& loop, Sysfs& sysfs, JournalStore& journals, std::string lockDirectory) :
+        loop_(loop), sysfs_(sysfs), journals_(journals), lockDirectory_(std::move(lockDirectory)) {}
     std::unique_ptr<Work> start(WorkOrder order, const Topology& topology, Listener listener) override;
 
 private:
     class ForkedWork;
+    void resolveLeftJournal(unsigned group);
+    void runInChild(int fd, const WorkOrder& order, const Topology& topology);
     EventLoop& loop_;
     Sysfs& sysfs_;
     JournalStore& journals_;
+    std::string lockDirectory_;
     std::map<int, EventSource> children_; ///< by pid, until they have ended and are reaped
 };
 

@@ -35,8 +35,9 @@ int serve(const Options& options) {
     EventLoop loop;
     RealSysfs sysfs;
     auto connection = options.session ? bus::openSessionBus() : bus::openSystemBus();
-    FileJournalStore journals(options.stateDirectory + "/journal");
-    ForkExecutor executor(loop, sysfs, journals);
+    const auto journalDirectory = options.stateDirectory + "/journal";
+    FileJournalStore journals(journalDirectory);
+    ForkExecutor executor(loop, sysfs, journals, journalDirectory);
     KmodModules modules(loop, sysfs, options.session ? nullptr : connection.get());
     Core core(loop, sysfs, executor, modules, {.config = options.config, .stateDirectory = options.stateDirectory});
 

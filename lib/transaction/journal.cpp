@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -135,6 +136,25 @@ void stampWithThisProcess(Journal& journal) {
     timespec now{};
     clock_gettime(CLOCK_REALTIME, &now);
     journal.startedUsec = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1000;
+}
+
+SysResult<int> lockGroup(const std::string& directory, unsigned group) {
+    if (mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST)
+        return failure("mkdir", directory);
+    const auto path = fmt::format("{}/{}.lock", directory, group);
+    const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return failure("create", path);
+    int result = 0;
+    do {
+        result = flock(fd, LOCK_EX);
+    } while (result != 0 && errno == EINTR);
+    if (result != 0) {
+        const int code = errno;
+        close(fd);
+        return std::unexpected(SysError{"flock", path, code});
+    }
+    return fd;
 }
 
 SysResult<void> FileJournalStore::save(const Journal& journal) {

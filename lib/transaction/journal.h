@@ -81,6 +81,10 @@ private:
     std::string directory_;
 };
 
+/// Waits until no other process works on the group, and keeps others out until the descriptor is closed (flock(2)): a worker
+/// can outlive its daemon, and the next one's must not come in between, not even before the first journal is written.
+SysResult<int> lockGroup(const std::string& directory, unsigned group);
+
 /// Start time of a process in clock ticks since boot, 0 when there is none of this pid.
 std::uint64_t processStartTime(int pid);
 

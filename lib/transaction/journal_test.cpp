@@ -3,10 +3,12 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 namespace vfiobind {
@@ -86,6 +88,21 @@ TEST_F(JournalFiles, ABrokenFileIsToldAndLeft) {
     ASSERT_EQ(loaded.errors.size(), 1U);
     EXPECT_THAT(loaded.errors[0], HasSubstr(folder_ + "/7.json is no journal"));
     EXPECT_TRUE(std::filesystem::exists(folder_ + "/7.json"));
+}
+
+// case 38: a worker that outlived its daemon keeps the next one's out
+TEST_F(JournalFiles, ALockKeepsOtherProcessesOutUntilItIsGone) {
+    const auto lock = lockGroup(folder_ + "/journal", 7);
+    ASSERT_TRUE(lock) << lock.error().str();
+    const int other = open((folder_ + "/journal/7.lock").c_str(), O_RDWR | O_CLOEXEC);
+    EXPECT_NE(flock(other, LOCK_EX | LOCK_NB), 0);
+    EXPECT_EQ(errno, EWOULDBLOCK);
+    const auto another = lockGroup(folder_ + "/journal", 8);
+    EXPECT_TRUE(another);
+    close(*lock);
+    EXPECT_EQ(flock(other, LOCK_EX | LOCK_NB), 0);
+    close(other);
+    close(*another);
 }
 
 // case 69
