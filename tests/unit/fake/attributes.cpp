@@ -16,7 +16,7 @@ using namespace faketext;
 
 namespace {
 
-constexpr std::array<std::string_view, 32> attributeNames{"boot_vga",
+constexpr std::array<std::string_view, 35> attributeNames{"boot_vga",
                                                           "class",
                                                           "config",
                                                           "consistent_dma_mask_bits",
@@ -41,7 +41,10 @@ constexpr std::array<std::string_view, 32> attributeNames{"boot_vga",
                                                           "secondary_bus_number",
                                                           "sriov_drivers_autoprobe",
                                                           "sriov_numvfs",
+                                                          "sriov_offset",
+                                                          "sriov_stride",
                                                           "sriov_totalvfs",
+                                                          "sriov_vf_device",
                                                           "subordinate_bus_number",
                                                           "subsystem",
                                                           "subsystem_device",
@@ -90,6 +93,8 @@ std::optional<FakeKernel::Node> FakeKernel::attribute(const Function& device, co
     if (name == "boot_vga")
         return when(device.classCode >> 8 == 0x0300, file);
     if (name == "sriov_totalvfs")
+        return when(device.totalVfs > 0, file);
+    if (name == "sriov_offset" || name == "sriov_stride" || name == "sriov_vf_device")
         return when(device.totalVfs > 0, file);
     if (name.starts_with("sriov_"))
         return when(device.totalVfs > 0 && (name == "sriov_numvfs" || name == "sriov_drivers_autoprobe"),
@@ -180,6 +185,10 @@ std::expected<std::string, int> FakeKernel::readAttribute(const Function& device
         return device.driver.empty() ? "0" : "1";
     if (name == "sriov_numvfs" || name == "sriov_totalvfs")
         return std::to_string(name == "sriov_numvfs" ? device.vfs.size() : device.totalVfs);
+    if (name == "sriov_offset" || name == "sriov_stride")
+        return std::to_string(name == "sriov_offset" ? device.vfOffset : device.vfStride);
+    if (name == "sriov_vf_device") // %x
+        return fmt::format("{:x}", std::stoul(device.vfIds.substr(5), nullptr, 16));
     if (name == "sriov_drivers_autoprobe")
         return device.vfAutoprobe ? "1" : "0";
     if (name == "resource") {

@@ -161,7 +161,7 @@ void FakeKernel::addDevice(FakeDevice device) {
 unsigned FakeKernel::addRootPort(const std::string& address, std::optional<unsigned> group,
                                  std::optional<unsigned> secondaryBus) {
     if (driver("pcieport") == nullptr)
-        addDriver({.name = "pcieport", .module = "", .ids = {"::0604"}, .managedDma = true});
+        addDriver({.name = "pcieport", .module = "", .ids = {"::0604"}, .managedDma = true, .portsOnly = true});
     addDevice({.address = address,
                .ids = "8086:1901",
                .classCode = 0x060400,

@@ -134,6 +134,8 @@ int FakeKernel::probeFinish(const std::string& address, const std::string& drive
     auto& device = functions_.at(address);
     const auto* candidate = driver(driverName);
     int code = candidate == nullptr ? ENODEV : candidate->probeError;
+    if (code == 0 && candidate->portsOnly && (*device.headerType != 1 || !device.port))
+        code = ENODEV;
     // pci_device_can_probe
     const auto* pf = function(device.physfn);
     if (code == 0 && pf != nullptr && !pf->vfAutoprobe && device.driverOverride.empty())

@@ -33,6 +33,7 @@ struct FakeDriver {
     /// Entries that match only a device whose override names this driver (`vfio_pci:` in modules.alias).
     std::vector<std::string> overrideOnlyIds{};
     bool managedDma = false; ///< `driver_managed_dma`: leaves its group viable
+    bool portsOnly = false; ///< its probe takes PCI Express ports only, as pcieport's does (pcie_portdrv_probe)
     bool vfio = false;       ///< hands its devices to user space: vfio-pci and variants
     std::string vfioName{};  ///< what it writes into the VFs' overrides; the driver's name where empty
     bool sriov = false;      ///< has `sriov_configure`
@@ -58,6 +59,7 @@ struct FakeDevice {
     std::string resources{}; ///< the `resource` file; no BARs where empty
     std::string powerState = "D0";
     bool dead = false;        ///< config space reads all ff
+    bool port = true;         ///< a bridge is a PCI Express port; false for one to a conventional bus
     unsigned totalVfs = 0;    ///< more than 0 makes it a PF
     std::string vfIds{};      ///< ids of its VFs
     unsigned vfOffset = 0x10; ///< First VF Offset of the SR-IOV capability, in functions

@@ -207,6 +207,7 @@ void FakeKernel::loadTopologyFile(const std::string& path) {
                        .module = name == "pcieport" ? "" : module,
                        .ids = {ids.begin(), ids.end()},
                        .managedDma = name == "pcieport",
+                       .portsOnly = name == "pcieport",
                        .sriov = true});
         }
     for (const auto& listed : all)
