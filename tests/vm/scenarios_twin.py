@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The scenarios of kernel_twin.cpp, played on this guest's kernel and on a fake kernel made from its description.
+
+Where the two differ, the fake is wrong (docs: tests/vm/README.md). VFIO_BIND_KERNEL_TWIN names a kernel-twin that is
+built already.
+"""
+
+import difflib
+import os
+import pathlib
+import subprocess
+import tempfile
+
+from guest import UNIT, expect
+from image import RigError
+from scenarios import scenario
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM, DESCRIPTION, TRANSCRIPT = "/usr/local/bin/kernel-twin", "/var/tmp/machine.json", "/var/tmp/transcript"
+UNCLEAN = ("left behind", "NOT RESTORED", "repair", "BROKEN")
+SHOWN = 6       # of the differences in one scenario, the first so many are told
+
+
+def build(folder):
+    """Linked statically: the guest's libraries need not be the host's."""
+    if named := os.environ.get("VFIO_BIND_KERNEL_TWIN"):
+        return pathlib.Path(named)
+    for command in (["cmake", "-S", TOP, "-B", folder, "-G", "Ninja"],
+                    ["nice", "cmake", "--build", folder, "--target", "kernel-twin"]):
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+        except FileNotFoundError as error:
+            raise RigError(f"{command[0]} is not installed, and kernel-twin must be built "
+                           "(or named with VFIO_BIND_KERNEL_TWIN)") from error
+        if done.returncode != 0:
+            raise RigError(f"kernel-twin could not be built: {(done.stderr or done.stdout).strip()[-2000:]}")
+    return pathlib.Path(folder) / "tests/vm/kernel-twin"
+
+
+def chapters(transcript):
+    """{scenario: its lines}"""
+    found = {}
+    for line in transcript.splitlines():
+        if line.startswith("== "):
+            lines = found.setdefault(line[3:], [])
+        else:
+            lines.append(line)
+    return found
+
+
+def differences(name, real, fake):
+    """One sentence for each run of lines that differ."""
+    for tag, a, b, c, d in difflib.SequenceMatcher(None, real, fake, autojunk=False).get_opcodes():
+        if tag != "equal":
+            yield f"{name}:\n    real: {' / '.join(real[a:b]) or '(nothing)'}\n    fake: {' / '.join(fake[c:d]) or '(nothing)'}"
+
+
+def compare(real, fake):
+    """Every sentence about what is not the same, or not clean."""
+    real, fake = chapters(real), chapters(fake)
+    found = [f"'{name}' was played on one kernel only" for name in real.keys() ^ fake.keys()]
+    for name in real.keys() & fake.keys():
+        told = list(differences(name, real[name], fake[name]))
+        found += told[:SHOWN] + [f"{name}: and {len(told) - SHOWN} more"] * (len(told) > SHOWN)
+        found += [f"{name}: {line}" for line in real[name] if line.startswith(UNCLEAN)]
+    return found, len(real)
+
+
+# design.md, decision 6
+@scenario("twin: the fake kernel does what this kernel does", seconds=1800)
+def twin(guest):
+    with tempfile.TemporaryDirectory(prefix="kernel-twin-") as folder:
+        program = build(folder)
+        guest.put(PROGRAM, program.read_bytes(), 0o755)
+        guest.run(f"systemctl stop {UNIT}; modprobe vfio-pci && udevadm settle", 120)
+        try:
+            guest.run(f"{PROGRAM} describe > {DESCRIPTION}", 60)
+            # 1: something was left behind, which the transcript says.
+            played = guest.run(f"{PROGRAM} real > {TRANSCRIPT}", 900, check=False)
+            expect(not played.timed_out and played.code in (0, 1), f"kernel-twin real: {played}")
+            description, real = (guest.machine.get(path) for path in (DESCRIPTION, TRANSCRIPT))
+        finally:
+            guest.systemctl("start")
+        machine = pathlib.Path(folder) / "machine.json"
+        machine.write_bytes(description)
+        fake = subprocess.run([program, "fake", machine], capture_output=True, timeout=300, check=False)
+        keep(os.environ.get("VFIO_BIND_TWIN_OUT"), description, real, fake.stdout)
+        expect(fake.returncode in (0, 1), f"kernel-twin fake ended with {fake.returncode}: {fake.stderr.decode()}")
+        found, count = compare(real.decode(), fake.stdout.decode())
+        expect(not found, f"{len(found)} difference(s) in {count} scenarios:\n  " + "\n  ".join(found))
+
+
+def keep(folder, description, real, fake):
+    """For whoever mends the fake: VFIO_BIND_TWIN_OUT names a folder for description and transcripts."""
+    if folder:
+        for name, data in (("machine.json", description), ("real", real), ("fake", fake)):
+            (pathlib.Path(folder) / name).write_bytes(data)
