@@ -202,12 +202,13 @@ lint_manual() {
 
 part_lint() {
     local list file
-    need lint git shellcheck clang-format-19 libxml2-utils libdbus-1-dev systemd man-db mandoc || return
+    need lint git python3 shellcheck clang-format-19 libxml2-utils libdbus-1-dev systemd man-db mandoc || return
     cd "$top" || return
     mapfile -t list < <(shell_scripts)
     check 'shellcheck' shellcheck "${list[@]}"
     mapfile -t list < <(files '*.cpp' '*.h')
     check 'clang-format' clang-format-19 --dry-run -Werror "${list[@]}"
+    check 'every case has its tests' python3 tests/cases.py
     for file in $(files 'dbus/*.xml'); do
         check "$file is D-Bus introspection" \
             xmllint --noout --nonet --dtdvalid /usr/share/xml/dbus-1/introspect.dtd "$file"
