@@ -35,6 +35,7 @@ void Core::start() {
     resolution_ = resolve(policy_, topology_);
     if (!files_.stateDirectory.empty())
         resolveJournals();
+    finishReleases();
     reconcile();
     surveyOverrides();
 }

@@ -170,6 +170,7 @@ private:
     void takeOver(Running& running, const Journal& journal);
     void announce(const Running& running);
     void resume(unsigned group);
+    void finishReleases();
 
     // core_jobs.cpp: carrying out
     std::optional<ApiError> begin(const std::shared_ptr<Undertaking>& undertaking);

@@ -110,4 +110,19 @@ void Core::resume(unsigned group) {
     begin(undertaking);
 }
 
+/// A release that was asked for, of a group that still counts as ours: the daemon was ended before the release's journal
+/// was written, or after it was removed.
+void Core::finishReleases() {
+    std::vector<unsigned> groups;
+    for (const auto& [group, entry] : ledger_.entries())
+        if (entry.owned && entry.request && entry.request->action == Action::release && !running_.contains(group))
+            groups.push_back(group);
+    for (const auto group : groups) {
+        if (stateInputs(group).handedOver > 0)
+            resume(group);
+        else if (auto saved = ledger_.setOwned(group, topology_, std::nullopt); !saved)
+            spdlog::error("group {} is released, but counts as ours still: {}", group, saved.error().str());
+    }
+}
+
 } // namespace vfiobind

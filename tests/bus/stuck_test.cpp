@@ -198,6 +198,29 @@ TEST_F(RestartTest, AReleaseOutlivesTheDaemon) {
 }
 
 /// A bind that was asked for is made again when a device of the group comes back.
+/// Case 38: the daemon was killed between noting the release and its end; the ledger then says both, ours and to be released.
+TEST_F(RestartTest, AReleaseThatWasCutOffIsFinished) {
+    const auto cutOff = [this] {
+        auto ledger = readFile(stateFolder() + "/ledger.json");
+        const auto at = ledger.find("\"bind\"");
+        ASSERT_NE(at, std::string::npos) << ledger;
+        writeFile(stateFolder() + "/ledger.json", ledger.replace(at, 6, "\"release\""));
+    };
+    start();
+    ASSERT_THAT(client().bindAndWait(gpu), ElementsAre("done"));
+    const auto bound = readFile(stateFolder() + "/ledger.json");
+    cutOff();
+    restart();
+    client().waitForState(1, "native");
+    EXPECT_EQ(driverOf(gpu), "nouveau") << "it had not begun";
+    writeFile(stateFolder() + "/ledger.json", bound);
+    cutOff();
+    tell("clear-writes");
+    restart();
+    EXPECT_EQ(client().group(1, "State"), "native") << "it had ended, but for the note";
+    EXPECT_THAT(writes(), IsEmpty());
+}
+
 TEST_F(RestartTest, ABindOutlivesTheDaemon) {
     start();
     EXPECT_THAT(client().bindAndWait(gpu), ElementsAre("done"));
