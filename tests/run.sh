@@ -8,6 +8,7 @@
 #   lint             formatting, shellcheck, XML, man pages, the sandbox's score
 #   unit             the library and vfio-bindctl on the fake kernel; plain, and with address and undefined sanitizers
 #   bus              the daemon on a private bus; both builds as above
+#   leaks            a thousand rounds of bind and release under valgrind
 #   deb              builds the Debian packages, lintian
 #   vm               the package on a real kernel in a virtual machine (builds it first)
 #   fuzz [SECONDS]   each libFuzzer target for so long (default 60)
@@ -237,6 +238,15 @@ part_bus() {
     build_sanitized && run_registered bus build-asan
 }
 
+# The daemon on the fake kernel, a thousand times bind and release: no leak; the test itself counts descriptors and children.
+part_leaks() {
+    need_to_build leaks && need leaks dbus valgrind || return
+    build_plain || return
+    check 'valgrind, 1,000 rounds of bind and release' env VFIO_BIND_ROUNDS=1000 \
+        VFIO_BIND_UNDER='valgrind --leak-check=full --errors-for-leak-kinds=definite,indirect,possible --error-exitcode=9 --child-silent-after-fork=yes' \
+        timeout 1200 "$top/build/tests/bus/bus-tests" --gtest_filter='RoundsTest.*'
+}
+
 build_package() {
     local log=$logs/build-deb.log
     [ -z "$package" ] || return 0
@@ -329,8 +339,8 @@ main() {
         usage
         exit 0
         ;;
-    all) parts=(lint unit bus fuzz deb vm) ;;
-    lint | unit | bus | deb | vm | tidy | fuzz | bench) parts=("$part") ;;
+    all) parts=(lint unit bus leaks fuzz deb vm) ;;
+    lint | unit | bus | leaks | deb | vm | tidy | fuzz | bench) parts=("$part") ;;
     *)
         echo "tests/run.sh: there is no part '$part'" >&2
         usage >&2
