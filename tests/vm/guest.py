@@ -50,6 +50,7 @@ class Guest:
     def __init__(self, machine):
         self.machine = machine
         self.run, self.out, self.put = machine.run, machine.out, machine.put
+        self.package = b""          # the .deb that was installed
         self.pristine = {}          # drivers before vfio-bind was installed
         self._streams = {}
 
@@ -224,6 +225,7 @@ class Guest:
     def install(self, package):
         """The .deb, as an administrator would; drivers are noted before."""
         self.pristine = self.drivers()
+        self.package = package
         self.put("/var/tmp/vfio-bind.deb", package)
         self.run("DEBIAN_FRONTEND=noninteractive dpkg -i /var/tmp/vfio-bind.deb", 240)
 

@@ -257,3 +257,48 @@ def _make_disk(work):
                           capture_output=True, text=True, timeout=300, check=False)
     if made.returncode != 0:
         raise RigError(f"mke2fs could not make {disk}: {made.stderr.strip()}")
+
+
+# --- an initramfs with vfio-bind in it --------------------------------------------------------------------------------
+
+def initrd_with(image, package, config, modules):
+    """An initramfs of this image with the package's part, the configuration and further modules in it; kept.
+
+    It is made by the guest's own initramfs-tools in a chroot of its root: in the emulated guest it takes ten minutes.
+    """
+    key = hashlib.sha256(b"|".join([package, config.encode(), *map(str.encode, modules)])).hexdigest()[:16]
+    made = image.folder / f"initrd-{key}"
+    if made.exists():
+        return made
+    for old in image.folder.glob("initrd-*"):
+        old.unlink()
+    work = image.folder / "initrd.building"
+    shutil.rmtree(work, ignore_errors=True)
+    for name in ("upper", "overlay", "root"):
+        (work / name).mkdir(parents=True)
+    root = work / "root"
+    options = f"lowerdir={image.tree},upperdir={work / 'upper'},workdir={work / 'overlay'}"
+    _run("mount", "-t", "overlay", "overlay", "-o", options, str(root))
+    try:
+        (work / "vfio-bind.deb").write_bytes(package)
+        _run("dpkg-deb", "-x", str(work / "vfio-bind.deb"), str(work / "package"))
+        # What an initramfs is made of; unpacking all of it would put a folder in place of the link /lib.
+        for part in ("usr/libexec", "usr/share/initramfs-tools"):
+            shutil.copytree(work / "package" / part, root / part, dirs_exist_ok=True)
+        (root / "etc/vfio-bind.toml").write_text(config, encoding="utf-8")
+        with open(root / "usr/share/initramfs-tools/modules.d/rig", "a", encoding="ascii") as file:
+            file.write("".join(f"{module}\n" for module in modules))
+        release = next((root / "boot").glob("vmlinuz-*")).name.removeprefix("vmlinuz-")
+        _run("chroot", str(root), "mkinitramfs", "-o", "/boot/initrd-with", release)
+        shutil.copy(root / "boot/initrd-with", f"{made}.new")
+        os.rename(f"{made}.new", made)
+    finally:
+        _run("umount", str(root))
+        shutil.rmtree(work, ignore_errors=True)
+    return made
+
+
+def _run(*command):
+    done = subprocess.run(["nice", *command], capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode != 0:
+        raise RigError(f"`{' '.join(command)}` ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-800:]}")

@@ -150,6 +150,7 @@ class Machine:
         self.image = self.folder = self.process = self.channel = self.qmp_file = None
         self.qmp_events = []
         self.accel = None
+        self.initrd = None          # another than the image's, from the next boot on
 
     def __enter__(self):
         try:
@@ -217,7 +218,7 @@ class Machine:
             "setpriv", "--pdeathsig", "KILL", "nice", QEMU,
             "-machine", f"q35,accel={self.accel},kernel-irqchip=split",
             "-cpu", "host" if self.accel == "kvm" else "max", "-m", str(boot.memory), "-smp", str(boot.cpus),
-            "-display", "none", "-nodefaults", "-no-reboot", "-kernel", str(image.kernel), "-initrd", str(image.initrd),
+            "-display", "none", "-nodefaults", "-no-reboot", "-kernel", str(image.kernel), "-initrd", str(self.initrd or image.initrd),
             # On a busy host the emulated timer comes too late for the kernel's trial of it, which ends in a panic.
             "-append", f"root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet no_timer_check {boot.cmdline}",
             "-chardev", f"file,id=log,path={folder}/console.log,append=on", "-serial", "chardev:log",
