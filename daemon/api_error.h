@@ -30,7 +30,8 @@ struct ApiError {
     /// The full D-Bus name, `org.vfiobind1.Error.Busy`.
     const char* name() const;
     static ApiError from(TargetError error);
-    /// The error that says it best when blockers forbid something: the kind of the first that has one of its own.
+    /// The error that says it best when blockers forbid something: the kind of the first that has one of its
+    /// own.
     static ApiError from(const Blockers& blockers);
 };
 

@@ -61,13 +61,15 @@ std::expected<void, ApiError> Core::readPolicy() {
 std::expected<void, ApiError> Core::reload() {
     const auto before = policy_;
     if (auto read = readPolicy(); !read) {
-        spdlog::error("the configuration is not taken over, the old one stays in force: {}", read.error().sentence);
+        spdlog::error("the configuration is not taken over, the old one stays in force: {}",
+                      read.error().sentence);
         return read;
     }
     if (!(before == policy_))
         if (auto dropped = ledger_.dropReleases(); !dropped)
             spdlog::error("released groups are not taken back: {}", dropped.error().str());
-    spdlog::info("configuration read: {} rule(s) from {} file(s)", policy_.rules.size(), policy_.files.size());
+    spdlog::info("configuration read: {} rule(s) from {} file(s)", policy_.rules.size(),
+                 policy_.files.size());
     for (auto& [group, record] : records_)
         forgetRefusals(record);
     reconcile();
@@ -150,22 +152,24 @@ std::vector<std::pair<Address, std::string>> Core::driversOf(unsigned group) con
     return drivers;
 }
 
-/// The group is bound as wanted: it is ours from now on. `natives` are the drivers that members were taken from; a member
-/// that was on a VFIO driver when we came keeps what an earlier entry knows.
+/// The group is bound as wanted: it is ours from now on. `natives` are the drivers that members were taken
+/// from; a member that was on a VFIO driver when we came keeps what an earlier entry knows.
 void Core::adopt(unsigned group, const std::map<Address, std::string>& natives) {
     const auto wanted = wantedFor(group);
     const auto* entry = ledger_.find(group);
     Owned owned{.rule = wanted ? wanted->rule : std::string{}};
     for (const auto* device : topology_.endpoints(group)) {
         std::string native;
-        if (const auto known = natives.find(device->address); known != natives.end() && !isVfioDriver(known->second))
+        if (const auto known = natives.find(device->address);
+            known != natives.end() && !isVfioDriver(known->second))
             native = known->second;
         else if (entry != nullptr && entry->owned && entry->owned->native.contains(device->address))
             native = entry->owned->native.at(device->address);
         owned.native[device->address] = native;
     }
     if (auto saved = ledger_.setOwned(group, topology_, std::move(owned)); !saved)
-        spdlog::error("group {} is bound, but a restart will not know it as ours: {}", group, saved.error().str());
+        spdlog::error("group {} is bound, but a restart will not know it as ours: {}", group,
+                      saved.error().str());
     changes_.groups.insert(group);
 }
 
@@ -260,7 +264,8 @@ void Core::rescan() {
 void Core::resolveJournals() {
     auto left = journals_.load();
     for (const auto& error : left.errors)
-        spdlog::error("a transaction's journal was left and cannot be read; see to the group by hand and remove the file: {}",
+        spdlog::error("a transaction's journal was left and cannot be read; see to the group by hand and "
+                      "remove the file: {}",
                       error);
     for (auto& journal : left.journals)
         launchRecovery(std::move(journal));

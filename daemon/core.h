@@ -56,13 +56,13 @@ public:
     Core(EventLoop& loop, Sysfs& sysfs, Executor& executor, Modules& modules, Files files);
 
     void listen(CoreListener& listener) { listener_ = &listener; }
-    /// Reads the machine and the configuration, resolves what an earlier run left, and begins to reconcile. Throws when
-    /// there is no PCI bus to read.
+    /// Reads the machine and the configuration, resolves what an earlier run left, and begins to reconcile.
+    /// Throws when there is no PCI bus to read.
     void start();
 
     enum class Origin { kernel, udev };
-    /// Something happened to the device. Work begins only after udev is through with it, since its rules may set the
-    /// override.
+    /// Something happened to the device. Work begins only after udev is through with it, since its rules may
+    /// set the override.
     void deviceEvent(const Address& device, Origin origin);
     /// The group's node came or went.
     void nodeEvent(unsigned group) { changes_.groups.insert(group); }
@@ -72,7 +72,8 @@ public:
 
     std::expected<Target, ApiError> targetOf(std::string_view text) const;
     using JobsReply = std::function<void(const std::expected<std::vector<JobView>, ApiError>&)>;
-    /// Binds or releases the groups, all or, when one of them is blocked, none. Replies when the guards have looked.
+    /// Binds or releases the groups, all or, when one of them is blocked, none. Replies when the guards have
+    /// looked.
     void change(Action action, const Target& target, const CallOptions& options, const std::string& by,
                 JobsReply reply);
     struct CheckResult {
@@ -175,7 +176,8 @@ private:
     // core_jobs.cpp: carrying out
     std::optional<ApiError> begin(const std::shared_ptr<Undertaking>& undertaking);
     void groupsCameFree();
-    Wanted requestedWanted(Action action, unsigned group, const CallOptions& options, const std::string& by) const;
+    Wanted requestedWanted(Action action, unsigned group, const CallOptions& options,
+                           const std::string& by) const;
     std::vector<std::string> modulesToLoad(const std::map<unsigned, Wanted>& groups);
     Drivers driversFor(unsigned group, const Wanted& wanted, WorkOrder::Kind kind);
     void launch(const std::shared_ptr<Undertaking>& undertaking);

@@ -22,7 +22,8 @@ constexpr auto peace = 10min;
 /// What is not as we left it, as a sentence; empty where all is.
 std::string Core::driftOf(unsigned group) const {
     const auto* entry = ledger_.find(group);
-    if (entry == nullptr || !entry->owned || running_.contains(group) || topology_.findGroup(group) == nullptr)
+    if (entry == nullptr || !entry->owned || running_.contains(group) ||
+        topology_.findGroup(group) == nullptr)
         return {};
     std::string text;
     const auto add = [&text](const std::string& what) { text += (text.empty() ? "" : "; ") + what; };
@@ -70,8 +71,9 @@ void Core::scheduleTakeBack(unsigned group) {
     if (record.takenBack > 0 && std::chrono::steady_clock::now() - record.lastTakeBack > peace)
         record.takenBack = 0;
     if (record.takenBack == pauses.size()) {
-        spdlog::warn("group {}: taken back {} times, and taken away again; it is left alone until somebody asks", group,
-                     record.takenBack);
+        spdlog::warn(
+            "group {}: taken back {} times, and taken away again; it is left alone until somebody asks",
+            group, record.takenBack);
         return;
     }
     const auto pause = pauses.at(record.takenBack);

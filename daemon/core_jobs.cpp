@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <ranges>
+#include <spdlog/spdlog.h>
 #include <time.h>
 
 namespace vfiobind {
@@ -19,12 +19,14 @@ constexpr auto verdictLimit = 10s;
 std::uint64_t realtimeUsec() {
     timespec now{};
     clock_gettime(CLOCK_REALTIME, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1000;
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 +
+           static_cast<std::uint64_t>(now.tv_nsec) / 1000;
 }
 
 } // namespace
 
-Wanted Core::requestedWanted(Action action, unsigned group, const CallOptions& options, const std::string& by) const {
+Wanted Core::requestedWanted(Action action, unsigned group, const CallOptions& options,
+                             const std::string& by) const {
     const auto rule = resolution_.groups.find(group);
     Wanted wanted = rule == resolution_.groups.end() ? Wanted{} : rule->second;
     wanted.action = action;
@@ -43,18 +45,20 @@ Wanted Core::requestedWanted(Action action, unsigned group, const CallOptions& o
     const bool ours = (entry != nullptr && entry->owned) || rule != resolution_.groups.end();
     for (const auto* device : topology_.endpoints(group))
         if (!ours && isVfioDriver(device->driver))
-            wanted.blockers.push_back({"foreign-driver", device->address,
-                                       fmt::format("{} is on {}, but not by vfio-bind: another program has put it there; "
-                                                   "release it there, or allow foreign-driver",
-                                                   device->address.str(), device->driver)});
+            wanted.blockers.push_back(
+                {"foreign-driver", device->address,
+                 fmt::format("{} is on {}, but not by vfio-bind: another program has put it there; "
+                             "release it there, or allow foreign-driver",
+                             device->address.str(), device->driver)});
     return wanted;
 }
 
 void Core::change(Action action, const Target& target, const CallOptions& options, const std::string& by,
                   JobsReply reply) {
     if (options.persist && !configError_.empty())
-        return reply(std::unexpected(ApiError{ApiError::Kind::configInvalid,
-                                              "nothing can be added to a configuration that is not valid: " + configError_}));
+        return reply(std::unexpected(
+            ApiError{ApiError::Kind::configInvalid,
+                     "nothing can be added to a configuration that is not valid: " + configError_}));
     if (!target.ungrouped.empty())
         return reply(std::unexpected(ApiError::from(target.ungrouped)));
     auto undertaking = std::make_shared<Undertaking>();
@@ -77,8 +81,7 @@ void Core::change(Action action, const Target& target, const CallOptions& option
         undertaking->reply(std::unexpected(*error));
 }
 
-void Core::check(const Target& target, const CallOptions& options, const std::string& by,
-                 CheckReply reply) {
+void Core::check(const Target& target, const CallOptions& options, const std::string& by, CheckReply reply) {
     auto undertaking = std::make_shared<Undertaking>();
     undertaking->checkReply = std::move(reply);
     undertaking->ungrouped = target.ungrouped;
@@ -90,8 +93,8 @@ void Core::check(const Target& target, const CallOptions& options, const std::st
         undertaking->checkReply(std::unexpected(*error));
 }
 
-/// Reserves the groups, has missing modules loaded, and launches. An error when a group is busy. While a group is only
-/// looked at, which is soon over, a call for it waits.
+/// Reserves the groups, has missing modules loaded, and launches. An error when a group is busy. While a
+/// group is only looked at, which is soon over, a call for it waits.
 std::optional<ApiError> Core::begin(const std::shared_ptr<Undertaking>& undertaking) {
     bool looked = false;
     for (const auto& [group, wanted] : undertaking->groups) {
@@ -101,8 +104,9 @@ std::optional<ApiError> Core::begin(const std::shared_ptr<Undertaking>& undertak
         if (running == running_.end())
             continue;
         if (running->second.job || running->second.stuck)
-            return ApiError{ApiError::Kind::busy,
-                            fmt::format("group {} is being worked on; ask again when the job has ended", group)};
+            return ApiError{
+                ApiError::Kind::busy,
+                fmt::format("group {} is being worked on; ask again when the job has ended", group)};
         looked = true;
     }
     if (looked) {
@@ -160,7 +164,8 @@ Drivers Core::driversFor(unsigned group, const Wanted& wanted, WorkOrder::Kind k
     Drivers drivers = drivers_;
     // A check has no module loaded: what could be loaded counts as there.
     const auto there = [&](const std::string& driver) {
-        const bool loadable = kind == WorkOrder::Kind::examine && !drivers.registered.contains(driver) && modules_.canLoad(driver);
+        const bool loadable = kind == WorkOrder::Kind::examine && !drivers.registered.contains(driver) &&
+                              modules_.canLoad(driver);
         if (loadable)
             drivers.registered.insert(driver);
         return drivers.registered.contains(driver);
@@ -179,8 +184,8 @@ Drivers Core::driversFor(unsigned group, const Wanted& wanted, WorkOrder::Kind k
         }
         auto best = drivers.resolve(modules_.automatic(device->ids));
         if (best != "vfio-pci" && !there(best)) {
-            spdlog::warn("{}: the variant driver {} is not there ({}); vfio-pci is taken", address.str(), best,
-                         modules_.whyMissing(best));
+            spdlog::warn("{}: the variant driver {} is not there ({}); vfio-pci is taken", address.str(),
+                         best, modules_.whyMissing(best));
             best = "vfio-pci";
         }
         drivers.automatic[address] = best;
@@ -196,13 +201,12 @@ void Core::launch(const std::shared_ptr<Undertaking>& undertaking) {
     for (const auto& [group, wanted] : undertaking->groups) {
         auto& running = running_.at(group);
         running.limit = loop_.timer(verdictLimit, [this, group = group] { overdue(group); });
-        running.work = executor_.start({.kind = running.kind,
-                                        .group = group,
-                                        .wanted = wanted,
-                                        .drivers = driversFor(group, wanted, running.kind)},
-                                       topology_, [this, group = group](WorkMessage message) {
-                                           receive(group, std::move(message));
-                                       });
+        running.work = executor_.start(
+            {.kind = running.kind,
+             .group = group,
+             .wanted = wanted,
+             .drivers = driversFor(group, wanted, running.kind)},
+            topology_, [this, group = group](WorkMessage message) { receive(group, std::move(message)); });
     }
 }
 
@@ -241,7 +245,8 @@ void Core::receiveVerdict(unsigned group, Verdict verdict) {
         settle(undertaking);
 }
 
-/// All verdicts are in. A call is refused as a whole when one group is blocked; the reconciler takes each for itself.
+/// All verdicts are in. A call is refused as a whole when one group is blocked; the reconciler takes each for
+/// itself.
 void Core::settle(const std::shared_ptr<Undertaking>& undertaking) {
     if (undertaking->givenUp)
         return leave(*undertaking);
@@ -262,13 +267,15 @@ void Core::settle(const std::shared_ptr<Undertaking>& undertaking) {
         running_.at(group).requestBefore = entry != nullptr ? entry->request : std::nullopt;
         if (auto saved = ledger_.setRequest(group, topology_, request); !saved)
             return refuse(undertaking, {ApiError::Kind::readOnly,
-                                        fmt::format("the request cannot be noted, so nothing is done: {}", saved.error().str())});
+                                        fmt::format("the request cannot be noted, so nothing is done: {}",
+                                                    saved.error().str())});
     }
     for (const auto& [group, verdict] : undertaking->verdicts) {
         if (verdict.nothingToDo)
             continue; // its Finished is on the way
         if (!verdict.blockers.empty()) {
-            spdlog::warn("group {} ({}) is blocked: {}", group, running_.at(group).wanted.by, ApiError::from(verdict.blockers).sentence);
+            spdlog::warn("group {} ({}) is blocked: {}", group, running_.at(group).wanted.by,
+                         ApiError::from(verdict.blockers).sentence);
             continue;
         }
         setOut(group);
@@ -284,7 +291,8 @@ void Core::refuse(const std::shared_ptr<Undertaking>& undertaking, const ApiErro
     replyError(*undertaking, error);
 }
 
-/// Nothing is done to the groups: their workers end before the first write. What happened to them meanwhile is seen to.
+/// Nothing is done to the groups: their workers end before the first write. What happened to them meanwhile
+/// is seen to.
 void Core::leave(const Undertaking& undertaking) {
     for (const auto group : undertaking.groups | std::views::keys) {
         running_.erase(group);
@@ -318,9 +326,13 @@ void Core::setOut(unsigned group) {
     const auto& wanted = running.wanted;
     for (const auto& blocker : running.verdict->overridden)
         spdlog::warn("group {}: {} is overridden by {}", group, blocker.str(), wanted.by);
-    running.job = JobView{.id = ++lastJob_, .kind = std::string(verb(wanted.action)), .group = group, .startedUsec = realtimeUsec()};
+    running.job = JobView{.id = ++lastJob_,
+                          .kind = std::string(verb(wanted.action)),
+                          .group = group,
+                          .startedUsec = realtimeUsec()};
     for (const auto& blocker : running.verdict->overridden)
-        running.job->steps.emplace_back("allow " + blocker.code, fmt::format("by {}: {}", wanted.by, blocker.sentence));
+        running.job->steps.emplace_back("allow " + blocker.code,
+                                        fmt::format("by {}: {}", wanted.by, blocker.sentence));
     records_[group].lastError.clear();
     running.limit = loop_.timer(wanted.timeout, [this, group] { overdue(group); });
     changes_.groups.insert(group);
@@ -364,17 +376,20 @@ void Core::overdue(unsigned group) {
     changes_.groups.insert(group);
     auto& record = records_[group];
     if (!running.job) {
-        record.lastError = fmt::format("reading the state of group {} has not come back in time: another program's unbind "
-                                       "hangs in the kernel (see dmesg)",
-                                       group);
+        record.lastError =
+            fmt::format("reading the state of group {} has not come back in time: another program's unbind "
+                        "hangs in the kernel (see dmesg)",
+                        group);
         spdlog::error("{}", record.lastError);
         const auto undertaking = running.undertaking;
         undertaking->givenUp = undertaking->reply || undertaking->checkReply;
         return replyError(*undertaking, {ApiError::Kind::kernelRefused, record.lastError + ": ETIMEDOUT"});
     }
     running.job->state = "stuck";
-    const auto step = running.job->steps.empty() ? std::string("the first step") : running.job->steps.back().first;
-    record.lastError = fmt::format("'{}' has not come back within {} ms; it hangs in the kernel", step, running.wanted.timeout.count());
+    const auto step =
+        running.job->steps.empty() ? std::string("the first step") : running.job->steps.back().first;
+    record.lastError = fmt::format("'{}' has not come back within {} ms; it hangs in the kernel", step,
+                                   running.wanted.timeout.count());
     spdlog::error("group {}: {}", group, record.lastError);
     if (listener_ != nullptr)
         listener_->jobChanged(*running.job);
@@ -417,7 +432,8 @@ void Core::finish(unsigned group, const Finished& finished) {
         if (finished.result == "done")
             spdlog::info("group {}: {} done", group, done.job->kind);
         else
-            spdlog::error("group {}: {} {}: {}", group, done.job->kind, finished.result, records_[group].lastError);
+            spdlog::error("group {}: {} {}: {}", group, done.job->kind, finished.result,
+                          records_[group].lastError);
         if (listener_ != nullptr)
             listener_->jobRemoved(*done.job, finished.result);
     }
@@ -444,16 +460,19 @@ void Core::noteOutcome(unsigned group, const Running& done, const Finished& fini
     if (finished.result != "done") {
         if (done.kind != WorkOrder::Kind::recover)
             record.refused = std::pair(done.wanted, driversOf(group));
-        if (done.kind == WorkOrder::Kind::carryOut && done.undertaking && done.undertaking->requests.contains(group))
+        if (done.kind == WorkOrder::Kind::carryOut && done.undertaking &&
+            done.undertaking->requests.contains(group))
             if (auto saved = ledger_.setRequest(group, topology_, done.requestBefore); !saved)
-                spdlog::error("group {}: the failed request cannot be taken out of the ledger: {}", group, saved.error().str());
+                spdlog::error("group {}: the failed request cannot be taken out of the ledger: {}", group,
+                              saved.error().str());
         return;
     }
     record.holders.clear();
     if (done.wanted.action == Action::bind) {
         adopt(group, done.verdict ? done.verdict->drivers : std::map<Address, std::string>{});
     } else if (auto saved = ledger_.setOwned(group, topology_, std::nullopt); !saved) {
-        spdlog::error("group {} is released, but a restart will take it as ours: {}", group, saved.error().str());
+        spdlog::error("group {} is released, but a restart will take it as ours: {}", group,
+                      saved.error().str());
     }
 }
 
@@ -464,7 +483,9 @@ void Core::died(unsigned group, const std::string& how) {
     if (!running.job) {
         const auto undertaking = running.undertaking;
         if (undertaking && (undertaking->reply || undertaking->checkReply))
-            return refuse(undertaking, {ApiError::Kind::kernelRefused, fmt::format("the guards of group {} did not finish: {}", group, how)});
+            return refuse(undertaking,
+                          {ApiError::Kind::kernelRefused,
+                           fmt::format("the guards of group {} did not finish: {}", group, how)});
         return finish(group, Finished{"failed", how, {}});
     }
     const auto left = journals_.load();

@@ -22,13 +22,16 @@ Verdict verdictFrom(const Journal& journal) {
 }
 
 /// glibc 2.36 declares pidfd_open(2) without C linkage.
-int openPidfd(int pid) { return static_cast<int>(syscall(SYS_pidfd_open, pid, 0)); }
+int openPidfd(int pid) {
+    return static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+}
 
 } // namespace
 
 void Core::launchRecovery(Journal journal) {
     const unsigned group = journal.group;
-    const bool alive = journal.pid > 0 && processStartTime(journal.pid) == journal.pidStartTime && journal.pidStartTime != 0;
+    const bool alive =
+        journal.pid > 0 && processStartTime(journal.pid) == journal.pidStartTime && journal.pidStartTime != 0;
     if (alive)
         if (const int pidfd = openPidfd(journal.pid); pidfd >= 0)
             return awaitOldWorker(std::move(journal), pidfd);
@@ -38,8 +41,9 @@ void Core::launchRecovery(Journal journal) {
     spdlog::warn("group {}: a {} was cut off; it is finished or undone now", group, verb(journal.action));
     running.limit = loop_.timer(running.wanted.timeout, [this, group] { overdue(group); });
     announce(running);
-    running.work = executor_.start({.kind = WorkOrder::Kind::recover, .group = group, .journal = std::move(journal)}, topology_,
-                                   [this, group](WorkMessage message) { receive(group, std::move(message)); });
+    running.work = executor_.start(
+        {.kind = WorkOrder::Kind::recover, .group = group, .journal = std::move(journal)}, topology_,
+        [this, group](WorkMessage message) { receive(group, std::move(message)); });
 }
 
 void Core::takeOver(Running& running, const Journal& journal) {
@@ -54,7 +58,8 @@ void Core::takeOver(Running& running, const Journal& journal) {
                           .startedUsec = journal.startedUsec};
 }
 
-/// Tells of the recovery's job. Before the bus is there nobody listens, and the service shows the jobs that run.
+/// Tells of the recovery's job. Before the bus is there nobody listens, and the service shows the jobs that
+/// run.
 void Core::announce(const Running& running) {
     changes_.groups.insert(running.job->group);
     changes_.manager = true;
@@ -65,7 +70,8 @@ void Core::announce(const Running& running) {
 /// A worker of an earlier run is still in the kernel: its end is waited for, and its journal looked at again.
 void Core::awaitOldWorker(Journal journal, int pidfd) {
     const unsigned group = journal.group;
-    spdlog::warn("group {}: worker {} of an earlier run is still in the kernel; it is waited for", group, journal.pid);
+    spdlog::warn("group {}: worker {} of an earlier run is still in the kernel; it is waited for", group,
+                 journal.pid);
     auto& running = running_[group];
     running.kind = WorkOrder::Kind::recover;
     takeOver(running, journal);
@@ -95,9 +101,12 @@ void Core::oldWorkerEnded(unsigned group, const Journal& journal) {
     // Without a journal it came to an end of its own; which, the devices tell.
     const bool arrived = std::ranges::all_of(journal.members, [this](const JournalMember& member) {
         const auto device = readDevice(sysfs_, member.device);
-        return !device || (member.toDriver.empty() ? device->driver != member.driver : device->driver == member.toDriver);
+        return !device || (member.toDriver.empty() ? device->driver != member.driver
+                                                   : device->driver == member.toDriver);
     });
-    finish(group, Finished{arrived ? "done" : "rolled-back", arrived ? "" : "a worker of an earlier run undid its transaction", {}});
+    finish(group, Finished{arrived ? "done" : "rolled-back",
+                           arrived ? "" : "a worker of an earlier run undid its transaction",
+                           {}});
 }
 
 /// What was cut off has been undone; if it is still wanted, it is done again.
@@ -110,12 +119,13 @@ void Core::resume(unsigned group) {
     begin(undertaking);
 }
 
-/// A release that was asked for, of a group that still counts as ours: the daemon was ended before the release's journal
-/// was written, or after it was removed.
+/// A release that was asked for, of a group that still counts as ours: the daemon was ended before the
+/// release's journal was written, or after it was removed.
 void Core::finishReleases() {
     std::vector<unsigned> groups;
     for (const auto& [group, entry] : ledger_.entries())
-        if (entry.owned && entry.request && entry.request->action == Action::release && !running_.contains(group))
+        if (entry.owned && entry.request && entry.request->action == Action::release &&
+            !running_.contains(group))
             groups.push_back(group);
     for (const auto group : groups) {
         if (stateInputs(group).handedOver > 0)

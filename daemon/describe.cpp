@@ -21,21 +21,30 @@ json toJson(const JobView& job) {
     auto steps = json::array();
     for (const auto& [step, result] : job.steps)
         steps.push_back({{"step", step}, {"result", result}});
-    return {{"id", job.id},       {"kind", job.kind},   {"group", job.group},
-            {"state", job.state}, {"steps", steps},     {"started-usec", job.startedUsec}};
+    return {{"id", job.id},       {"kind", job.kind}, {"group", job.group},
+            {"state", job.state}, {"steps", steps},   {"started-usec", job.startedUsec}};
 }
 
 json toJson(const GroupView& group, const std::string& type) {
     auto blockers = json::array();
     for (const auto& b : group.blockers)
-        blockers.push_back({{"code", b.code}, {"device", b.device ? b.device->str() : ""}, {"sentence", b.sentence}});
+        blockers.push_back(
+            {{"code", b.code}, {"device", b.device ? b.device->str() : ""}, {"sentence", b.sentence}});
     auto holders = json::array();
     for (const auto& holder : group.holders)
         holders.push_back({{"pid", holder.pid}, {"command", holder.command}});
-    return {{"number", group.number}, {"state", group.state},   {"viable", group.viable},
-            {"devices", strings(group.devices)}, {"rule", group.rule}, {"driver", group.driver},
-            {"node", group.node},     {"type", type},           {"blockers", blockers},
-            {"holders", holders},     {"last-error", group.lastError}, {"job", group.job}};
+    return {{"number", group.number},
+            {"state", group.state},
+            {"viable", group.viable},
+            {"devices", strings(group.devices)},
+            {"rule", group.rule},
+            {"driver", group.driver},
+            {"node", group.node},
+            {"type", type},
+            {"blockers", blockers},
+            {"holders", holders},
+            {"last-error", group.lastError},
+            {"job", group.job}};
 }
 
 json toJson(const DeviceView& view, const DeviceDetails& details) {

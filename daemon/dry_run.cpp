@@ -36,7 +36,8 @@ Drivers driversToBe(Sysfs& sysfs, const Topology& topology, const Resolution& re
     auto drivers = orThrow(readDrivers(sysfs));
     for (const auto& [group, wanted] : resolution.groups)
         for (const auto* device : topology.endpoints(group)) {
-            const auto best = drivers.automatic[device->address] = drivers.resolve(modules.automatic(device->ids));
+            const auto best = drivers.automatic[device->address] =
+                drivers.resolve(modules.automatic(device->ids));
             for (const auto& driver : {best, drivers.resolve(wanted.driver)})
                 if (driver != "auto" && !drivers.registered.contains(driver)) {
                     if (modules.canLoad(driver))

@@ -5,8 +5,8 @@
 
 namespace vfiobind {
 
-/// Prints what the configuration would have done on this machine, and touches nothing. Gives the exit code: 0, or 1 when
-/// the configuration is invalid.
+/// Prints what the configuration would have done on this machine, and touches nothing. Gives the exit code:
+/// 0, or 1 when the configuration is invalid.
 int dryRun(const std::string& configFile);
 
 } // namespace vfiobind

@@ -16,7 +16,7 @@ struct EventSource::Callback : std::enable_shared_from_this<Callback> {
     static int call(void* data) { return run(data, &Callback::handler); }
 
     /// An error in one event is logged and does not end the daemon.
-    static int run(void* data, EventLoop::Handler Callback::*which) {
+    static int run(void* data, EventLoop::Handler Callback::* which) {
         // Kept alive here: the handler may drop its own source.
         const auto self = static_cast<Callback*>(data)->shared_from_this();
         try {
@@ -55,7 +55,9 @@ EventLoop::EventLoop() {
     block(SIGCHLD); // sd_event_add_child(3) wants it so
 }
 
-EventLoop::~EventLoop() { sd_event_unref(event_); }
+EventLoop::~EventLoop() {
+    sd_event_unref(event_);
+}
 
 template <typename Add>
 EventSource EventLoop::make(Handler handler, Add add) {
@@ -76,7 +78,8 @@ EventSource EventLoop::io(int fd, std::uint32_t events, Handler handler) {
 
 EventSource EventLoop::timer(std::chrono::microseconds after, Handler handler) {
     return make(std::move(handler), [&](auto** source, void* data) {
-        return sd_event_add_time_relative(event_, source, CLOCK_MONOTONIC, static_cast<std::uint64_t>(after.count()), 0,
+        return sd_event_add_time_relative(event_, source, CLOCK_MONOTONIC,
+                                          static_cast<std::uint64_t>(after.count()), 0,
                                           EventSource::Callback::onTime, data);
     });
 }
@@ -108,10 +111,13 @@ EventSource EventLoop::afterEach(Handler handler) {
 
 void EventLoop::beforeWaiting(EventSource& source, Handler handler) {
     source.callback_->prepare = std::move(handler);
-    check(sd_event_source_set_prepare(source.raw(), EventSource::Callback::onPrepare), "sd_event_source_set_prepare");
+    check(sd_event_source_set_prepare(source.raw(), EventSource::Callback::onPrepare),
+          "sd_event_source_set_prepare");
 }
 
-void EventLoop::watchdog() { check(sd_event_set_watchdog(event_, 1), "sd_event_set_watchdog"); }
+void EventLoop::watchdog() {
+    check(sd_event_set_watchdog(event_, 1), "sd_event_set_watchdog");
+}
 
 int EventLoop::run() {
     const int code = sd_event_loop(event_);
@@ -119,6 +125,8 @@ int EventLoop::run() {
     return code;
 }
 
-void EventLoop::exit(int code) { sd_event_exit(event_, code); }
+void EventLoop::exit(int code) {
+    sd_event_exit(event_, code);
+}
 
 } // namespace vfiobind

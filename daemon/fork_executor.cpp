@@ -20,8 +20,8 @@ namespace {
 
 constexpr char goWord = 'g';
 
-/// The child keeps nothing of the daemon but its end of the socket: a child that hangs for ever must not hold the bus
-/// connection or the netlink sockets.
+/// The child keeps nothing of the daemon but its end of the socket: a child that hangs for ever must not hold
+/// the bus connection or the netlink sockets.
 void keepOnly(int fd) {
     constexpr int standard = 3;
     if (fd > standard)
@@ -127,7 +127,9 @@ void ForkExecutor::runInChild(int fd, const WorkOrder& order, const Topology& to
             return sendLine(fd, Finished{"failed", lock.error().str(), {}});
     if (order.kind == WorkOrder::Kind::carryOut)
         resolveLeftJournal(order.group);
-    work(sysfs_, order, topology, journals_, [fd](const WorkMessage& m) { sendLine(fd, m); }, [fd] { return awaitGo(fd); });
+    work(
+        sysfs_, order, topology, journals_, [fd](const WorkMessage& m) { sendLine(fd, m); },
+        [fd] { return awaitGo(fd); });
 }
 
 /// While we waited for the lock its holder may have been killed: what it left comes first.

@@ -11,7 +11,8 @@
 
 namespace vfiobind {
 
-/// Each piece of work runs in a child process made for it: a write that hangs in the kernel hangs the child alone.
+/// Each piece of work runs in a child process made for it: a write that hangs in the kernel hangs the child
+/// alone.
 class ForkExecutor final : public Executor {
 public:
     /// Workers that change a group take turns by a lock in the directory (lockGroup).

@@ -25,7 +25,8 @@ std::string groupState(const StateInputs& in) {
     return in.blocked ? "blocked" : "native";
 }
 
-unsigned handedOver(const Topology& topology, unsigned group, const std::string& driver, const Drivers& drivers) {
+unsigned handedOver(const Topology& topology, unsigned group, const std::string& driver,
+                    const Drivers& drivers) {
     const auto endpoints = topology.endpoints(group);
     const auto named = driver == "auto" ? std::string{} : drivers.resolve(driver);
     return static_cast<unsigned>(std::ranges::count_if(endpoints, [&](const Device* device) {

@@ -11,10 +11,10 @@ namespace vfiobind {
 struct StateInputs {
     bool binding = false;
     bool releasing = false;
-    bool stuck = false;     ///< a step, or a look at the group, hangs in the kernel
-    bool wanted = false;    ///< a rule or a request wants it bound
-    bool owned = false;     ///< it was bound by us, or found bound as wanted
-    bool blocked = false;   ///< blockers forbid what is wanted
+    bool stuck = false;      ///< a step, or a look at the group, hangs in the kernel
+    bool wanted = false;     ///< a rule or a request wants it bound
+    bool owned = false;      ///< it was bound by us, or found bound as wanted
+    bool blocked = false;    ///< blockers forbid what is wanted
     bool unresolved = false; ///< a transaction was neither finished nor undone
     unsigned endpoints = 0;
     unsigned handedOver = 0; ///< endpoints on a VFIO driver, or on the one that the rule names
@@ -25,6 +25,7 @@ struct StateInputs {
 std::string groupState(const StateInputs& in);
 
 /// How many of the group's endpoints are where `driver` ("auto", or a name) wants them.
-unsigned handedOver(const Topology& topology, unsigned group, const std::string& driver, const Drivers& drivers);
+unsigned handedOver(const Topology& topology, unsigned group, const std::string& driver,
+                    const Drivers& drivers);
 
 } // namespace vfiobind

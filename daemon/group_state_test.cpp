@@ -17,7 +17,8 @@ TEST(GroupState, Table) {
         {{.wanted = true, .endpoints = 2, .handedOver = 1}, "partial"},
         {{.wanted = true, .blocked = true, .endpoints = 2, .handedOver = 1}, "partial"},
         {{.wanted = true, .owned = true, .endpoints = 2, .handedOver = 1, .lost = 1}, "drifted"},
-        {{.wanted = true, .owned = true, .endpoints = 3, .handedOver = 2}, "partial"}, // case 15: it gained a member
+        {{.wanted = true, .owned = true, .endpoints = 3, .handedOver = 2},
+         "partial"}, // case 15: it gained a member
         {{.owned = true, .endpoints = 2, .lost = 2}, "drifted"},
         {{.binding = true, .wanted = true, .endpoints = 2}, "binding"},
         {{.releasing = true, .owned = true, .endpoints = 2, .handedOver = 2}, "releasing"},

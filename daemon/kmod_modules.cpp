@@ -46,7 +46,8 @@ long wildcards(kmod_module* module, const std::string& alias) {
     long best = -1;
     for (kmod_list* item = info; item != nullptr; item = kmod_list_next(info, item)) {
         const char* value = kmod_module_info_get_value(item);
-        if (std::string_view(kmod_module_info_get_key(item)) != "alias" || fnmatch(value, alias.c_str(), 0) != 0)
+        if (std::string_view(kmod_module_info_get_key(item)) != "alias" ||
+            fnmatch(value, alias.c_str(), 0) != 0)
             continue;
         const auto count = std::ranges::count(std::string_view(value), '*');
         best = best < 0 ? count : std::min<long>(best, count);
@@ -79,7 +80,8 @@ KmodModules::KmodModules(EventLoop& loop, Sysfs& sysfs, sdbus::IConnection* syst
         });
     bus::finishRegistration(*systemd_);
     // Without it systemd sends no JobRemoved.
-    systemd_->callMethodAsync("Subscribe").onInterface(managerInterface).uponReplyInvoke([](bus::AsyncError) {});
+    systemd_->callMethodAsync("Subscribe").onInterface(managerInterface).uponReplyInvoke([](bus::AsyncError) {
+    });
 }
 
 KmodModules::~KmodModules() = default;
@@ -129,7 +131,9 @@ std::string KmodModules::automatic(const Ids& ids) {
     return best;
 }
 
-bool KmodModules::loaded(const std::string& module) { return sysfs_.exists("/sys/module/" + moduleName(module)); }
+bool KmodModules::loaded(const std::string& module) {
+    return sysfs_.exists("/sys/module/" + moduleName(module));
+}
 
 void KmodModules::load(std::vector<std::string> modules, std::function<void()> done) {
     auto loading = std::make_shared<Loading>();
@@ -178,7 +182,8 @@ bool KmodModules::canLoad(const std::string& driver) {
     if (kmod_module_new_from_name(kmod_.get(), moduleName(driver).c_str(), &raw) < 0)
         return false;
     const Module module(raw);
-    return kmod_module_get_path(module.get()) != nullptr && kmod_module_get_install_commands(module.get()) == nullptr;
+    return kmod_module_get_path(module.get()) != nullptr &&
+           kmod_module_get_install_commands(module.get()) == nullptr;
 }
 
 void KmodModules::reloadUdev() {
@@ -189,7 +194,8 @@ void KmodModules::reloadUdev() {
         .withArguments(std::string("systemd-udevd.service"), std::string("replace"))
         .uponReplyInvoke([](bus::AsyncError error, const sdbus::ObjectPath&) {
             if (error)
-                spdlog::warn("udevd notices the changed rules within three seconds only: {}", error->getMessage());
+                spdlog::warn("udevd notices the changed rules within three seconds only: {}",
+                             error->getMessage());
         });
 }
 
@@ -200,19 +206,25 @@ std::string KmodModules::whyMissing(const std::string& driver) {
         return fmt::format("'{}' is no module's name", driver);
     const Module module(raw);
     if (kmod_module_get_initstate(module.get()) == KMOD_MODULE_BUILTIN)
-        return fmt::format("driver {} is built into the kernel, but /sys/bus/pci/drivers/{} is not there; does it drive "
-                           "PCI devices?",
-                           driver, driver);
+        return fmt::format(
+            "driver {} is built into the kernel, but /sys/bus/pci/drivers/{} is not there; does it drive "
+            "PCI devices?",
+            driver, driver);
     if (kmod_module_get_path(module.get()) == nullptr)
-        return fmt::format("driver {} is not there: module {} is not installed for kernel {}; install the package that has it, "
+        return fmt::format("driver {} is not there: module {} is not installed for kernel {}; install the "
+                           "package that has it, "
                            "or name another driver",
                            driver, name, kernelRelease());
     if (const char* command = kmod_module_get_install_commands(module.get()))
-        return fmt::format("driver {} is not there: modprobe.d has 'install {} {}' in place of its module; remove that line",
-                           driver, name, command);
+        return fmt::format(
+            "driver {} is not there: modprobe.d has 'install {} {}' in place of its module; remove that line",
+            driver, name, command);
     if (systemd_ == nullptr)
-        return fmt::format("driver {} is not there, and there is no systemd to load its module; run modprobe {}", driver, name);
-    return fmt::format("driver {} is not there: module {} could not be loaded; `journalctl -u modprobe@{}` and `dmesg` tell why",
+        return fmt::format(
+            "driver {} is not there, and there is no systemd to load its module; run modprobe {}", driver,
+            name);
+    return fmt::format("driver {} is not there: module {} could not be loaded; `journalctl -u modprobe@{}` "
+                       "and `dmesg` tell why",
                        driver, name, name);
 }
 

@@ -13,8 +13,8 @@
 
 namespace vfiobind {
 
-/// Looks modules up with libkmod, and has systemd load them (`modprobe@.service`), so that the daemon needs no
-/// CAP_SYS_MODULE.
+/// Looks modules up with libkmod, and has systemd load them (`modprobe@.service`), so that the daemon needs
+/// no CAP_SYS_MODULE.
 class KmodModules final : public Modules {
 public:
     /// `systemBus` is nullptr where there is no systemd to ask; nothing can be loaded then.

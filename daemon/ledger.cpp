@@ -20,12 +20,9 @@ json toJson(const LedgerEntry& entry) {
     for (const auto& [address, ids] : entry.members)
         j["members"][address.str()] = ids.modalias();
     if (const auto& r = entry.request)
-        j["request"] = {{"action", verb(r->action)},
-                        {"driver", r->driver},
-                        {"new-id", r->method == Method::newId},
-                        {"allow", r->allow},
-                        {"rule", r->rule},
-                        {"by", r->by}};
+        j["request"] = {
+            {"action", verb(r->action)}, {"driver", r->driver}, {"new-id", r->method == Method::newId},
+            {"allow", r->allow},         {"rule", r->rule},     {"by", r->by}};
     if (const auto& o = entry.owned) {
         j["owned"] = {{"rule", o->rule}, {"native", json::object()}};
         for (const auto& [address, driver] : o->native)
@@ -50,12 +47,13 @@ LedgerEntry entryFrom(const json& j) {
         entry.members[addressFrom(address)] = *ids;
     }
     if (const auto r = j.find("request"); r != j.end())
-        entry.request = Request{.action = r->at("action") == "bind" ? Action::bind : Action::release,
-                                .driver = r->at("driver").get<std::string>(),
-                                .method = r->at("new-id").get<bool>() ? Method::newId : Method::driverOverride,
-                                .allow = r->at("allow").get<std::vector<std::string>>(),
-                                .rule = r->at("rule").get<std::string>(),
-                                .by = r->at("by").get<std::string>()};
+        entry.request =
+            Request{.action = r->at("action") == "bind" ? Action::bind : Action::release,
+                    .driver = r->at("driver").get<std::string>(),
+                    .method = r->at("new-id").get<bool>() ? Method::newId : Method::driverOverride,
+                    .allow = r->at("allow").get<std::vector<std::string>>(),
+                    .rule = r->at("rule").get<std::string>(),
+                    .by = r->at("by").get<std::string>()};
     if (const auto o = j.find("owned"); o != j.end()) {
         entry.owned = Owned{.rule = o->at("rule").get<std::string>()};
         for (const auto& [address, driver] : o->at("native").items())

@@ -29,8 +29,8 @@ struct Owned {
     bool operator==(const Owned&) const = default;
 };
 
-/// One group's entry. Group numbers can change with a device's slot: the members' identities tell whether it still is
-/// the same (case 14).
+/// One group's entry. Group numbers can change with a device's slot: the members' identities tell whether it
+/// still is the same (case 14).
 struct LedgerEntry {
     std::map<Address, Ids> members;
     std::optional<Request> request;

@@ -14,7 +14,7 @@ namespace {
 
 bool journalIsListening() {
     const char* stream = std::getenv("JOURNAL_STREAM");
-    struct stat error {};
+    struct stat error{};
     return stream != nullptr && fstat(STDERR_FILENO, &error) == 0 &&
            fmt::format("{}:{}", error.st_dev, error.st_ino) == stream;
 }
@@ -22,7 +22,8 @@ bool journalIsListening() {
 } // namespace
 
 void setUpLog() {
-    auto logger = journalIsListening() ? spdlog::systemd_logger_st("vfio-bindd") : spdlog::stderr_color_st("vfio-bindd");
+    auto logger = journalIsListening() ? spdlog::systemd_logger_st("vfio-bindd")
+                                       : spdlog::stderr_color_st("vfio-bindd");
     logger->set_pattern(journalIsListening() ? "%v" : "%^%l%$: %v");
     spdlog::set_default_logger(std::move(logger));
 }

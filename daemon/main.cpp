@@ -39,20 +39,23 @@ int serve(const Options& options) {
     FileJournalStore journals(journalDirectory);
     ForkExecutor executor(loop, sysfs, journals, journalDirectory);
     KmodModules modules(loop, sysfs, options.session ? nullptr : connection.get());
-    Core core(loop, sysfs, executor, modules, {.config = options.config, .stateDirectory = options.stateDirectory});
+    Core core(loop, sysfs, executor, modules,
+              {.config = options.config, .stateDirectory = options.stateDirectory});
 
     // Listening begins before the first look, so that nothing falls in between.
-    const UdevMonitor monitor(loop, {.device = [&](const Address& a, Core::Origin o) { core.deviceEvent(a, o); },
-                                     .node = [&](unsigned group) { core.nodeEvent(group); },
-                                     .overflow = [&] { core.rescan(); }});
+    const UdevMonitor monitor(loop,
+                              {.device = [&](const Address& a, Core::Origin o) { core.deviceEvent(a, o); },
+                               .node = [&](unsigned group) { core.nodeEvent(group); },
+                               .overflow = [&] { core.rescan(); }});
     if (!options.session)
         tellOfEarly(options.stateDirectory);
     core.start();
     bus::Service service(*connection, core);
     std::optional<UdevFiles> udevFiles;
     if (!options.session)
-        udevFiles.emplace(modules, UdevFiles::Actions{.rulesChanged = [&] { modules.reloadUdev(); },
-                                                      .nodeChanged = [&](unsigned group) { announceNode(sysfs, group); }});
+        udevFiles.emplace(
+            modules, UdevFiles::Actions{.rulesChanged = [&] { modules.reloadUdev(); },
+                                        .nodeChanged = [&](unsigned group) { announceNode(sysfs, group); }});
     const auto sync = loop.afterEach([&] {
         service.sync();
         if (udevFiles)
@@ -82,7 +85,8 @@ int serve(const Options& options) {
 } // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app{"Hands PCI devices, whole IOMMU groups of them, to VFIO as /etc/vfio-bind.toml says.", "vfio-bindd"};
+    CLI::App app{"Hands PCI devices, whole IOMMU groups of them, to VFIO as /etc/vfio-bind.toml says.",
+                 "vfio-bindd"};
     Options options;
     app.add_option("--config", options.config, "the configuration file")->capture_default_str();
     app.add_option("--state", options.stateDirectory, "where run-time state is kept")->capture_default_str();

@@ -23,7 +23,8 @@ public:
     virtual void load(std::vector<std::string> modules, std::function<void()> done) = 0;
     /// Whether loading would give the driver, as far as can be told without loading.
     virtual bool canLoad(const std::string& driver) = 0;
-    /// Why a driver is still not there: not installed, kept off by modprobe.d, or refused by the kernel. A sentence.
+    /// Why a driver is still not there: not installed, kept off by modprobe.d, or refused by the kernel. A
+    /// sentence.
     virtual std::string whyMissing(const std::string& driver) = 0;
 };
 

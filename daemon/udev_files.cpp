@@ -11,7 +11,8 @@ namespace vfiobind {
 
 void UdevFiles::note(const TakenDevice& taken) {
     const auto& address = taken.device.address;
-    const auto known = std::ranges::find_if(taken_, [&](const auto& other) { return other.device.address == address; });
+    const auto known =
+        std::ranges::find_if(taken_, [&](const auto& other) { return other.device.address == address; });
     if (known == taken_.end())
         taken_.push_back(taken);
     else if (known->device.ids != taken.device.ids || known->driver != taken.driver)

@@ -9,12 +9,14 @@
 
 namespace vfiobind {
 
-/// Keeps the files by which udev and modprobe know the policy in step with the core: rules that keep native drivers off,
-/// names and access of nodes, module options. A file is written when its text changed, and removed with its rule.
+/// Keeps the files by which udev and modprobe know the policy in step with the core: rules that keep native
+/// drivers off, names and access of nodes, module options. A file is written when its text changed, and
+/// removed with its rule.
 class UdevFiles {
 public:
     struct Actions {
-        /// udevd looks whether its rules changed every three seconds at most (src/udev/udevd.c), so it is told.
+        /// udevd looks whether its rules changed every three seconds at most (src/udev/udevd.c), so it is
+        /// told.
         std::function<void()> rulesChanged;
         /// The node is there already, and its name or access changed.
         std::function<void(unsigned group)> nodeChanged;
@@ -22,8 +24,9 @@ public:
     UdevFiles(Modules& modules, Actions actions, std::string root = {}) :
         modules_(modules), actions_(std::move(actions)), files_(std::move(root)) {}
 
-    /// Call it after each turn of the event loop, when the core's changes were taken. An import file is there before its group is bound: the word to go comes in a
-    /// later turn of the event loop than the rule or the device.
+    /// Call it after each turn of the event loop, when the core's changes were taken. An import file is there
+    /// before its group is bound: the word to go comes in a later turn of the event loop than the rule or the
+    /// device.
     void sync(const Core& core);
 
 private:
@@ -33,16 +36,18 @@ private:
     Actions actions_;
     RuleFiles files_;
     RuleTexts last_;
-    /// Members of groups that were ours: when a card is plugged in again, all of its functions are known. By address and ids.
+    /// Members of groups that were ours: when a card is plugged in again, all of its functions are known. By
+    /// address and ids.
     std::vector<TakenDevice> taken_;
     Policy policy_; ///< that taken_ belongs to
     bool first_ = true;
-    std::uint64_t seen_ = 0; ///< the core's revision
+    std::uint64_t seen_ = 0;        ///< the core's revision
     std::vector<std::string> told_; ///< complaints, so that each is made once
 };
 
-/// Has the kernel send `change` for the group's node, so that udev applies its rules again. The node has no driver and
-/// its uevent file takes no device lock: writing it does not block (drivers/base/core.c, uevent_store).
+/// Has the kernel send `change` for the group's node, so that udev applies its rules again. The node has no
+/// driver and its uevent file takes no device lock: writing it does not block (drivers/base/core.c,
+/// uevent_store).
 void announceNode(Sysfs& sysfs, unsigned group);
 
 } // namespace vfiobind

@@ -12,8 +12,8 @@
 namespace vfiobind {
 namespace {
 
-/// Room for a storm of some ten thousand events (kernel.md 23). Beyond net.core.rmem_max it needs CAP_NET_ADMIN; what the
-/// kernel grants without is then what we have, and an overflow is survived.
+/// Room for a storm of some ten thousand events (kernel.md 23). Beyond net.core.rmem_max it needs
+/// CAP_NET_ADMIN; what the kernel grants without is then what we have, and an overflow is survived.
 constexpr int bufferSize = 16 << 20;
 
 void check(int result, const char* what) {
@@ -23,7 +23,8 @@ void check(int result, const char* what) {
 
 } // namespace
 
-UdevMonitor::UdevMonitor(EventLoop& loop, Handlers handlers) : handlers_(std::move(handlers)), udev_(udev_new()) {
+UdevMonitor::UdevMonitor(EventLoop& loop, Handlers handlers) :
+    handlers_(std::move(handlers)), udev_(udev_new()) {
     if (!udev_)
         throw std::system_error(errno, std::generic_category(), "udev_new");
     kernel_ = open(loop, Core::Origin::kernel);
@@ -32,12 +33,15 @@ UdevMonitor::UdevMonitor(EventLoop& loop, Handlers handlers) : handlers_(std::mo
 
 UdevMonitor::Source UdevMonitor::open(EventLoop& loop, Core::Origin origin) {
     Source source;
-    auto* monitor = udev_monitor_new_from_netlink(udev_.get(), origin == Core::Origin::kernel ? "kernel" : "udev");
+    auto* monitor =
+        udev_monitor_new_from_netlink(udev_.get(), origin == Core::Origin::kernel ? "kernel" : "udev");
     if (monitor == nullptr)
         throw std::system_error(errno, std::generic_category(), "udev_monitor_new_from_netlink");
     source.monitor.reset(monitor);
-    check(udev_monitor_filter_add_match_subsystem_devtype(monitor, "pci", nullptr), "udev_monitor_filter_add_match");
-    check(udev_monitor_filter_add_match_subsystem_devtype(monitor, "vfio", nullptr), "udev_monitor_filter_add_match");
+    check(udev_monitor_filter_add_match_subsystem_devtype(monitor, "pci", nullptr),
+          "udev_monitor_filter_add_match");
+    check(udev_monitor_filter_add_match_subsystem_devtype(monitor, "vfio", nullptr),
+          "udev_monitor_filter_add_match");
     if (udev_monitor_set_receive_buffer_size(monitor, bufferSize) < 0) {
         // Without CAP_NET_ADMIN the limit of the system holds.
         const int fd = udev_monitor_get_fd(monitor);
@@ -45,7 +49,8 @@ UdevMonitor::Source UdevMonitor::open(EventLoop& loop, Core::Origin origin) {
             spdlog::debug("the buffer for uevents keeps its size");
     }
     check(udev_monitor_enable_receiving(monitor), "udev_monitor_enable_receiving");
-    source.event = loop.io(udev_monitor_get_fd(monitor), EPOLLIN, [this, monitor, origin] { receive(monitor, origin); });
+    source.event =
+        loop.io(udev_monitor_get_fd(monitor), EPOLLIN, [this, monitor, origin] { receive(monitor, origin); });
     return source;
 }
 

@@ -17,7 +17,7 @@ public:
     struct Handlers {
         std::function<void(const Address&, Core::Origin)> device;
         std::function<void(unsigned group)> node; ///< a /dev/vfio node is ready, or gone
-        std::function<void()> overflow;           ///< events were lost (ENOBUFS): everything is to be read again
+        std::function<void()> overflow; ///< events were lost (ENOBUFS): everything is to be read again
     };
     /// Throws std::system_error when the netlink sockets cannot be had.
     UdevMonitor(EventLoop& loop, Handlers handlers);

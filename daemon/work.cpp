@@ -14,7 +14,8 @@ Finished finished(const Outcome& outcome) {
     return {outcome.resultName(), outcome.error ? outcome.error->str() : std::string{}, outcome.differences};
 }
 
-/// The group's devices as they are now, with their overrides: the daemon's picture may be older than this moment.
+/// The group's devices as they are now, with their overrides: the daemon's picture may be older than this
+/// moment.
 Topology lookAgain(const Sysfs& sysfs, Topology topology, unsigned group, const Send& send) {
     const auto* found = topology.findGroup(group);
     if (found == nullptr)
@@ -91,8 +92,8 @@ void survey(const Sysfs& sysfs, const WorkOrder& order, const Send& send) {
 
 } // namespace
 
-void work(Sysfs& sysfs, const WorkOrder& order, const Topology& topology, JournalStore& journals, const Send& send,
-          const std::function<bool()>& mayGo) {
+void work(Sysfs& sysfs, const WorkOrder& order, const Topology& topology, JournalStore& journals,
+          const Send& send, const std::function<bool()>& mayGo) {
     switch (order.kind) {
     case WorkOrder::Kind::survey:
         return survey(sysfs, order, send);

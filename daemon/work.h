@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// What a worker does for the daemon, and what it tells while it does it. All kernel writes, and all reads that may
-/// block, happen in workers.
+/// What a worker does for the daemon, and what it tells while it does it. All kernel writes, and all reads
+/// that may block, happen in workers.
 #pragma once
 
 #include "guard/holders.h"
@@ -78,13 +78,13 @@ using WorkMessage = std::variant<Verdict, StepBegun, StepEnded, OverrideRead, Fi
 std::string encode(const WorkMessage& message);
 std::expected<WorkMessage, std::string> decode(std::string_view line);
 
-/// The worker's side: does what the order says, tells through `send`, and asks `mayGo` (which may wait) between the
-/// verdict and the first write.
+/// The worker's side: does what the order says, tells through `send`, and asks `mayGo` (which may wait)
+/// between the verdict and the first write.
 void work(Sysfs& sysfs, const WorkOrder& order, const Topology& topology, JournalStore& journals,
           const std::function<void(const WorkMessage&)>& send, const std::function<bool()>& mayGo);
 
-/// Work under way. Dropping it lets go of the worker, which then ends before its first write if it has not had the
-/// word to go, and else finishes what it does.
+/// Work under way. Dropping it lets go of the worker, which then ends before its first write if it has not
+/// had the word to go, and else finishes what it does.
 class Work {
 public:
     virtual ~Work() = default;
@@ -97,8 +97,8 @@ class Executor {
 public:
     virtual ~Executor() = default;
     using Listener = std::function<void(WorkMessage)>;
-    /// The listener is called from the event loop, never from within start(); its last call is with Finished (also after
-    /// an examination, a survey or a verdict that ended it) or Died.
+    /// The listener is called from the event loop, never from within start(); its last call is with Finished
+    /// (also after an examination, a survey or a verdict that ended it) or Died.
     virtual std::unique_ptr<Work> start(WorkOrder order, const Topology& topology, Listener listener) = 0;
 };
 

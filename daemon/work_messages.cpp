@@ -42,9 +42,12 @@ struct Encoder {
         json drivers = json::object();
         for (const auto& [address, driver] : v.drivers)
             drivers[address.str()] = driver;
-        return {{"is", "verdict"},     {"nothing-to-do", v.nothingToDo},
-                {"blockers", toJson(v.blockers)}, {"overridden", toJson(v.overridden)},
-                {"steps", v.steps},    {"holders", holders},
+        return {{"is", "verdict"},
+                {"nothing-to-do", v.nothingToDo},
+                {"blockers", toJson(v.blockers)},
+                {"overridden", toJson(v.overridden)},
+                {"steps", v.steps},
+                {"holders", holders},
                 {"drivers", drivers}};
     }
     json operator()(const StepBegun& m) const { return {{"is", "begun"}, {"step", m.step}}; }

@@ -31,7 +31,8 @@ TEST(WorkMessages, RoundTrip) {
 }
 
 TEST(WorkMessages, WhatIsNoMessageIsRefused) {
-    for (const auto* line : {"", "{}", "[]", R"({"is":"dance"})", R"({"is":"override","device":"../x","value":""})"})
+    for (const auto* line :
+         {"", "{}", "[]", R"({"is":"dance"})", R"({"is":"override","device":"../x","value":""})"})
         EXPECT_FALSE(decode(line)) << line;
 }
 

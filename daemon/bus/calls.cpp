@@ -17,8 +17,9 @@ std::expected<std::string, ApiError> changingCaller(const sdbus::IObject& object
     if (!uid)
         throw std::logic_error("a call has no caller");
     if (*uid != 0 && *uid != geteuid())
-        return std::unexpected(ApiError{ApiError::Kind::accessDenied,
-                                        fmt::format("uid {} may look, but only root may change what is bound", *uid)});
+        return std::unexpected(
+            ApiError{ApiError::Kind::accessDenied,
+                     fmt::format("uid {} may look, but only root may change what is bound", *uid)});
     return fmt::format("uid {} ({})", *uid, currentSender(object));
 }
 

@@ -14,7 +14,9 @@
 
 namespace vfiobind::bus {
 
-inline std::string groupPath(unsigned group) { return fmt::format("{}/group/{}", rootPath, group); }
+inline std::string groupPath(unsigned group) {
+    return fmt::format("{}/group/{}", rootPath, group);
+}
 inline std::string devicePath(const vfiobind::Address& device) {
     return fmt::format("{}/device/{}", rootPath, device.objectName());
 }
@@ -22,13 +24,15 @@ inline std::string jobPath(std::uint32_t job) {
     return job == 0 ? "/" : fmt::format("{}/job/{}", rootPath, job);
 }
 
-inline sdbus::Error toBus(const ApiError& error) { return makeError(error.name(), error.sentence); }
+inline sdbus::Error toBus(const ApiError& error) {
+    return makeError(error.name(), error.sentence);
+}
 
 using BlockerStruct = sdbus::Struct<std::string, std::string, std::string>;
 std::vector<BlockerStruct> toBus(const Blockers& blockers);
 
-/// Who makes the call that the object is handling: `uid 0 (:1.42)`. The error is a denial: changing calls are for root,
-/// and on a session bus for the user whose daemon it is.
+/// Who makes the call that the object is handling: `uid 0 (:1.42)`. The error is a denial: changing calls are
+/// for root, and on a session bus for the user whose daemon it is.
 std::expected<std::string, ApiError> changingCaller(const sdbus::IObject& object);
 
 /// Runs a handler. sdbus-c++ 1.2 ends the process when anything but sdbus::Error leaves one.

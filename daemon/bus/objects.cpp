@@ -23,7 +23,8 @@ std::vector<sdbus::ObjectPath> devicePaths(const auto& addresses) {
 } // namespace
 
 GroupObject::GroupObject(sdbus::IConnection& connection, Core& core, GroupView view) :
-    AdaptorInterfaces(connection, sdbus::ObjectPath{groupPath(view.number)}), core_(core), view_(std::move(view)) {
+    AdaptorInterfaces(connection, sdbus::ObjectPath{groupPath(view.number)}), core_(core),
+    view_(std::move(view)) {
     registerAdaptor();
 }
 
@@ -44,18 +45,23 @@ void GroupObject::show(GroupView view) {
         emitPropertiesChanged(getObject(), Group_adaptor::INTERFACE_NAME, names);
 }
 
-void GroupObject::Bind(OneJob&& result, OptionMap options) { change(Action::bind, std::move(result), options); }
+void GroupObject::Bind(OneJob&& result, OptionMap options) {
+    change(Action::bind, std::move(result), options);
+}
 
-void GroupObject::Release(OneJob&& result, OptionMap options) { change(Action::release, std::move(result), options); }
+void GroupObject::Release(OneJob&& result, OptionMap options) {
+    change(Action::release, std::move(result), options);
+}
 
 void GroupObject::change(Action action, OneJob&& result, const OptionMap& options) {
     const auto shared = std::make_shared<OneJob>(std::move(result));
     answer(shared, [&] {
-        changeGroups(core_, getObject(), action, {.groups = {view_.number}}, options, [shared](const auto& jobs) {
-            if (!jobs)
-                return shared->returnError(toBus(jobs.error()));
-            shared->returnResults(sdbus::ObjectPath{jobPath(jobs->empty() ? 0 : jobs->front().id)});
-        });
+        changeGroups(
+            core_, getObject(), action, {.groups = {view_.number}}, options, [shared](const auto& jobs) {
+                if (!jobs)
+                    return shared->returnError(toBus(jobs.error()));
+                shared->returnResults(sdbus::ObjectPath{jobPath(jobs->empty() ? 0 : jobs->front().id)});
+            });
     });
 }
 
@@ -63,7 +69,9 @@ void GroupObject::Check(CheckAnswer&& result, OptionMap options) {
     checkGroups(core_, {.groups = {view_.number}}, options, std::make_shared<CheckAnswer>(std::move(result)));
 }
 
-std::vector<sdbus::ObjectPath> GroupObject::Devices() { return devicePaths(view_.devices); }
+std::vector<sdbus::ObjectPath> GroupObject::Devices() {
+    return devicePaths(view_.devices);
+}
 
 std::vector<sdbus::Struct<std::uint32_t, std::string>> GroupObject::Holders() {
     std::vector<sdbus::Struct<std::uint32_t, std::string>> list;
@@ -108,7 +116,9 @@ sdbus::ObjectPath DeviceObject::PhysicalFunction() {
     return sdbus::ObjectPath{pf ? devicePath(*pf) : "/"};
 }
 
-std::vector<sdbus::ObjectPath> DeviceObject::VirtualFunctions() { return devicePaths(view_.device.virtualFunctions); }
+std::vector<sdbus::ObjectPath> DeviceObject::VirtualFunctions() {
+    return devicePaths(view_.device.virtualFunctions);
+}
 
 JobObject::JobObject(sdbus::IConnection& connection, JobView view) :
     AdaptorInterfaces(connection, sdbus::ObjectPath{jobPath(view.id)}), view_(std::move(view)) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// The objects below the root: groups, devices, jobs. Each shows a view, and tells of what differs when it gets another.
+/// The objects below the root: groups, devices, jobs. Each shows a view, and tells of what differs when it
+/// gets another.
 #pragma once
 
 #include "Device-adaptor.h"
@@ -13,7 +14,8 @@
 
 namespace vfiobind::bus {
 
-class GroupObject final : public sdbus::AdaptorInterfaces<org::vfiobind1::Group_adaptor, sdbus::ManagedObject_adaptor> {
+class GroupObject final
+    : public sdbus::AdaptorInterfaces<org::vfiobind1::Group_adaptor, sdbus::ManagedObject_adaptor> {
 public:
     GroupObject(sdbus::IConnection& connection, Core& core, GroupView view);
     ~GroupObject() { unregisterAdaptor(); }
@@ -46,7 +48,8 @@ private:
     GroupView view_;
 };
 
-class DeviceObject final : public sdbus::AdaptorInterfaces<org::vfiobind1::Device_adaptor, sdbus::ManagedObject_adaptor> {
+class DeviceObject final
+    : public sdbus::AdaptorInterfaces<org::vfiobind1::Device_adaptor, sdbus::ManagedObject_adaptor> {
 public:
     DeviceObject(sdbus::IConnection& connection, Core& core, DeviceView view);
     ~DeviceObject() { unregisterAdaptor(); }
@@ -83,7 +86,8 @@ private:
     std::optional<DeviceDetails> details_; ///< read when somebody asks for one of them
 };
 
-class JobObject final : public sdbus::AdaptorInterfaces<org::vfiobind1::Job_adaptor, sdbus::ManagedObject_adaptor> {
+class JobObject final
+    : public sdbus::AdaptorInterfaces<org::vfiobind1::Job_adaptor, sdbus::ManagedObject_adaptor> {
 public:
     JobObject(sdbus::IConnection& connection, JobView view);
     ~JobObject() { unregisterAdaptor(); }

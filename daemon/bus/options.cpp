@@ -12,7 +12,8 @@ std::unexpected<ApiError> invalid(std::string sentence) {
 }
 
 template <typename T>
-std::expected<T, ApiError> valueOf(const std::string& key, const sdbus::Variant& value, std::string_view wanted) {
+std::expected<T, ApiError> valueOf(const std::string& key, const sdbus::Variant& value,
+                                   std::string_view wanted) {
     if (!value.containsValueOfType<T>())
         return invalid(fmt::format("option '{}' is to be {}", key, wanted));
     return value.get<T>();
@@ -38,7 +39,8 @@ std::expected<void, ApiError> setDriver(CallOptions& options, const sdbus::Varia
         return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
     }) && driver->front() != '.';
     if (!plain)
-        return invalid(fmt::format("'{}' is no driver's name; write auto, or a name such as vfio-pci", *driver));
+        return invalid(
+            fmt::format("'{}' is no driver's name; write auto, or a name such as vfio-pci", *driver));
     options.driver = std::move(*driver);
     return {};
 }
@@ -62,9 +64,10 @@ std::expected<void, ApiError> setAllow(CallOptions& options, const sdbus::Varian
         if (code == nullptr)
             return invalid(fmt::format("'{}' is no blocker's code; vfio-bind.toml(5) lists them", name));
         if (!code->allowable)
-            return invalid(fmt::format("{} cannot be allowed: the kernel would refuse anyway, or the wrong device would be "
-                                       "taken",
-                                       name));
+            return invalid(fmt::format(
+                "{} cannot be allowed: the kernel would refuse anyway, or the wrong device would be "
+                "taken",
+                name));
     }
     options.allow = std::move(*codes);
     return {};

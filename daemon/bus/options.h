@@ -14,8 +14,8 @@ using OptionMap = std::map<std::string, sdbus::Variant>;
 
 enum class Call { bind, release, check };
 
-/// Reads the options of a call. Unknown keys, keys of another call, wrong types and unknown values are refused, never
-/// ignored.
+/// Reads the options of a call. Unknown keys, keys of another call, wrong types and unknown values are
+/// refused, never ignored.
 std::expected<CallOptions, ApiError> parseOptions(Call call, const OptionMap& options);
 
 } // namespace vfiobind::bus

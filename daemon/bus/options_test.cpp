@@ -29,7 +29,8 @@ TEST(Options, WhatIsRefusedAndWhy) {
         std::string says;
     };
     const std::vector<Row> table{
-        {Call::bind, "dirver", sdbus::Variant{std::string("x")}, "option 'dirver' is unknown here; there are driver, allow"},
+        {Call::bind, "dirver", sdbus::Variant{std::string("x")},
+         "option 'dirver' is unknown here; there are driver, allow"},
         {Call::release, "driver", sdbus::Variant{std::string("x")}, "there are allow and persist"},
         {Call::check, "persist", sdbus::Variant{true}, "option 'persist' is unknown here"},
         {Call::bind, "driver", sdbus::Variant{std::uint32_t{7}}, "option 'driver' is to be a string"},

@@ -126,7 +126,8 @@ void Service::syncDevice(const vfiobind::Address& address) {
         it = devices_.end();
     }
     if (there && it == devices_.end())
-        devices_.emplace(address, std::make_unique<DeviceObject>(connection_, core_, core_.deviceView(address)))
+        devices_
+            .emplace(address, std::make_unique<DeviceObject>(connection_, core_, core_.deviceView(address)))
             .first->second->announce();
     else if (there)
         it->second->show(core_.deviceView(address));
@@ -154,7 +155,8 @@ void Service::jobChanged(const JobView& job) {
 
 void Service::jobRemoved(const JobView& job, const std::string& result) {
     sync();
-    emitJobRemoved(job.id, sdbus::ObjectPath{jobPath(job.id)}, sdbus::ObjectPath{groupPath(job.group)}, result);
+    emitJobRemoved(job.id, sdbus::ObjectPath{jobPath(job.id)}, sdbus::ObjectPath{groupPath(job.group)},
+                   result);
     if (const auto it = jobs_.find(job.id); it != jobs_.end()) {
         it->second->takeLeave();
         jobs_.erase(it);

@@ -10,9 +10,9 @@
 
 namespace vfiobind::bus {
 
-class Service final :
-    public sdbus::AdaptorInterfaces<org::vfiobind1::Manager_adaptor, sdbus::ObjectManager_adaptor>,
-    public CoreListener {
+class Service final
+    : public sdbus::AdaptorInterfaces<org::vfiobind1::Manager_adaptor, sdbus::ObjectManager_adaptor>,
+      public CoreListener {
 public:
     Service(sdbus::IConnection& connection, Core& core);
     ~Service() override { unregisterAdaptor(); }

@@ -23,14 +23,16 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A bare `modprobe` would be busybox's in an initramfs, which knows neither softdep nor options of /run/modprobe.d.
+// A bare `modprobe` would be busybox's in an initramfs, which knows neither softdep nor options of
+// /run/modprobe.d.
 constexpr auto modprobe = "/sbin/modprobe";
 
 std::string carryOutGroup(Sysfs& sysfs, const GroupPlan& plan, const std::string& stateDirectory) {
     FileJournalStore journals(stateDirectory + "/journal");
-    const TransactionHooks hooks{.before = [](const Step&) {},
-                                 .after = [](const Step&, const SysResult<void>&) {},
-                                 .pause = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); }};
+    const TransactionHooks hooks{
+        .before = [](const Step&) {},
+        .after = [](const Step&, const SysResult<void>&) {},
+        .pause = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); }};
     return carryOut(sysfs, plan, journals, hooks).str();
 }
 
@@ -43,7 +45,9 @@ std::string Early::automatic(const Ids& ids) {
         uname(&names);
         // 1.5 MB on Debian; a kernel without modules has none, and then vfio-pci it is.
         constexpr std::size_t enough = 16 << 20;
-        aliases_ = RealSysfs().read(fmt::format("/lib/modules/{}/modules.alias", names.release), enough).value_or("");
+        aliases_ = RealSysfs()
+                       .read(fmt::format("/lib/modules/{}/modules.alias", names.release), enough)
+                       .value_or("");
     }
     return variantModule(aliases_, ids);
 }
@@ -150,7 +154,8 @@ void Early::carryOutAll(const std::vector<GroupWork>& work) {
             continue;
         }
         groups.push_back(group.plan.group);
-        tasks.emplace_back([this, &group] { return carryOutGroup(sysfs_, group.plan, options_.stateDirectory); });
+        tasks.emplace_back(
+            [this, &group] { return carryOutGroup(sysfs_, group.plan, options_.stateDirectory); });
     }
     const auto results = runInParallel(tasks, options_.limit);
     for (std::size_t i = 0; i < results.size(); ++i) {
@@ -158,13 +163,15 @@ void Early::carryOutAll(const std::vector<GroupWork>& work) {
             report_.lines.push_back(fmt::format("group {}: done", groups[i]));
         else
             fail(fmt::format("group {}: {}", groups[i],
-                             results[i] ? *results[i] : std::string("has not come back in time; it hangs in the kernel")));
+                             results[i] ? *results[i]
+                                        : std::string("has not come back in time; it hangs in the kernel")));
     }
 }
 
 Report Early::run() {
     if (!options_.dryRun)
-        mkdir(options_.stateDirectory.c_str(), 0755); // that it cannot be made shows with the first file in it
+        mkdir(options_.stateDirectory.c_str(),
+              0755); // that it cannot be made shows with the first file in it
     if (!look()) {
         // Rules of an initramfs that knew an older configuration would outlive it.
         if (!options_.dryRun)
@@ -192,7 +199,8 @@ Report Early::giveBack() {
     for (const auto& [group, wanted] : resolution_.groups)
         for (const auto* device : topology_.endpoints(group)) {
             command.push_back(device->ids.modalias());
-            drivers_.driverless.insert(device->address); // without a driver of its own it still is to be let go
+            drivers_.driverless.insert(
+                device->address); // without a driver of its own it still is to be let go
         }
     if (auto error = runProgram(command, options_.limit); !error.empty())
         report_.lines.push_back(std::move(error)); // a device without a native module is no failure here
@@ -212,7 +220,8 @@ std::vector<std::string> Early::neededModules() {
     for (const auto& rule : policy->rules)
         if (rule.driver != "auto")
             modules.insert(rule.driver);
-    // An image can be built where /sys is not mounted, or is another machine's: variant drivers are loaded later then.
+    // An image can be built where /sys is not mounted, or is another machine's: variant drivers are loaded
+    // later then.
     if (const auto topology = Topology::read(sysfs_))
         for (const auto& [group, wanted] : resolve(*policy, *topology).groups)
             for (const auto* device : topology->endpoints(group))

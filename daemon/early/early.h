@@ -40,7 +40,8 @@ public:
     Report run();
     /// Gives back what was bound and takes the rules away: for an initramfs whose root does not appear.
     Report giveBack();
-    /// The modules that an initramfs needs for the policy on this machine, one a line; nothing where it asks for no device.
+    /// The modules that an initramfs needs for the policy on this machine, one a line; nothing where it asks
+    /// for no device.
     std::vector<std::string> neededModules();
     const std::vector<std::string>& failures() const { return report_.failures; }
 

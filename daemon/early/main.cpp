@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// vfio-bind-early: the policy before udev, in an initramfs and in early boot. It ends with 0 whatever happens: a device that
-// could not be taken is no reason not to boot. What failed is in early.log, which the daemon tells.
+// vfio-bind-early: the policy before udev, in an initramfs and in early boot. It ends with 0 whatever
+// happens: a device that could not be taken is no reason not to boot. What failed is in early.log, which the
+// daemon tells.
 #include "early/early.h"
 #include "sysfs/real_sysfs.h"
 #include "transaction/journal.h"
@@ -49,7 +50,8 @@ std::optional<Arguments> parse(int argc, char** argv) {
         }
         const std::string_view value = takesValue ? argv[++i] : "";
         unsigned seconds = 0;
-        const bool number = std::from_chars(value.data(), value.data() + value.size(), seconds).ec == std::errc{};
+        const bool number =
+            std::from_chars(value.data(), value.data() + value.size(), seconds).ec == std::errc{};
         if (word == "--config")
             options.config = value;
         else if (word == "--state")
@@ -63,8 +65,8 @@ std::optional<Arguments> parse(int argc, char** argv) {
         else if (word == "--modules")
             arguments.mode = Mode::modules;
         else {
-            fmt::print(stderr, "vfio-bind-early: '{}{}{}' is not understood; --help lists the options\n", word,
-                       takesValue ? " " : "", value);
+            fmt::print(stderr, "vfio-bind-early: '{}{}{}' is not understood; --help lists the options\n",
+                       word, takesValue ? " " : "", value);
             return std::nullopt;
         }
     }

@@ -10,8 +10,9 @@
 
 namespace vfiobind::early {
 
-/// Runs each task in a child process. Gives the text that each told, nothing for one that did not end in time: it is left
-/// to end by itself, since a process that hangs in the kernel cannot be killed anyway, and its journal tells the daemon.
+/// Runs each task in a child process. Gives the text that each told, nothing for one that did not end in
+/// time: it is left to end by itself, since a process that hangs in the kernel cannot be killed anyway, and
+/// its journal tells the daemon.
 std::vector<std::optional<std::string>> runInParallel(const std::vector<std::function<std::string()>>& tasks,
                                                       std::chrono::milliseconds limit);
 

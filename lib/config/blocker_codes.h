@@ -9,7 +9,8 @@ namespace vfiobind {
 
 struct BlockerCode {
     std::string_view name;
-    bool allowable; ///< may be named in `allow`; the others the kernel would refuse anyway, or the wrong device would be taken
+    bool allowable; ///< may be named in `allow`; the others the kernel would refuse anyway, or the wrong
+                    ///< device would be taken
 };
 
 inline constexpr std::array<BlockerCode, 24> blockerCodes{{

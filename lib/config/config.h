@@ -13,7 +13,7 @@ namespace vfiobind {
 
 struct ConfigError {
     SourceLocation where;
-    std::string what; ///< what is wrong, and what would be right
+    std::string what;        ///< what is wrong, and what would be right
     std::string str() const; ///< `file:line:column: what`
 };
 
@@ -26,12 +26,13 @@ struct ConfigText {
     std::string content;
 };
 
-/// Reads texts in order: the main file first, then drop-ins. Pure; what the file system is needed for, loadPolicy does.
+/// Reads texts in order: the main file first, then drop-ins. Pure; what the file system is needed for,
+/// loadPolicy does.
 std::expected<Policy, std::vector<ConfigError>> parsePolicy(const std::vector<ConfigText>& texts);
 
-/// Reads the main file and every `*.toml` of the drop-in directory in order of name. The directory is the main
-/// file's path with `.toml` replaced by `.d` (`/etc/vfio-bind.d`). A missing main file or directory is no error:
-/// the policy then has no rules (case 63). A file that cannot be read is one, with path and errno.
+/// Reads the main file and every `*.toml` of the drop-in directory in order of name. The directory is the
+/// main file's path with `.toml` replaced by `.d` (`/etc/vfio-bind.d`). A missing main file or directory is
+/// no error: the policy then has no rules (case 63). A file that cannot be read is one, with path and errno.
 std::expected<Policy, std::vector<ConfigError>> loadPolicy(const std::string& mainFile);
 
 /// The drop-in directory that belongs to a main file.

@@ -253,7 +253,8 @@ TEST(ConfigErrors, Syntax) {
         {"a = \"\0\""s, "f.toml:1:6: this is no TOML: ", "control characters"},
         {"a = '\xff'", "f.toml:1:5: this is no TOML: ", "utf-8"},
         {"a = 0660", "f.toml:1:9: this is no TOML: ", "leading zeroes"},
-        {"\"\\u001b[31m\" = 1\n\"\\u001b[31m\" = 2", "f.toml:2:16: this is no TOML: ", "redefine existing integer"},
+        {"\"\\u001b[31m\" = 1\n\"\\u001b[31m\" = 2",
+         "f.toml:2:16: this is no TOML: ", "redefine existing integer"},
     };
     for (const auto& row : rows) {
         const auto error = errorsOf({{"f.toml", row.text}});

@@ -14,30 +14,34 @@ constexpr std::array<std::uint16_t, 6> denylistedIntel{0x19e2, 0x19e3, 0x37c8, 0
 
 void checkDenylist(Blockers& found, const Sysfs& sysfs, const Device& device) {
     constexpr std::uint16_t intel = 0x8086;
-    if (device.ids.vendor != intel || std::ranges::find(denylistedIntel, device.ids.device) == denylistedIntel.end())
+    if (device.ids.vendor != intel ||
+        std::ranges::find(denylistedIntel, device.ids.device) == denylistedIntel.end())
         return;
     const auto off = sysfs.read("/sys/module/vfio_pci/parameters/disable_denylist", 8);
     if (off && *off == "Y")
         return;
-    found.push_back({"denylisted", device.address,
-                     fmt::format("{} ({}) is on vfio-pci's denylist of devices that are not safe to hand over; the "
-                                 "kernel would refuse it unless vfio-pci is loaded with disable_denylist=1",
-                                 device.address.str(), device.ids.str())});
+    found.push_back(
+        {"denylisted", device.address,
+         fmt::format("{} ({}) is on vfio-pci's denylist of devices that are not safe to hand over; the "
+                     "kernel would refuse it unless vfio-pci is loaded with disable_denylist=1",
+                     device.address.str(), device.ids.str())});
 }
 
 void checkAccessible(Blockers& found, const Sysfs& sysfs, const Device& device) {
     // The ids alone do not tell: a VF's read all ones (PCI Express SR-IOV, 3.4.1.1).
     constexpr std::size_t enough = 16;
     const auto config = sysfs.read(device.sysfsPath() + "/config", enough);
-    const bool dead = config && config->size() == enough && std::ranges::all_of(*config, [](char c) { return c == '\xff'; });
+    const bool dead = config && config->size() == enough &&
+                      std::ranges::all_of(*config, [](char c) { return c == '\xff'; });
     const auto power = sysfs.read(device.sysfsPath() + "/power_state", 16);
     const bool cold = power && *power == "D3cold";
     if (!dead && !cold)
         return;
-    found.push_back({"inaccessible", device.address,
-                     fmt::format("{} does not answer ({}); it is broken or cut off from power, and the host may need a "
-                                 "cold restart",
-                                 device.address.str(), dead ? "its config space reads all ones" : "it is in D3cold")});
+    found.push_back(
+        {"inaccessible", device.address,
+         fmt::format("{} does not answer ({}); it is broken or cut off from power, and the host may need a "
+                     "cold restart",
+                     device.address.str(), dead ? "its config space reads all ones" : "it is in D3cold")});
 }
 
 /// Lines of `0x... 0x... type`; only `direct` forbids, `direct-relaxable` and `msi` do not
@@ -52,10 +56,12 @@ void checkReservedRegions(Blockers& found, const Sysfs& sysfs, unsigned group) {
     std::string type;
     while (lines >> start >> end >> type)
         if (type == "direct")
-            found.push_back({"direct-reserved-region", {},
-                             fmt::format("the firmware keeps the memory {}-{} mapped for group {} (RMRR), so the kernel "
-                                         "will not let a VM have it; look for a firmware setting that frees it",
-                                         start, end, group)});
+            found.push_back(
+                {"direct-reserved-region",
+                 {},
+                 fmt::format("the firmware keeps the memory {}-{} mapped for group {} (RMRR), so the kernel "
+                             "will not let a VM have it; look for a firmware setting that frees it",
+                             start, end, group)});
 }
 
 std::string listed(const std::vector<Holder>& holders) {
@@ -70,12 +76,15 @@ std::string listed(const std::vector<Holder>& holders) {
 Inspection inspect(const Sysfs& sysfs, const Topology& topology, unsigned group, Action action) {
     Inspection result;
     const auto endpoints = topology.endpoints(group);
-    const bool onVfio = std::ranges::any_of(endpoints, [](const Device* d) { return isVfioDriver(d->driver); });
+    const bool onVfio =
+        std::ranges::any_of(endpoints, [](const Device* d) { return isVfioDriver(d->driver); });
     if (onVfio)
         result.holders = holders(sysfs, topology, group);
     if (!result.holders.empty())
-        result.blockers.push_back({"held-by-vm", {},
-                                   fmt::format("group {} is in use by {}; end it first", group, listed(result.holders))});
+        result.blockers.push_back(
+            {"held-by-vm",
+             {},
+             fmt::format("group {} is in use by {}; end it first", group, listed(result.holders))});
     if (action == Action::release)
         return result;
     for (const auto* device : endpoints) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// Looks at what a group is used for before it is taken or given back. Reads files that may block: for workers.
+/// Looks at what a group is used for before it is taken or given back. Reads files that may block: for
+/// workers.
 #pragma once
 
 #include "guard/blocker.h"

@@ -32,7 +32,9 @@ FakeKernel withCard(FakeDevice device) {
     return kernel;
 }
 
-TEST(Guard, NothingAgainstAnOrdinaryGroup) { EXPECT_THAT(codes(look(machine())), IsEmpty()); }
+TEST(Guard, NothingAgainstAnOrdinaryGroup) {
+    EXPECT_THAT(codes(look(machine())), IsEmpty());
+}
 
 // case 55
 TEST(Guard, ADeadDeviceIsInaccessible) {
@@ -55,7 +57,8 @@ TEST(Guard, ADenylistedDeviceIsPredicted) {
 // case 56
 TEST(Guard, OnlyDirectReservedRegionsForbid) {
     auto kernel = machine();
-    kernel.setReservedRegions(1, "0x00000000fee00000 0x00000000feefffff msi\n0x1000 0x1fff direct-relaxable\n");
+    kernel.setReservedRegions(1,
+                              "0x00000000fee00000 0x00000000feefffff msi\n0x1000 0x1fff direct-relaxable\n");
     EXPECT_THAT(codes(look(kernel)), IsEmpty());
     kernel.setReservedRegions(1, "0x000000007d800000 0x000000007fffffff direct\n");
     const auto found = look(kernel);
@@ -68,11 +71,15 @@ TEST(Guard, AHolderIsNamedWithItsVm) {
     auto kernel = machine();
     toVfio(kernel, gpu);
     toVfio(kernel, audio);
-    ASSERT_EQ(kernel.startHolder({.pid = 812, .comm = "qemu-system-x86", .cmdline = "qemu -name guest=win11,x=y", .group = 1}), 0);
+    ASSERT_EQ(
+        kernel.startHolder(
+            {.pid = 812, .comm = "qemu-system-x86", .cmdline = "qemu -name guest=win11,x=y", .group = 1}),
+        0);
     const auto found = look(kernel, 1, Action::release);
     EXPECT_THAT(found.holders, ElementsAre(Holder{812, "qemu-system-x86 (VM win11)"}));
     ASSERT_THAT(codes(found), ElementsAre("held-by-vm"));
-    EXPECT_EQ(found.blockers[0].sentence, "group 1 is in use by qemu-system-x86 (VM win11) (pid 812); end it first");
+    EXPECT_EQ(found.blockers[0].sentence,
+              "group 1 is in use by qemu-system-x86 (VM win11) (pid 812); end it first");
     kernel.endProcess(812);
     EXPECT_THAT(look(kernel, 1, Action::release).holders, IsEmpty());
 }
@@ -81,7 +88,9 @@ TEST(Guard, AHolderOfTheCharacterDeviceIsFoundToo) {
     auto kernel = machine();
     kernel.version = FakeVersion::v6_12; // Debian's 6.1 is built without CONFIG_VFIO_DEVICE_CDEV
     toVfio(kernel, nic);
-    ASSERT_EQ(kernel.startHolder({.pid = 9, .comm = "cloud-hyperviso", .cmdline = "cloud-hypervisor", .cdev = nic}), 0);
+    ASSERT_EQ(
+        kernel.startHolder({.pid = 9, .comm = "cloud-hyperviso", .cmdline = "cloud-hypervisor", .cdev = nic}),
+        0);
     EXPECT_THAT(look(kernel, 3, Action::release).holders, ElementsAre(Holder{9, "cloud-hyperviso"}));
 }
 
@@ -89,8 +98,12 @@ TEST(Guard, AHolderOfTheCharacterDeviceIsFoundToo) {
 class WithoutDacReadSearch final : public Sysfs {
 public:
     explicit WithoutDacReadSearch(FakeKernel& kernel) : kernel_(kernel) {}
-    SysResult<std::string> read(const std::string& path, std::size_t limit) const override { return kernel_.read(path, limit); }
-    SysResult<void> write(const std::string& path, std::string_view data) override { return kernel_.write(path, data); }
+    SysResult<std::string> read(const std::string& path, std::size_t limit) const override {
+        return kernel_.read(path, limit);
+    }
+    SysResult<void> write(const std::string& path, std::string_view data) override {
+        return kernel_.write(path, data);
+    }
     SysResult<std::vector<std::string>> list(const std::string& path) const override {
         if (path.ends_with("/fd"))
             return std::unexpected(SysError{"list", path, EACCES});
@@ -113,7 +126,8 @@ TEST(Guard, AHolderIsFoundByInodeWhereDescriptorsCannotBeListed) {
     const WithoutDacReadSearch files(kernel);
     const auto topology = Topology::read(kernel).value();
     EXPECT_THAT(holders(files, topology, 3), IsEmpty());
-    kernel.putFile("/proc/77/fdinfo/14", "pos:\t0\nflags:\t02\nmnt_id:\t5\nino:\t" + std::to_string(inode) + "\n");
+    kernel.putFile("/proc/77/fdinfo/14",
+                   "pos:\t0\nflags:\t02\nmnt_id:\t5\nino:\t" + std::to_string(inode) + "\n");
     EXPECT_THAT(holders(files, topology, 3), ElementsAre(Holder{77, "qemu"}));
 }
 

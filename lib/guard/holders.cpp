@@ -68,9 +68,9 @@ bool hasAnyInode(const Sysfs& sysfs, const std::string& process, const std::set<
                 inodes.insert(*inode);
     const auto descriptors = sysfs.list(process + "/fdinfo");
     return descriptors && std::ranges::any_of(*descriptors, [&](const auto& fd) {
-        const auto text = sysfs.read(process + "/fdinfo/" + fd, 4096);
-        return text && inodes.contains(inodeOf(*text));
-    });
+               const auto text = sysfs.read(process + "/fdinfo/" + fd, 4096);
+               return text && inodes.contains(inodeOf(*text));
+           });
 }
 
 bool holdsAny(const Sysfs& sysfs, const std::string& pid, const std::set<std::string>& nodes) {

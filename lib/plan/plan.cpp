@@ -9,7 +9,8 @@ namespace {
 
 bool isAllowed(const Wanted& wanted, const Blocker& blocker) {
     const auto* code = findBlockerCode(blocker.code);
-    return code != nullptr && code->allowable && std::ranges::find(wanted.allow, blocker.code) != wanted.allow.end();
+    return code != nullptr && code->allowable &&
+           std::ranges::find(wanted.allow, blocker.code) != wanted.allow.end();
 }
 
 std::string targetDriver(const Device& device, const Wanted& wanted, const Drivers& drivers) {
@@ -21,10 +22,11 @@ std::string targetDriver(const Device& device, const Wanted& wanted, const Drive
     return best == drivers.automatic.end() ? "vfio-pci" : best->second;
 }
 
-/// Drivers with which other tools hand devices out. Taking a device from them would be taking it from that tool.
+/// Drivers with which other tools hand devices out. Taking a device from them would be taking it from that
+/// tool.
 bool isForeignDriver(std::string_view driver) {
-    return driver == "pci-stub" || driver == "pciback" || driver == "xen-pciback" || driver == "uio_pci_generic" ||
-           driver == "igb_uio";
+    return driver == "pci-stub" || driver == "pciback" || driver == "xen-pciback" ||
+           driver == "uio_pci_generic" || driver == "igb_uio";
 }
 
 /// Members that lack the same driver lack it for the same reason.
@@ -35,36 +37,42 @@ void addOnce(Blockers& blockers, Blocker blocker) {
 
 Blocker driverMissing(const std::string& driver, const Drivers& drivers) {
     const auto why = drivers.missing.find(driver);
-    return {"driver-missing", {},
-            why != drivers.missing.end()
-                ? why->second
-                : fmt::format("driver {} is not there: /sys/bus/pci/drivers/{} does not exist; load its module", driver,
-                              driver)};
+    return {
+        "driver-missing",
+        {},
+        why != drivers.missing.end()
+            ? why->second
+            : fmt::format("driver {} is not there: /sys/bus/pci/drivers/{} does not exist; load its module",
+                          driver, driver)};
 }
 
-void addBindBlockers(Blockers& blockers, const Device& device, const std::string& target, const Drivers& drivers) {
+void addBindBlockers(Blockers& blockers, const Device& device, const std::string& target,
+                     const Drivers& drivers) {
     const auto& address = device.address;
     if (!drivers.registered.contains(target))
         addOnce(blockers, driverMissing(target, drivers));
     if (device.driverOverride.known && !device.driverOverride.value.empty() &&
         device.driverOverride.value != target && !isVfioDriver(device.driverOverride.value))
-        blockers.push_back({"foreign-driver-override", address,
-                            fmt::format("driver_override of {} holds '{}', which somebody else wrote; clear it, or allow "
-                                        "foreign-driver-override",
-                                        address.str(), device.driverOverride.value)});
+        blockers.push_back(
+            {"foreign-driver-override", address,
+             fmt::format("driver_override of {} holds '{}', which somebody else wrote; clear it, or allow "
+                         "foreign-driver-override",
+                         address.str(), device.driverOverride.value)});
     if (isForeignDriver(device.driver))
-        blockers.push_back({"foreign-driver", address,
-                            fmt::format("{} is on {}, where another tool has put it; release it there, or allow "
-                                        "foreign-driver",
-                                        address.str(), device.driver)});
+        blockers.push_back(
+            {"foreign-driver", address,
+             fmt::format("{} is on {}, where another tool has put it; release it there, or allow "
+                         "foreign-driver",
+                         address.str(), device.driver)});
 }
 
 void addVfBlocker(Blockers& blockers, const Device& device) {
     if (!device.virtualFunctions.empty())
-        blockers.push_back({"has-vfs", device.address,
-                            fmt::format("{} has {} virtual functions, which would be destroyed; name the VFs instead, or "
-                                        "write 0 to its sriov_numvfs first",
-                                        device.address.str(), device.virtualFunctions.size())});
+        blockers.push_back(
+            {"has-vfs", device.address,
+             fmt::format("{} has {} virtual functions, which would be destroyed; name the VFs instead, or "
+                         "write 0 to its sriov_numvfs first",
+                         device.address.str(), device.virtualFunctions.size())});
 }
 
 /// Members that stay where they are and whose drivers VFIO does not bear in a group (kernel.md 7, case 5).
@@ -73,10 +81,11 @@ void addViabilityBlockers(Blockers& blockers, unsigned group, const Topology& to
         const auto* device = topology.find(address);
         const bool stays = !device->endpoint() || device->driver == "pci-pf-stub";
         if (stays && !keepsGroupViable(device->driver))
-            blockers.push_back({"not-viable", address,
-                                fmt::format("{} of the same IOMMU group {} is used by {} and cannot be handed over; the "
-                                            "kernel would refuse the group",
-                                            address.str(), group, device->driver)});
+            blockers.push_back(
+                {"not-viable", address,
+                 fmt::format("{} of the same IOMMU group {} is used by {} and cannot be handed over; the "
+                             "kernel would refuse the group",
+                             address.str(), group, device->driver)});
     }
 }
 
@@ -103,7 +112,8 @@ void planRelease(GroupPlan& plan, Blockers& blockers, const Wanted& wanted, cons
         const bool handedOver = isVfioDriver(device->driver) ||
                                 (wanted.driver != "auto" && device->driver == drivers.resolve(wanted.driver));
         const auto& held = device->driverOverride;
-        const bool overridden = held.known && (isVfioDriver(held.value) || (!held.value.empty() && held.value == wanted.driver));
+        const bool overridden =
+            held.known && (isVfioDriver(held.value) || (!held.value.empty() && held.value == wanted.driver));
         if (!handedOver && !overridden)
             continue;
         const auto native = drivers.native.find(device->address);
@@ -169,8 +179,8 @@ std::vector<GroupPlan> plan(const Resolution& wanted, const Topology& topology, 
     std::vector<GroupPlan> plans;
     for (const auto& [group, want] : wanted.groups) {
         const auto blockers = found.find(group);
-        plans.push_back(
-            planGroup(group, want, topology, drivers, blockers == found.end() ? Blockers{} : blockers->second));
+        plans.push_back(planGroup(group, want, topology, drivers,
+                                  blockers == found.end() ? Blockers{} : blockers->second));
     }
     return plans;
 }
@@ -178,7 +188,8 @@ std::vector<GroupPlan> plan(const Resolution& wanted, const Topology& topology, 
 std::vector<std::string> GroupPlan::steps() const {
     std::vector<std::string> lines;
     for (const auto& m : members)
-        lines.push_back(fmt::format("override {} {}", m.device.str(), m.override.empty() ? "(clear)" : m.override));
+        lines.push_back(
+            fmt::format("override {} {}", m.device.str(), m.override.empty() ? "(clear)" : m.override));
     for (const auto& m : members)
         if (!m.from.empty() && m.from != m.to)
             lines.push_back(fmt::format("unbind {} {}", m.device.str(), m.from));
@@ -188,7 +199,8 @@ std::vector<std::string> GroupPlan::steps() const {
         if (m.to.empty())
             lines.push_back(fmt::format("probe {}", m.device.str()));
         else
-            lines.push_back(fmt::format("{} {} {}", method == Method::newId ? "new-id" : "bind", m.device.str(), m.to));
+            lines.push_back(
+                fmt::format("{} {} {}", method == Method::newId ? "new-id" : "bind", m.device.str(), m.to));
     }
     for (const auto& m : members)
         lines.push_back(fmt::format("verify {} {}", m.device.str(), m.to.empty() ? "native driver" : m.to));

@@ -15,12 +15,13 @@ namespace vfiobind {
 struct Drivers {
     std::set<std::string> registered;         ///< names in /sys/bus/pci/drivers
     std::map<Address, std::string> automatic; ///< what "auto" means for a device; vfio-pci where absent
-    std::map<Address, std::string> native;    ///< the driver to give a device back to; the kernel chooses where absent
-    std::set<Address> driverless;             ///< devices that no native driver exists for: none is expected at release
+    std::map<Address, std::string>
+        native;                   ///< the driver to give a device back to; the kernel chooses where absent
+    std::set<Address> driverless; ///< devices that no native driver exists for: none is expected at release
     std::map<std::string, std::string> missing; ///< why a driver could not be had, by driver name: a sentence
 
-    /// Names of drivers and of their modules differ in `_` and `-`: gives the registered driver's name where there is one
-    /// in either spelling, else the name itself (kernel.md 11, case 18).
+    /// Names of drivers and of their modules differ in `_` and `-`: gives the registered driver's name where
+    /// there is one in either spelling, else the name itself (kernel.md 11, case 18).
     std::string resolve(const std::string& name) const;
 };
 
@@ -31,9 +32,9 @@ SysResult<Drivers> readDrivers(const Sysfs& sysfs);
 struct MemberPlan {
     Address device;
     Ids ids;
-    std::string from;     ///< driver it has now, empty for none
-    std::string to;       ///< driver to bind; empty: the kernel chooses (drivers_probe)
-    std::string override; ///< what driver_override is to hold at the end; empty: unset
+    std::string from;           ///< driver it has now, empty for none
+    std::string to;             ///< driver to bind; empty: the kernel chooses (drivers_probe)
+    std::string override;       ///< what driver_override is to hold at the end; empty: unset
     bool driverExpected = true; ///< whether ending without a driver is a failure
 
     bool operator==(const MemberPlan&) const = default;
@@ -53,14 +54,16 @@ struct GroupPlan {
     bool nothingToDo() const { return members.empty(); }
     bool blocked() const { return !blockers.empty() && !members.empty(); }
 
-    /// The steps in order as text, one each: `override 0000:01:00.0 vfio-pci`, `unbind 0000:01:00.0 nouveau`, ...
+    /// The steps in order as text, one each: `override 0000:01:00.0 vfio-pci`, `unbind 0000:01:00.0 nouveau`,
+    /// ...
     std::vector<std::string> steps() const;
     /// A heading, blockers, steps: for --dry-run, Check, logs and golden files.
     std::string str() const;
 };
 
-/// Plans one group. Pure. `found` are the blockers that the guards found; the plan adds those that follow from its
-/// arguments (driver-missing, not-viable, has-vfs, foreign-driver-override), and sorts out the allowed ones.
+/// Plans one group. Pure. `found` are the blockers that the guards found; the plan adds those that follow
+/// from its arguments (driver-missing, not-viable, has-vfs, foreign-driver-override), and sorts out the
+/// allowed ones.
 GroupPlan planGroup(unsigned group, const Wanted& wanted, const Topology& topology, const Drivers& drivers,
                     const Blockers& found = {});
 

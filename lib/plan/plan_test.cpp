@@ -10,7 +10,9 @@ using namespace fakemachine;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-Topology read(const FakeKernel& kernel) { return Topology::read(kernel).value(); }
+Topology read(const FakeKernel& kernel) {
+    return Topology::read(kernel).value();
+}
 
 std::vector<std::string> codes(const Blockers& blockers) {
     std::vector<std::string> list;
@@ -19,7 +21,8 @@ std::vector<std::string> codes(const Blockers& blockers) {
     return list;
 }
 
-GroupPlan planned(const FakeKernel& kernel, const Wanted& wanted, unsigned group = 1, const Blockers& found = {}) {
+GroupPlan planned(const FakeKernel& kernel, const Wanted& wanted, unsigned group = 1,
+                  const Blockers& found = {}) {
     return planGroup(group, wanted, read(kernel), readDrivers(kernel).value(), found);
 }
 
@@ -70,17 +73,23 @@ TEST(Plan, AutoAcceptsAVariantAndPrefersTheBest) {
     auto kernel = machine();
     toVfio(kernel, nic);
     EXPECT_TRUE(planGroup(3, {}, read(kernel), drivers).nothingToDo());
-    EXPECT_EQ(planGroup(3, {.driver = "mlx5_vfio_pci"}, read(kernel), drivers).members.at(0).from, "vfio-pci");
+    EXPECT_EQ(planGroup(3, {.driver = "mlx5_vfio_pci"}, read(kernel), drivers).members.at(0).from,
+              "vfio-pci");
 }
 
 // case 5
 TEST(Plan, AHostBridgeWithADriverMakesTheGroupNotViable) {
     auto kernel = machine();
     kernel.addDriver({.name = "ie31200_edac", .module = "ie31200_edac", .ids = {"8086:0c00"}});
-    kernel.addDevice({.address = "0000:00:00.0", .ids = "8086:0c00", .classCode = 0x060000, .group = 1, .driver = "ie31200_edac"});
+    kernel.addDevice({.address = "0000:00:00.0",
+                      .ids = "8086:0c00",
+                      .classCode = 0x060000,
+                      .group = 1,
+                      .driver = "ie31200_edac"});
     const auto plan = planned(kernel, {});
     ASSERT_THAT(codes(plan.blockers), ElementsAre("not-viable"));
-    EXPECT_THAT(plan.blockers[0].sentence, testing::HasSubstr("0000:00:00.0 of the same IOMMU group 1 is used by ie31200_edac"));
+    EXPECT_THAT(plan.blockers[0].sentence,
+                testing::HasSubstr("0000:00:00.0 of the same IOMMU group 1 is used by ie31200_edac"));
 }
 
 // case 28
@@ -103,7 +112,13 @@ TEST(Plan, APfWithVfsIsRefused) {
     kernel.addVfioPci();
     kernel.addDriver({.name = "nvme", .module = "nvme", .ids = {"1b36:0010"}, .sriov = true});
     kernel.addRootPort("0000:00:01.0", 0, 1);
-    kernel.addDevice({.address = "0000:01:00.0", .ids = "1b36:0010", .classCode = 0x010802, .group = 1, .driver = "nvme", .totalVfs = 8, .vfIds = "1b36:0010"});
+    kernel.addDevice({.address = "0000:01:00.0",
+                      .ids = "1b36:0010",
+                      .classCode = 0x010802,
+                      .group = 1,
+                      .driver = "nvme",
+                      .totalVfs = 8,
+                      .vfIds = "1b36:0010"});
     ASSERT_EQ(put(kernel, devices + "0000:01:00.0/sriov_numvfs", "2"), 0);
     EXPECT_THAT(codes(planned(kernel, {}).blockers), ElementsAre("has-vfs"));
 }
@@ -120,10 +135,12 @@ TEST(Plan, AMissingDriverIsSaidOnce) {
 }
 
 TEST(Plan, OneAllowedCodeLetsNoOtherThrough) {
-    const Blockers found{{"mounted", {}, "holds /"}, {"swap", {}, "holds swap"}, {"inaccessible", {}, "dead"}};
+    const Blockers found{
+        {"mounted", {}, "holds /"}, {"swap", {}, "holds swap"}, {"inaccessible", {}, "dead"}};
     const auto plan = planned(machine(), {.allow = {"mounted", "inaccessible"}}, 1, found);
     EXPECT_THAT(codes(plan.overridden), ElementsAre("mounted"));
-    EXPECT_THAT(codes(plan.blockers), ElementsAre("swap", "inaccessible")); // the latter cannot be allowed away
+    EXPECT_THAT(codes(plan.blockers),
+                ElementsAre("swap", "inaccessible")); // the latter cannot be allowed away
     EXPECT_TRUE(plan.blocked());
 }
 
@@ -151,10 +168,13 @@ TEST(Plan, ReleaseGivesBackToTheDriverItCameFrom) {
 
 TEST(Plan, ReleaseOfANativeGroupIsNothing) {
     EXPECT_TRUE(planned(machine(), {.action = Action::release}).nothingToDo());
-    EXPECT_EQ(planned(machine(), {.action = Action::release, .by = "x"}).str(), "group 1: release (x)\n  nothing to do\n");
+    EXPECT_EQ(planned(machine(), {.action = Action::release, .by = "x"}).str(),
+              "group 1: release (x)\n  nothing to do\n");
 }
 
-TEST(Plan, AGroupThatIsNotThereNeedsNothing) { EXPECT_TRUE(planned(machine(), {}, 77).nothingToDo()); }
+TEST(Plan, AGroupThatIsNotThereNeedsNothing) {
+    EXPECT_TRUE(planned(machine(), {}, 77).nothingToDo());
+}
 
 } // namespace
 } // namespace vfiobind

@@ -9,8 +9,8 @@ namespace vfiobind {
 namespace {
 
 struct RuleMatches {
-    std::set<Address> devices;    ///< endpoints that are wanted
-    std::set<Address> bridges;    ///< matched, but never handed over
+    std::set<Address> devices;                 ///< endpoints that are wanted
+    std::set<Address> bridges;                 ///< matched, but never handed over
     std::map<Address, std::string> otherCards; ///< selector that names the slot, by device
 };
 
@@ -51,7 +51,8 @@ std::string join(const std::set<Address>& addresses) {
 
 Blocker noIommu(const Address& device) {
     return {"no-iommu", device,
-            fmt::format("{} has no IOMMU group: the IOMMU is off or does not cover it; switch on VT-d or AMD-Vi in the firmware "
+            fmt::format("{} has no IOMMU group: the IOMMU is off or does not cover it; switch on VT-d or "
+                        "AMD-Vi in the firmware "
                         "and, on Intel, add intel_iommu=on to the kernel command line",
                         device.str())};
 }
@@ -67,18 +68,20 @@ Wanted wantedBy(const Rule& rule) {
             .blockers = {}};
 }
 
-/// The group's entry, made from the rule when it is the first to want it. A second rule with another driver makes the
-/// group ambiguous: on this machine as it was when the configuration was read they were apart, else it would have
-/// been refused there.
+/// The group's entry, made from the rule when it is the first to want it. A second rule with another driver
+/// makes the group ambiguous: on this machine as it was when the configuration was read they were apart, else
+/// it would have been refused there.
 Wanted& want(Resolution& resolution, unsigned group, const Rule& rule) {
     auto [it, fresh] = resolution.groups.try_emplace(group, wantedBy(rule));
     auto& wanted = it->second;
     if (!fresh && wanted.rule != rule.name && wanted.driver != rule.driver)
         wanted.blockers.push_back(
-            {"ambiguous", {},
-             fmt::format("group {} is claimed by rule {} with driver {} and by rule {} with driver {}; let one rule "
-                         "name it",
-                         group, wanted.rule, wanted.driver, rule.name, rule.driver)});
+            {"ambiguous",
+             {},
+             fmt::format(
+                 "group {} is claimed by rule {} with driver {} and by rule {} with driver {}; let one rule "
+                 "name it",
+                 group, wanted.rule, wanted.driver, rule.name, rule.driver)});
     return wanted;
 }
 
@@ -97,12 +100,13 @@ void resolveRule(Resolution& resolution, const Rule& rule, const Topology& topol
 
     for (const auto& [address, selector] : matches.otherCards) {
         const auto* device = topology.find(address);
-        addBlocker(resolution, *device, rule,
-                   {"id-mismatch", address,
-                    fmt::format("rule {} names {}, but the card at {} is {} (subsystem {:04x}:{:04x}); correct the "
-                                "rule if this card is meant",
-                                rule.name, selector, address.str(), device->ids.str(), device->ids.subsystemVendor,
-                                device->ids.subsystemDevice)});
+        addBlocker(
+            resolution, *device, rule,
+            {"id-mismatch", address,
+             fmt::format("rule {} names {}, but the card at {} is {} (subsystem {:04x}:{:04x}); correct the "
+                         "rule if this card is meant",
+                         rule.name, selector, address.str(), device->ids.str(), device->ids.subsystemVendor,
+                         device->ids.subsystemDevice)});
     }
     const bool wrongCount = rule.count && matches.devices.size() != *rule.count;
     for (const auto& address : matches.devices) {
@@ -117,13 +121,15 @@ void resolveRule(Resolution& resolution, const Rule& rule, const Topology& topol
         if (wrongCount)
             wanted.blockers.push_back(
                 {"ambiguous", address,
-                 fmt::format("rule {} expects {} device(s) and {} match: {}; name them more closely or correct count",
-                             rule.name, *rule.count, matches.devices.size(), join(matches.devices))});
+                 fmt::format(
+                     "rule {} expects {} device(s) and {} match: {}; name them more closely or correct count",
+                     rule.name, *rule.count, matches.devices.size(), join(matches.devices))});
     }
 }
 
 ConfigError conflict(const Rule& first, const Rule& second, const std::string& what) {
-    return {second.where, fmt::format("rule {} and rule {} ({}) {}", second.name, first.name, first.where.str(), what)};
+    return {second.where,
+            fmt::format("rule {} and rule {} ({}) {}", second.name, first.name, first.where.str(), what)};
 }
 
 /// The endpoints that hang below a bridge, to say what could have been named instead.
@@ -145,7 +151,9 @@ std::string onlyBridges(const std::set<Address>& bridges, const Topology& topolo
 
 } // namespace
 
-std::string_view verb(Action action) { return action == Action::bind ? "bind" : "release"; }
+std::string_view verb(Action action) {
+    return action == Action::bind ? "bind" : "release";
+}
 
 Resolution resolve(const Policy& policy, const Topology& topology) {
     Resolution resolution;
@@ -161,22 +169,25 @@ std::vector<ConfigError> contradictions(const Policy& policy, const Topology& to
     for (const auto& rule : policy.rules) {
         const auto matches = matchRule(rule, topology);
         if (matches.devices.empty() && !matches.bridges.empty() && rule.sriovVfs == 0)
-            errors.push_back({rule.where, fmt::format("rule {} {}", rule.name, onlyBridges(matches.bridges, topology))});
+            errors.push_back(
+                {rule.where, fmt::format("rule {} {}", rule.name, onlyBridges(matches.bridges, topology))});
         std::set<const Rule*> reported;
         for (const auto& address : matches.devices) {
             const auto [device, free] = ownerOfDevice.try_emplace(address, &rule);
             if (!free && reported.insert(device->second).second)
-                errors.push_back(conflict(*device->second, rule,
-                                          fmt::format("both match {}; let one of them name it", address.str())));
+                errors.push_back(
+                    conflict(*device->second, rule,
+                             fmt::format("both match {}; let one of them name it", address.str())));
             const auto* found = topology.find(address);
             if (found == nullptr || !found->group)
                 continue;
             const auto [group, first] = ownerOfGroup.try_emplace(*found->group, &rule);
             if (!first && group->second->driver != rule.driver && reported.insert(group->second).second)
-                errors.push_back(conflict(*group->second, rule,
-                                          fmt::format("both claim IOMMU group {}, with the drivers {} and {}; a group "
-                                                      "is bound whole, to one driver",
-                                                      *found->group, rule.driver, group->second->driver)));
+                errors.push_back(
+                    conflict(*group->second, rule,
+                             fmt::format("both claim IOMMU group {}, with the drivers {} and {}; a group "
+                                         "is bound whole, to one driver",
+                                         *found->group, rule.driver, group->second->driver)));
         }
     }
     return errors;
@@ -195,13 +206,18 @@ std::expected<Target, TargetError> groupTarget(std::string_view text, const Topo
     unsigned number = 0;
     for (const char c : digits) {
         if (c < '0' || c > '9' || number > 100'000'000)
-            return refuse(Kind::invalidArgument, fmt::format("'{}' is no group; write group/ and its number, as in group/22", text));
+            return refuse(Kind::invalidArgument,
+                          fmt::format("'{}' is no group; write group/ and its number, as in group/22", text));
         number = number * 10 + static_cast<unsigned>(c - '0');
     }
     if (digits.empty())
         return refuse(Kind::invalidArgument, "'group/' lacks the number; write group/22");
     if (topology.findGroup(number) == nullptr)
-        return refuse(Kind::noSuchGroup, fmt::format("there is no {}: no IOMMU group has this number; `vfio-bindctl status --all` lists them", text));
+        return refuse(
+            Kind::noSuchGroup,
+            fmt::format(
+                "there is no {}: no IOMMU group has this number; `vfio-bindctl status --all` lists them",
+                text));
     return Target{.groups = {number}};
 }
 
@@ -226,14 +242,16 @@ std::expected<Target, TargetError> targetOf(const std::set<Address>& devices, co
 
 } // namespace
 
-std::expected<Target, TargetError> resolveTarget(std::string_view target, const Policy& policy, const Topology& topology) {
+std::expected<Target, TargetError> resolveTarget(std::string_view target, const Policy& policy,
+                                                 const Topology& topology) {
     const std::string text(target);
     if (target.starts_with("group/"))
         return groupTarget(target, topology);
     if (const auto* rule = policy.find(target)) {
         const auto matches = matchRule(*rule, topology);
         if (matches.devices.empty() && matches.bridges.empty() && matches.otherCards.empty())
-            return refuse(Kind::noSuchDevice, fmt::format("rule {} matches no device on this machine now", text));
+            return refuse(Kind::noSuchDevice,
+                          fmt::format("rule {} matches no device on this machine now", text));
         std::set<Address> all = matches.devices;
         all.insert(matches.bridges.begin(), matches.bridges.end());
         // The group of a slot that holds another card is refused with id-mismatch, which says more.
@@ -256,7 +274,8 @@ std::expected<Target, TargetError> resolveTarget(std::string_view target, const 
         if (selector->match(device.facts()) == Match::yes && (selector->address || device.endpoint()))
             matched.insert(address);
     if (matched.empty())
-        return refuse(Kind::noSuchDevice, fmt::format("no PCI device matches {}; `lspci -D` lists those there are", text));
+        return refuse(Kind::noSuchDevice,
+                      fmt::format("no PCI device matches {}; `lspci -D` lists those there are", text));
     return targetOf(matched, text, topology);
 }
 

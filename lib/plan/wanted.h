@@ -64,7 +64,9 @@ struct Target {
     Blockers ungrouped;        ///< no-iommu, for devices that have no group
 };
 
-/// Resolves a request's target: an address, a rule's name, an id pattern (`10de:1284`), `path:...` or `group/22`.
-std::expected<Target, TargetError> resolveTarget(std::string_view target, const Policy& policy, const Topology& topology);
+/// Resolves a request's target: an address, a rule's name, an id pattern (`10de:1284`), `path:...` or
+/// `group/22`.
+std::expected<Target, TargetError> resolveTarget(std::string_view target, const Policy& policy,
+                                                 const Topology& topology);
 
 } // namespace vfiobind

@@ -18,7 +18,9 @@ Policy policy(const std::string& text) {
     return *parsed;
 }
 
-Topology topology() { return Topology::read(machine()).value(); }
+Topology topology() {
+    return Topology::read(machine()).value();
+}
 
 std::vector<std::string> codes(const Blockers& blockers) {
     std::vector<std::string> list;
@@ -50,15 +52,17 @@ TEST(Resolve, ARuleThatMatchesNothingWaits) {
 
 // case 11
 TEST(Resolve, AnotherCardInTheSlotIsAMismatch) {
-    const auto found =
-        resolve(policy("[[bind]]\nname = \"x\"\ndevices = [{ address = \"0000:01:00.0\", id = \"10de:ffff\" }]\n"), topology());
+    const auto found = resolve(
+        policy("[[bind]]\nname = \"x\"\ndevices = [{ address = \"0000:01:00.0\", id = \"10de:ffff\" }]\n"),
+        topology());
     EXPECT_THAT(codes(found.groups.at(1).blockers), ElementsAre("id-mismatch"));
     EXPECT_THAT(found.groups.at(1).blockers[0].sentence, HasSubstr("0000:01:00.0 is 10de:1284"));
 }
 
 // case 12
 TEST(Resolve, CountThatDoesNotFitIsAmbiguous) {
-    const auto found = resolve(policy("[[bind]]\nname = \"x\"\ndevices = [\"10de:\"]\ncount = 1\n"), topology());
+    const auto found =
+        resolve(policy("[[bind]]\nname = \"x\"\ndevices = [\"10de:\"]\ncount = 1\n"), topology());
     EXPECT_THAT(codes(found.groups.at(1).blockers), testing::Each("ambiguous"));
     EXPECT_THAT(found.groups.at(1).blockers[0].sentence, HasSubstr("expects 1 device(s) and 2 match"));
 }
@@ -84,7 +88,9 @@ devices = ["10de:1284"]
 )"),
                                        topology());
     ASSERT_EQ(errors.size(), 1U);
-    EXPECT_EQ(errors[0].str(), "a.toml:4:1: rule two and rule one (a.toml:1:1) both match 0000:01:00.0; let one of them name it");
+    EXPECT_EQ(
+        errors[0].str(),
+        "a.toml:4:1: rule two and rule one (a.toml:1:1) both match 0000:01:00.0; let one of them name it");
 }
 
 TEST(Contradictions, TwoDriversForOneGroupAreNamed) {
@@ -99,23 +105,28 @@ driver = "pci-stub"
 )"),
                                        topology());
     ASSERT_EQ(errors.size(), 1U);
-    EXPECT_THAT(errors[0].what, HasSubstr("both claim IOMMU group 1, with the drivers pci-stub and vfio-pci"));
+    EXPECT_THAT(errors[0].what,
+                HasSubstr("both claim IOMMU group 1, with the drivers pci-stub and vfio-pci"));
 }
 
 // case 65
 TEST(Contradictions, ARuleThatNamesOnlyABridgeIsToldWhatToName) {
-    const auto errors = contradictions(policy("[[bind]]\nname = \"x\"\ndevices = [\"0000:00:01.0\"]\n"), topology());
+    const auto errors =
+        contradictions(policy("[[bind]]\nname = \"x\"\ndevices = [\"0000:00:01.0\"]\n"), topology());
     ASSERT_EQ(errors.size(), 1U);
     EXPECT_THAT(errors[0].what, HasSubstr("names only bridges (0000:00:01.0)"));
     EXPECT_THAT(errors[0].what, HasSubstr("behind it instead: 0000:01:00.0, 0000:01:00.1"));
 }
 
-TEST(Contradictions, AgreeingRulesAreNone) { EXPECT_THAT(contradictions(policy(card), topology()), IsEmpty()); }
+TEST(Contradictions, AgreeingRulesAreNone) {
+    EXPECT_THAT(contradictions(policy(card), topology()), IsEmpty());
+}
 
 TEST(ResolveTarget, EveryForm) {
     const auto rules = policy(card);
     const auto machine = topology();
-    for (const auto* text : {"0000:01:00.1", "01:00.0", "card", "10de:1284", "10de:", "group/1", "path:0000:00/01.0/00.0"}) {
+    for (const auto* text :
+         {"0000:01:00.1", "01:00.0", "card", "10de:1284", "10de:", "group/1", "path:0000:00/01.0/00.0"}) {
         const auto target = resolveTarget(text, rules, machine);
         ASSERT_TRUE(target) << text << ": " << target.error().sentence;
         EXPECT_THAT(target->groups, ElementsAre(1U)) << text;
@@ -126,12 +137,18 @@ TEST(ResolveTarget, EveryForm) {
 TEST(ResolveTarget, WhatIsNotThereOrNoTarget) {
     using Kind = TargetError::Kind;
     const std::vector<std::pair<std::string, Kind>> table{
-        {"0000:0f:00.0", Kind::noSuchDevice}, {"ffff:ffff", Kind::noSuchDevice},
-        {"group/99", Kind::noSuchGroup},      {"group/", Kind::invalidArgument},
-        {"group/x", Kind::invalidArgument},   {"group/99999999999999999999", Kind::invalidArgument},
-        {"nobody", Kind::noSuchRule},         {"", Kind::invalidArgument},
-        {"../../etc", Kind::invalidArgument}, {"0000:01:00.0\n", Kind::invalidArgument},
-        {std::string("0000:01:00.0\0x", 14), Kind::invalidArgument}, {"0000:01:20.0", Kind::invalidArgument},
+        {"0000:0f:00.0", Kind::noSuchDevice},
+        {"ffff:ffff", Kind::noSuchDevice},
+        {"group/99", Kind::noSuchGroup},
+        {"group/", Kind::invalidArgument},
+        {"group/x", Kind::invalidArgument},
+        {"group/99999999999999999999", Kind::invalidArgument},
+        {"nobody", Kind::noSuchRule},
+        {"", Kind::invalidArgument},
+        {"../../etc", Kind::invalidArgument},
+        {"0000:01:00.0\n", Kind::invalidArgument},
+        {std::string("0000:01:00.0\0x", 14), Kind::invalidArgument},
+        {"0000:01:20.0", Kind::invalidArgument},
     };
     for (const auto& [text, kind] : table) {
         const auto target = resolveTarget(text, policy(card), topology());

@@ -15,7 +15,8 @@ std::string variantModule(std::string_view modulesAlias, const Ids& ids) {
     auto fewest = std::numeric_limits<std::ptrdiff_t>::max();
     for (const auto line : split(modulesAlias, '\n')) {
         const auto words = split(line, ' ');
-        if (words.size() != 3 || words[0] != "alias" || !words[1].starts_with("vfio_pci:") || words[2] == "vfio_pci")
+        if (words.size() != 3 || words[0] != "alias" || !words[1].starts_with("vfio_pci:") ||
+            words[2] == "vfio_pci")
             continue;
         const std::string pattern(words[1]);
         const auto wildcards = std::ranges::count(pattern, '*');

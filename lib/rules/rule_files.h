@@ -25,13 +25,14 @@ struct RuleFilesChange {
     std::vector<SysError> errors;
 };
 
-/// `/run/udev/rules.d/10-vfio-bind.rules`, `/run/vfio-bind/groups/N`, `/run/modprobe.d/vfio-bind.conf`, below a root
-/// directory (empty for the real ones).
+/// `/run/udev/rules.d/10-vfio-bind.rules`, `/run/vfio-bind/groups/N`, `/run/modprobe.d/vfio-bind.conf`, below
+/// a root directory (empty for the real ones).
 class RuleFiles {
 public:
     explicit RuleFiles(std::string root = {}) : root_(std::move(root)) {}
 
-    /// Brings the files to the texts: writes those that differ, atomically, and removes those that are not wanted.
+    /// Brings the files to the texts: writes those that differ, atomically, and removes those that are not
+    /// wanted.
     RuleFilesChange apply(const RuleTexts& texts);
     /// Brings the module options alone: they are read when a module is loaded, before the rest can be known.
     RuleFilesChange applyModuleOptions(const std::string& text);

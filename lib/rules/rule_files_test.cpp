@@ -30,7 +30,9 @@ protected:
 
 TEST_F(RuleFilesTest, AreWrittenWhenTheyDifferAndRemovedWhenNotWanted) {
     RuleFiles files(root_);
-    const RuleTexts texts{.udevRules = "rules\n", .nodeImports = {{3, "three\n"}, {7, "seven\n"}}, .moduleOptions = "options\n"};
+    const RuleTexts texts{.udevRules = "rules\n",
+                          .nodeImports = {{3, "three\n"}, {7, "seven\n"}},
+                          .moduleOptions = "options\n"};
     auto change = files.apply(texts);
     EXPECT_TRUE(change.udevRules);
     EXPECT_THAT(change.groups, ElementsAre(3, 7));

@@ -11,16 +11,18 @@ namespace {
 
 constexpr std::string_view endLabel = "vfio_bind_end";
 
-/// What may stand between udev's quotes as it is: neither a quote nor a pattern's or a substitution's sign. The
-/// configuration's own rules for names are narrower; a driver's name can also come over D-Bus.
+/// What may stand between udev's quotes as it is: neither a quote nor a pattern's or a substitution's sign.
+/// The configuration's own rules for names are narrower; a driver's name can also come over D-Bus.
 bool safe(std::string_view text) {
     return !text.empty() && std::ranges::all_of(text, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' ||
-               c == ':';
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+               c == '_' || c == '.' || c == ':';
     });
 }
 
-std::string match(std::string_view key, std::string_view pattern) { return fmt::format("{}==\"{}\"", key, pattern); }
+std::string match(std::string_view key, std::string_view pattern) {
+    return fmt::format("{}==\"{}\"", key, pattern);
+}
 
 std::string idMatch(std::string_view attribute, std::uint16_t id) {
     return fmt::format("ATTR{{{}}}==\"0x{:04x}\"", attribute, id);
@@ -36,9 +38,9 @@ std::string classPattern(const IdPattern& id) {
     return pattern + (id.progIf ? fmt::format("{:02x}", *id.progIf) : "??");
 }
 
-/// The bridge path as a device path: bus numbers, which change, are any. A `?` can stand for a slash too, but no slash is
-/// there in a path of this shape. Below VMD the domain changes on the way, which no pattern of a fixed length can tell:
-/// such a device is known by its address once it is there.
+/// The bridge path as a device path: bus numbers, which change, are any. A `?` can stand for a slash too, but
+/// no slash is there in a path of this shape. Below VMD the domain changes on the way, which no pattern of a
+/// fixed length can tell: such a device is known by its address once it is there.
 std::string devicePathPattern(std::string_view path) {
     const auto parts = split(path, '/');
     std::string pattern = fmt::format("*/pci{}", parts[0]);
@@ -72,11 +74,13 @@ std::vector<std::string> selectorMatches(const Selector& selector) {
 }
 
 std::string presentDevice(const Device& device) {
-    return fmt::format("{}, {}, {}", match("KERNEL", device.address.str()), idMatch("vendor", device.ids.vendor),
-                       idMatch("device", device.ids.device));
+    return fmt::format("{}, {}, {}", match("KERNEL", device.address.str()),
+                       idMatch("vendor", device.ids.vendor), idMatch("device", device.ids.device));
 }
 
-std::string gotoEnd() { return fmt::format("GOTO=\"{}\"\n", endLabel); }
+std::string gotoEnd() {
+    return fmt::format("GOTO=\"{}\"\n", endLabel);
+}
 
 std::string overrideTo(std::string_view driver) {
     return fmt::format("ATTR{{driver_override}}=\"{}\", {}", driver, gotoEnd());
@@ -96,7 +100,9 @@ std::string driverFor(const Rule& rule, const Selector& selector, const Automati
 }
 
 /// Whether one device alone tells what is to become of it.
-bool leftToTheDaemon(const Rule& rule) { return rule.count || rule.method == Method::newId || rule.sriovVfs > 0; }
+bool leftToTheDaemon(const Rule& rule) {
+    return rule.count || rule.method == Method::newId || rule.sriovVfs > 0;
+}
 
 /// Whether a selector that is written gives the device this driver anyway.
 bool reached(const Policy& policy, const TakenDevice& taken, const AutomaticDriver& automatic) {
@@ -113,8 +119,8 @@ public:
         if (safe(taken.driver))
             lines_ += fmt::format("{}, {}", presentDevice(taken.device), overrideTo(taken.driver));
         else
-            leftOut_.push_back(
-                fmt::format("{}: {} is no driver's name that udev could be given", taken.device.address.str(), quote(taken.driver)));
+            leftOut_.push_back(fmt::format("{}: {} is no driver's name that udev could be given",
+                                           taken.device.address.str(), quote(taken.driver)));
     }
 
     void leave(const Device& device) { lines_ += fmt::format("{}, {}", presentDevice(device), gotoEnd()); }
@@ -123,16 +129,19 @@ public:
         if (leftToTheDaemon(rule))
             return;
         if (!safe(rule.name)) {
-            leftOut_.push_back(fmt::format("rule {}: it has no name that udev could be given", quote(rule.name)));
+            leftOut_.push_back(
+                fmt::format("rule {}: it has no name that udev could be given", quote(rule.name)));
             return;
         }
         for (const auto& selector : rule.devices) {
             const auto driver = driverFor(rule, selector, automatic);
             const auto keys = selectorMatches(selector);
             if (!safe(driver))
-                leftOut_.push_back(fmt::format("rule {}: {} is no driver's name that udev could be given", rule.name, quote(driver)));
+                leftOut_.push_back(fmt::format("rule {}: {} is no driver's name that udev could be given",
+                                               rule.name, quote(driver)));
             else if (!keys.empty())
-                lines_ += fmt::format("# rule {}\n{}, {}", rule.name, fmt::join(keys, ", "), overrideTo(driver));
+                lines_ +=
+                    fmt::format("# rule {}\n{}, {}", rule.name, fmt::join(keys, ", "), overrideTo(driver));
         }
     }
 
@@ -144,7 +153,8 @@ public:
                             "# What has a driver is in use: the guards look before it is taken.\n"
                             "DRIVER==\"?*\", {0}"
                             "# Bridges belong to the host.\n"
-                            "ATTR{{class}}==\"0x0600??\", {0}ATTR{{class}}==\"0x06*\", TEST==\"secondary_bus_number\", {0}"
+                            "ATTR{{class}}==\"0x0600??\", {0}ATTR{{class}}==\"0x06*\", "
+                            "TEST==\"secondary_bus_number\", {0}"
                             "# An override that is set already is somebody else's will, or done.\n"
                             "ATTR{{driver_override}}!=\"|(null)\", {0}{1}LABEL=\"{2}\"\n",
                             gotoEnd(), lines_, endLabel),
@@ -170,8 +180,8 @@ std::string importText(const std::string& name, const NodeAccess& node) {
 
 } // namespace
 
-UdevRules udevRules(const Policy& policy, const std::vector<TakenDevice>& taken, const std::vector<Device>& left,
-                    const AutomaticDriver& automatic) {
+UdevRules udevRules(const Policy& policy, const std::vector<TakenDevice>& taken,
+                    const std::vector<Device>& left, const AutomaticDriver& automatic) {
     Writer writer;
     for (const auto& device : left)
         writer.leave(device);
@@ -183,7 +193,8 @@ UdevRules udevRules(const Policy& policy, const std::vector<TakenDevice>& taken,
     return std::move(writer).result();
 }
 
-std::map<unsigned, std::string> nodeImports(const Policy& policy, const Topology& topology, const Resolution& resolution) {
+std::map<unsigned, std::string> nodeImports(const Policy& policy, const Topology& topology,
+                                            const Resolution& resolution) {
     std::map<std::string, std::map<Address, unsigned>> groupsOfRules; // by each group's first device
     for (const auto& [group, wanted] : resolution.groups)
         if (const auto endpoints = topology.endpoints(group); !endpoints.empty() && safe(wanted.rule))
@@ -194,14 +205,16 @@ std::map<unsigned, std::string> nodeImports(const Policy& policy, const Topology
         if (rule == nullptr)
             continue;
         for (const auto& [first, group] : groups)
-            texts.emplace(group, importText(first == groups.begin()->first ? name : name + '-' + first.str(), rule->node));
+            texts.emplace(group, importText(first == groups.begin()->first ? name : name + '-' + first.str(),
+                                            rule->node));
     }
     return texts;
 }
 
 std::string moduleOptionLines(const ModuleOptions& options) {
     std::string text;
-    const auto add = [&text](std::string_view module, std::string_view option, const std::optional<bool>& value) {
+    const auto add = [&text](std::string_view module, std::string_view option,
+                             const std::optional<bool>& value) {
         if (value)
             text += fmt::format("options {} {}={}\n", module, option, *value ? 'Y' : 'N');
     };

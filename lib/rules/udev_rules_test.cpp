@@ -25,17 +25,25 @@ Topology machine() {
     return *Topology::read(kernel);
 }
 
-Policy policyOf(const std::string& text) { return *parsePolicy({{"vfio-bind.toml", text}}); }
+Policy policyOf(const std::string& text) {
+    return *parsePolicy({{"vfio-bind.toml", text}});
+}
 
 std::string bind(const std::string& devices, const std::string& more = {}) {
     return "[[bind]]\nname = \"r\"\ndevices = [" + devices + "]\n" + more + "\n";
 }
 
-std::string plain(const Ids&) { return "vfio-pci"; }
+std::string plain(const Ids&) {
+    return "vfio-pci";
+}
 
-std::string rulesFor(const std::string& toml) { return udevRules(policyOf(toml), {}, {}, plain).text; }
+std::string rulesFor(const std::string& toml) {
+    return udevRules(policyOf(toml), {}, {}, plain).text;
+}
 
-TakenDevice taken(const Address& address, const std::string& driver) { return {*machine().find(address), driver}; }
+TakenDevice taken(const Address& address, const std::string& driver) {
+    return {*machine().find(address), driver};
+}
 
 TEST(UdevRules, SayNothingWithoutRules) {
     EXPECT_EQ(udevRules({}, {}, {}, plain).text, "");
@@ -44,9 +52,10 @@ TEST(UdevRules, SayNothingWithoutRules) {
 TEST(UdevRules, LeaveWhatHasADriverOrAnOverrideAndEveryBridge) {
     const auto text = rulesFor(bind("\"10de:1284\""));
     EXPECT_THAT(text, HasSubstr("DRIVER==\"?*\", GOTO=\"vfio_bind_end\"\n"));
-    EXPECT_THAT(text, HasSubstr("ATTR{driver_override}!=\"|(null)\", GOTO=\"vfio_bind_end\"\n")); // case 28, 29
-    EXPECT_THAT(text, HasSubstr("ATTR{class}==\"0x0600??\", GOTO"));                               // case 4
-    EXPECT_THAT(text, HasSubstr("TEST==\"secondary_bus_number\", GOTO"));                          // case 2
+    EXPECT_THAT(text,
+                HasSubstr("ATTR{driver_override}!=\"|(null)\", GOTO=\"vfio_bind_end\"\n")); // case 28, 29
+    EXPECT_THAT(text, HasSubstr("ATTR{class}==\"0x0600??\", GOTO"));                        // case 4
+    EXPECT_THAT(text, HasSubstr("TEST==\"secondary_bus_number\", GOTO"));                   // case 2
     EXPECT_TRUE(text.ends_with("LABEL=\"vfio_bind_end\"\n"));
 }
 
@@ -58,40 +67,47 @@ class UdevSelector : public testing::TestWithParam<Spelling> {};
 
 TEST_P(UdevSelector, IsWrittenAsUdevMatchesIt) {
     EXPECT_THAT(rulesFor(bind(GetParam().selector)),
-                HasSubstr("# rule r\n" + GetParam().line + ", ATTR{driver_override}=\"vfio-pci\", GOTO=\"vfio_bind_end\"\n"));
+                HasSubstr("# rule r\n" + GetParam().line +
+                          ", ATTR{driver_override}=\"vfio-pci\", GOTO=\"vfio_bind_end\"\n"));
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Forms, UdevSelector,
-    testing::Values(Spelling{"\"01:00.0\"", "KERNEL==\"0000:01:00.0\""},
-                    Spelling{"\"10000:e1:00.0\"", "KERNEL==\"10000:e1:00.0\""}, // case 53
-                    Spelling{"\"10DE:1284\"", "ATTR{vendor}==\"0x10de\", ATTR{device}==\"0x1284\""},
-                    Spelling{"\"10de:\"", "ATTR{vendor}==\"0x10de\""},
-                    Spelling{"\"::0300\"", "ATTR{class}==\"0x0300??\""},
-                    Spelling{"\"::03xx\"", "ATTR{class}==\"0x03????\""},
-                    Spelling{"\":::02\"", "ATTR{class}==\"0x????02\""},
-                    Spelling{"\"10de::0300:00\"", "ATTR{vendor}==\"0x10de\", ATTR{class}==\"0x030000\""},
-                    Spelling{"\"path:0000:00/01.0/00.0\"", "DEVPATH==\"*/pci0000:00/0000:??:01.0/0000:??:00.0\""}, // case 13
-                    Spelling{"{ address = \"01:00.0\", id = \"10de:1284\" }", // case 11
-                             "KERNEL==\"0000:01:00.0\", ATTR{vendor}==\"0x10de\", ATTR{device}==\"0x1284\""},
-                    Spelling{"{ id = \"8086:1520\", subsystem = \"8086:00a2\" }",
-                             "ATTR{vendor}==\"0x8086\", ATTR{device}==\"0x1520\", ATTR{subsystem_vendor}==\"0x8086\", "
-                             "ATTR{subsystem_device}==\"0x00a2\""}));
+    testing::Values(
+        Spelling{"\"01:00.0\"", "KERNEL==\"0000:01:00.0\""},
+        Spelling{"\"10000:e1:00.0\"", "KERNEL==\"10000:e1:00.0\""}, // case 53
+        Spelling{"\"10DE:1284\"", "ATTR{vendor}==\"0x10de\", ATTR{device}==\"0x1284\""},
+        Spelling{"\"10de:\"", "ATTR{vendor}==\"0x10de\""},
+        Spelling{"\"::0300\"", "ATTR{class}==\"0x0300??\""},
+        Spelling{"\"::03xx\"", "ATTR{class}==\"0x03????\""},
+        Spelling{"\":::02\"", "ATTR{class}==\"0x????02\""},
+        Spelling{"\"10de::0300:00\"", "ATTR{vendor}==\"0x10de\", ATTR{class}==\"0x030000\""},
+        Spelling{"\"path:0000:00/01.0/00.0\"",
+                 "DEVPATH==\"*/pci0000:00/0000:??:01.0/0000:??:00.0\""}, // case 13
+        Spelling{"{ address = \"01:00.0\", id = \"10de:1284\" }",        // case 11
+                 "KERNEL==\"0000:01:00.0\", ATTR{vendor}==\"0x10de\", ATTR{device}==\"0x1284\""},
+        Spelling{"{ id = \"8086:1520\", subsystem = \"8086:00a2\" }",
+                 "ATTR{vendor}==\"0x8086\", ATTR{device}==\"0x1520\", ATTR{subsystem_vendor}==\"0x8086\", "
+                 "ATTR{subsystem_device}==\"0x00a2\""}));
 
 TEST(UdevRules, ListTheMembersThatNoSelectorReaches) {
     // case 1: the rule names the display only
     const std::vector<TakenDevice> group{taken({0, 1, 0, 0}, "vfio-pci"), taken({0, 1, 0, 1}, "vfio-pci")};
     const auto text = udevRules(policyOf(bind("\"10de:1284\"")), group, {}, plain).text;
-    EXPECT_THAT(text, HasSubstr("KERNEL==\"0000:01:00.1\", ATTR{vendor}==\"0x10de\", ATTR{device}==\"0x0e0f\", "
-                                "ATTR{driver_override}=\"vfio-pci\""));
+    EXPECT_THAT(text,
+                HasSubstr("KERNEL==\"0000:01:00.1\", ATTR{vendor}==\"0x10de\", ATTR{device}==\"0x0e0f\", "
+                          "ATTR{driver_override}=\"vfio-pci\""));
     EXPECT_THAT(text, Not(HasSubstr("0000:01:00.0")));
-    EXPECT_THAT(udevRules(policyOf(bind("\"10de:1284\"", "count = 1")), group, {}, plain).text, HasSubstr("0000:01:00.0"));
+    EXPECT_THAT(udevRules(policyOf(bind("\"10de:1284\"", "count = 1")), group, {}, plain).text,
+                HasSubstr("0000:01:00.0"));
 }
 
 TEST(UdevRules, PassOverARefusedDeviceBeforeAnySelector) {
     // case 6, 9: what the guards refuse is not taken by udev either
-    const auto text = udevRules(policyOf(bind("\"8086:10d3\"")), {}, {*machine().find({0, 2, 0, 0})}, plain).text;
-    const auto leave = text.find("KERNEL==\"0000:02:00.0\", ATTR{vendor}==\"0x8086\", ATTR{device}==\"0x10d3\", GOTO=");
+    const auto text =
+        udevRules(policyOf(bind("\"8086:10d3\"")), {}, {*machine().find({0, 2, 0, 0})}, plain).text;
+    const auto leave =
+        text.find("KERNEL==\"0000:02:00.0\", ATTR{vendor}==\"0x8086\", ATTR{device}==\"0x10d3\", GOTO=");
     ASSERT_NE(leave, std::string::npos);
     EXPECT_LT(leave, text.find("# rule r"));
 }
@@ -107,11 +123,13 @@ TEST(UdevRules, NameTheVariantDriverOfAnIdAndTheRulesOwnDriver) {
     EXPECT_THAT(udevRules(policyOf(bind("\"15b3:101e\", \"15b3:\"")), {}, {}, variant).text,
                 testing::AllOf(HasSubstr("0x101e\", ATTR{driver_override}=\"mlx5_vfio_pci\""),
                                HasSubstr("0x15b3\", ATTR{driver_override}=\"vfio-pci\"")));
-    EXPECT_THAT(rulesFor(bind("\"15b3:101e\"", "driver = \"pci-stub\"")), HasSubstr("ATTR{driver_override}=\"pci-stub\""));
+    EXPECT_THAT(rulesFor(bind("\"15b3:101e\"", "driver = \"pci-stub\"")),
+                HasSubstr("ATTR{driver_override}=\"pci-stub\""));
 }
 
 TEST(UdevRules, RefuseWhatWouldBeReadAsARule) {
-    Rule rule{.name = "x\", RUN+=\"/bin/sh", .devices = {*Selector::parse("10de:1284")}, .driver = "vfio-pci"};
+    Rule rule{
+        .name = "x\", RUN+=\"/bin/sh", .devices = {*Selector::parse("10de:1284")}, .driver = "vfio-pci"};
     const auto named = udevRules({.rules = {rule}}, {}, {}, plain);
     EXPECT_EQ(named.text, "");
     ASSERT_EQ(named.leftOut.size(), 1U);
@@ -124,7 +142,8 @@ TEST(UdevRules, RefuseWhatWouldBeReadAsARule) {
 
 TEST(NodeImports, NameOwnerAndModeOfEachGroup) {
     // case 54: udev applies it whenever the node is made
-    const auto policy = policyOf(bind("\"10de:1284\"", "node = { owner = \"u\", group = \"kvm\", mode = \"0660\" }"));
+    const auto policy =
+        policyOf(bind("\"10de:1284\"", "node = { owner = \"u\", group = \"kvm\", mode = \"0660\" }"));
     const auto topology = machine();
     const auto texts = nodeImports(policy, topology, resolve(policy, topology));
     ASSERT_EQ(texts.size(), 1U);
@@ -143,7 +162,8 @@ TEST(NodeImports, TellTheGroupsOfOneRuleApart) {
 TEST(ModuleOptionLines, AreThoseThatTheConfigurationNames) {
     EXPECT_EQ(moduleOptionLines({}), "");
     EXPECT_THAT(moduleOptionLines({.disableVga = true, .allowUnsafeInterrupts = false}),
-                testing::EndsWith("options vfio-pci disable_vga=Y\noptions vfio_iommu_type1 allow_unsafe_interrupts=N\n"));
+                testing::EndsWith(
+                    "options vfio-pci disable_vga=Y\noptions vfio_iommu_type1 allow_unsafe_interrupts=N\n"));
 }
 
 } // namespace

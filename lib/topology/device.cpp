@@ -3,9 +3,13 @@
 
 namespace vfiobind {
 
-bool Device::endpoint() const { return !bridge && ids.classId() != pciclass::hostBridge; }
+bool Device::endpoint() const {
+    return !bridge && ids.classId() != pciclass::hostBridge;
+}
 
-std::string Device::sysfsPath() const { return "/sys/bus/pci/devices/" + address.str(); }
+std::string Device::sysfsPath() const {
+    return "/sys/bus/pci/devices/" + address.str();
+}
 
 bool isVfioDriver(std::string_view driver) {
     return driver.find("vfio-pci") != std::string_view::npos ||

@@ -26,8 +26,8 @@ struct Device {
     Ids ids;
     std::string driver; ///< name of the bound driver, empty for none
     std::optional<unsigned> group;
-    std::string path;       ///< bridge path, `0000:00/01.0/00.0`
-    bool bridge = false;    ///< header type 1 or 2: never handed over
+    std::string path;                        ///< bridge path, `0000:00/01.0/00.0`
+    bool bridge = false;                     ///< header type 1 or 2: never handed over
     std::optional<Address> physicalFunction; ///< set on a VF
     std::vector<Address> virtualFunctions;   ///< on a PF, those that exist now, in order of VF number
     DriverOverride driverOverride;
@@ -37,8 +37,8 @@ struct Device {
     DeviceFacts facts() const { return {address, ids, path}; }
 
     /// Whether the group is bound only when this device is: every function but bridges and host bridges
-    /// (cases 2, 3, 4). Other class 06 devices with header type 0, an NVSwitch say, are endpoints. A host bridge
-    /// stays where it is: with a driver such as EDAC's it makes its group not viable (case 5).
+    /// (cases 2, 3, 4). Other class 06 devices with header type 0, an NVSwitch say, are endpoints. A host
+    /// bridge stays where it is: with a driver such as EDAC's it makes its group not viable (case 5).
     bool endpoint() const;
 
     /// `/sys/bus/pci/devices/0000:01:00.0`
@@ -49,8 +49,9 @@ struct Device {
 /// Variant drivers are told by their name's `vfio` part (`mlx5_vfio_pci`, `hisi-acc-vfio-pci`).
 bool isVfioDriver(std::string_view driver);
 
-/// Whether a driver leaves its group viable for VFIO: vfio drivers, pci-stub, and those with `driver_managed_dma`
-/// (pcieport; drivers/pci/pcie/portdrv.c), or no driver at all. pci-pf-stub does not (kernel.md 7).
+/// Whether a driver leaves its group viable for VFIO: vfio drivers, pci-stub, and those with
+/// `driver_managed_dma` (pcieport; drivers/pci/pcie/portdrv.c), or no driver at all. pci-pf-stub does not
+/// (kernel.md 7).
 bool keepsGroupViable(std::string_view driver);
 
 } // namespace vfiobind

@@ -26,7 +26,8 @@ public:
     /// device that vanishes in between is left out.
     static SysResult<Topology> read(const Sysfs& sysfs);
 
-    /// Reads one device again, after an event: adds, updates or removes it. Gives back whether anything changed.
+    /// Reads one device again, after an event: adds, updates or removes it. Gives back whether anything
+    /// changed.
     bool refresh(const Sysfs& sysfs, const Address& address);
 
     const std::map<Address, Device>& devices() const { return devices_; }

@@ -8,9 +8,13 @@ namespace {
 
 using namespace fakemachine;
 
-Address at(const std::string& text) { return Address::parse(text).value(); }
+Address at(const std::string& text) {
+    return Address::parse(text).value();
+}
 
-Topology read(const FakeKernel& kernel) { return Topology::read(kernel).value(); }
+Topology read(const FakeKernel& kernel) {
+    return Topology::read(kernel).value();
+}
 
 TEST(Topology, ReadsDevicesGroupsAndDrivers) {
     const auto topology = read(machine());
@@ -103,8 +107,11 @@ TEST(Topology, UnsetOverrideReadsNullOrNothing) {
 TEST(Topology, IommuKinds) {
     auto kernel = machine();
     EXPECT_EQ(iommuKind(kernel), "intel");
-    for (const auto& [unit, kind] : std::map<std::string, std::string>{
-             {"ivhd0", "amd"}, {"arm-smmu-v3.0x1", "smmu"}, {"smmu3.0x1", "smmu"}, {"virtio-iommu0", "virtio"}, {"x0", "other"}}) {
+    for (const auto& [unit, kind] : std::map<std::string, std::string>{{"ivhd0", "amd"},
+                                                                       {"arm-smmu-v3.0x1", "smmu"},
+                                                                       {"smmu3.0x1", "smmu"},
+                                                                       {"virtio-iommu0", "virtio"},
+                                                                       {"x0", "other"}}) {
         kernel.setIommu({unit});
         EXPECT_EQ(iommuKind(kernel), kind) << unit;
     }

@@ -23,8 +23,12 @@ std::unexpected<SysError> failure(const char* operation, const std::string& path
 }
 
 json toJson(const JournalMember& m) {
-    return {{"device", m.device.str()},      {"modalias", m.ids.modalias()},    {"driver", m.driver},
-            {"override", m.override},        {"to-driver", m.toDriver},         {"to-override", m.toOverride},
+    return {{"device", m.device.str()},
+            {"modalias", m.ids.modalias()},
+            {"driver", m.driver},
+            {"override", m.override},
+            {"to-driver", m.toDriver},
+            {"to-override", m.toOverride},
             {"driver-expected", m.driverExpected}};
 }
 
@@ -38,8 +42,8 @@ Address addressFrom(const json& text) {
 /// Driver names become part of paths: one that is no plain name would lead a write elsewhere.
 std::string plainName(const json& text) {
     auto name = text.get<std::string>();
-    if (name.find('/') != std::string::npos || name.find('\n') != std::string::npos || name.find('\0') != std::string::npos ||
-        name == "." || name == "..")
+    if (name.find('/') != std::string::npos || name.find('\n') != std::string::npos ||
+        name.find('\0') != std::string::npos || name == "." || name == "..")
         throw std::invalid_argument(fmt::format("'{}' is no driver's name", name));
     return name;
 }
@@ -135,7 +139,8 @@ void stampWithThisProcess(Journal& journal) {
     journal.pidStartTime = processStartTime(journal.pid);
     timespec now{};
     clock_gettime(CLOCK_REALTIME, &now);
-    journal.startedUsec = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1000;
+    journal.startedUsec =
+        static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1000;
 }
 
 SysResult<int> lockGroup(const std::string& directory, unsigned group) {

@@ -17,11 +17,11 @@ namespace vfiobind {
 /// One member as the transaction found it, and where it goes.
 struct JournalMember {
     Address device;
-    Ids ids;                 ///< another card in the slot is not touched by a recovery
-    std::string driver;      ///< found; empty for none
-    std::string override;    ///< found; empty for unset
-    std::string toDriver;    ///< empty: the kernel chooses
-    std::string toOverride;  ///< empty: unset
+    Ids ids;                ///< another card in the slot is not touched by a recovery
+    std::string driver;     ///< found; empty for none
+    std::string override;   ///< found; empty for unset
+    std::string toDriver;   ///< empty: the kernel chooses
+    std::string toOverride; ///< empty: unset
     bool driverExpected = true;
     bool operator==(const JournalMember&) const = default;
 };
@@ -37,15 +37,15 @@ struct Journal {
     Action action = Action::bind;
     std::string rule;
     std::string by;
-    int pid = 0;                       ///< the worker
-    std::uint64_t pidStartTime = 0;    ///< /proc/PID/stat field 22: tells a reused pid (proc_pid_stat(5))
-    std::uint64_t startedUsec = 0;     ///< CLOCK_REALTIME
+    int pid = 0;                    ///< the worker
+    std::uint64_t pidStartTime = 0; ///< /proc/PID/stat field 22: tells a reused pid (proc_pid_stat(5))
+    std::uint64_t startedUsec = 0;  ///< CLOCK_REALTIME
     std::vector<JournalMember> members;
     std::vector<JournalStep> steps;
     /// new_id entries that must be taken back: driver and the line that was written
     std::vector<std::pair<std::string, std::string>> dynamicIds;
-    /// Devices of the same ids that were on the driver before new_id: what it catches beyond these and the members
-    /// is given back
+    /// Devices of the same ids that were on the driver before new_id: what it catches beyond these and the
+    /// members is given back
     std::vector<Address> alreadyThere;
 
     bool operator==(const Journal&) const = default;
@@ -81,8 +81,9 @@ private:
     std::string directory_;
 };
 
-/// Waits until no other process works on the group, and keeps others out until the descriptor is closed (flock(2)): a worker
-/// can outlive its daemon, and the next one's must not come in between, not even before the first journal is written.
+/// Waits until no other process works on the group, and keeps others out until the descriptor is closed
+/// (flock(2)): a worker can outlive its daemon, and the next one's must not come in between, not even before
+/// the first journal is written.
 SysResult<int> lockGroup(const std::string& directory, unsigned group);
 
 /// Start time of a process in clock ticks since boot, 0 when there is none of this pid.
@@ -91,8 +92,8 @@ std::uint64_t processStartTime(int pid);
 /// Enters this process and the time of day.
 void stampWithThisProcess(Journal& journal);
 
-/// Writes beside the path and renames, so that a reader sees the old content or the new. Makes the last directory where it
-/// is missing.
+/// Writes beside the path and renames, so that a reader sees the old content or the new. Makes the last
+/// directory where it is missing.
 SysResult<void> writeFileAtomically(const std::string& path, std::string_view content, unsigned mode);
 
 class MemoryJournalStore final : public JournalStore {

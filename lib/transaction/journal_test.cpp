@@ -51,8 +51,8 @@ TEST(JournalText, RoundTrip) {
 TEST(JournalText, WhatIsNoJournalIsRefusedWithASentence) {
     auto withPath = sample();
     withPath.members[0].driver = "../../../etc";
-    for (const std::string& text : {std::string(), std::string("{}"), std::string("[1,2]"), sample().toJson().substr(0, 100),
-                                    withPath.toJson()}) {
+    for (const std::string& text : {std::string(), std::string("{}"), std::string("[1,2]"),
+                                    sample().toJson().substr(0, 100), withPath.toJson()}) {
         const auto parsed = Journal::fromJson(text);
         ASSERT_FALSE(parsed) << text;
         EXPECT_THAT(parsed.error(), HasSubstr("is no journal of a transaction"));

@@ -8,14 +8,19 @@
 namespace vfiobind {
 namespace {
 
-std::string named(const std::string& driver) { return driver.empty() ? "none" : driver; }
+std::string named(const std::string& driver) {
+    return driver.empty() ? "none" : driver;
+}
 
-/// Brings the driver back. The override must let the driver match, so it is set before where what was found does not.
+/// Brings the driver back. The override must let the driver match, so it is set before where what was found
+/// does not.
 StepRunner::Result restoreDriver(StepRunner& steps, const JournalMember& member, const std::string& current,
                                  std::string& override, bool hasOverride) {
     if (!member.driver.empty() && hasOverride) {
-        // A vfio driver takes only what an override names; it can have been bound without one by a dynamic id that is gone.
-        const bool matches = member.override == member.driver || (member.override.empty() && !isVfioDriver(member.driver));
+        // A vfio driver takes only what an override names; it can have been bound without one by a dynamic id
+        // that is gone.
+        const bool matches =
+            member.override == member.driver || (member.override.empty() && !isVfioDriver(member.driver));
         const auto& needed = matches ? member.override : member.driver;
         if (override != needed) {
             if (auto result = steps.setOverride(member.device, needed); !result)
@@ -52,7 +57,8 @@ std::optional<std::string> restoreMember(const Sysfs& sysfs, StepRunner& steps, 
     const bool overrideBack = !nowOverride || nowOverride->value == member.override;
     if (driver == member.driver && overrideBack)
         return std::nullopt;
-    std::string sentence = fmt::format("{}: driver is {}, was {}", member.device.str(), named(driver), named(member.driver));
+    std::string sentence =
+        fmt::format("{}: driver is {}, was {}", member.device.str(), named(driver), named(member.driver));
     if (!overrideBack)
         sentence += fmt::format("; driver_override is '{}', was '{}'", nowOverride->value, member.override);
     return failure.empty() ? sentence : sentence + " (" + failure + ')';
@@ -73,7 +79,8 @@ std::vector<StepError> takeBackDynamicIds(Sysfs& sysfs, StepRunner& steps, const
         return errors;
     }
     for (const auto& [address, device] : topology->devices()) {
-        const bool member = std::ranges::any_of(journal.members, [&](const auto& m) { return m.device == address; });
+        const bool member =
+            std::ranges::any_of(journal.members, [&](const auto& m) { return m.device == address; });
         const bool before = std::ranges::find(journal.alreadyThere, address) != journal.alreadyThere.end();
         const bool caught = std::ranges::any_of(journal.members, [&](const auto& m) {
             return m.ids == device.ids && !m.toDriver.empty() && m.toDriver == device.driver;

@@ -54,14 +54,18 @@ std::string Step::str() const {
     return driver.empty() ? text : text + ' ' + driver;
 }
 
-std::string StepError::str() const { return step.str() + ": " + error.str(); }
+std::string StepError::str() const {
+    return step.str() + ": " + error.str();
+}
 
 std::string StepRunner::driverOf(const Address& device) const {
     const auto link = sysfs_.link(devicePath(device, "driver"));
     return link ? std::string(baseName(*link)) : std::string{};
 }
 
-bool StepRunner::present(const Address& device) const { return sysfs_.exists(devicePath(device, "vendor")); }
+bool StepRunner::present(const Address& device) const {
+    return sysfs_.exists(devicePath(device, "vendor"));
+}
 
 SysResult<void> StepRunner::record(const Step& step, const std::string& result) {
     if (result == "begun")
@@ -139,7 +143,8 @@ StepRunner::Result StepRunner::probe(const Address& device) {
     return run({Step::Kind::probe, device, {}}, "/sys/bus/pci/drivers_probe", device.str());
 }
 
-StepRunner::Result StepRunner::newId(const Address& device, const std::string& driver, const std::string& line) {
+StepRunner::Result StepRunner::newId(const Address& device, const std::string& driver,
+                                     const std::string& line) {
     return perform({Step::Kind::newId, device, driver}, [&]() -> SysResult<void> {
         wrote_ = true;
         auto result = sysfs_.write(driverPath(driver, "new_id"), line);
@@ -181,7 +186,8 @@ StepRunner::Result StepRunner::verify(const MemberPlan& member) {
             return wrong("no native driver has taken the device; is its module loaded? readlink");
         // Dynamic ids (vfio-pci.ids=, new_id) make the kernel choose vfio-pci again.
         if (!driver.empty() && driver == member.from)
-            return wrong(fmt::format("the kernel chose {} again, it has the device's id in its list; readlink", driver));
+            return wrong(fmt::format(
+                "the kernel chose {} again, it has the device's id in its list; readlink", driver));
         return {};
     });
 }

@@ -19,15 +19,15 @@ public:
     StepRunner(Sysfs& sysfs, Journal& journal, JournalStore& journals, const TransactionHooks& hooks) :
         sysfs_(sysfs), journal_(journal), journals_(journals), hooks_(hooks) {}
 
-    /// From here on the steps undo: they are marked so, and a journal that cannot be written does not stop them,
-    /// since leaving a group half bound would be worse.
+    /// From here on the steps undo: they are marked so, and a journal that cannot be written does not stop
+    /// them, since leaving a group half bound would be worse.
     void beginUndoing() { undoing_ = true; }
     bool wrote() const { return wrote_; }
 
     Result setOverride(const Address& device, const std::string& value);
     Result unbind(const Address& device, const std::string& driver);
-    /// Binds by name, which gives the kernel's real errno. ENODEV right after a hotplug and EAGAIN are tried again for
-    /// a bounded time. A device that is on the driver by now is a success.
+    /// Binds by name, which gives the kernel's real errno. ENODEV right after a hotplug and EAGAIN are tried
+    /// again for a bounded time. A device that is on the driver by now is a success.
     Result bind(const Address& device, const std::string& driver);
     /// Lets the kernel choose the driver. It reports success for almost everything: verify afterwards.
     Result probe(const Address& device);

@@ -13,11 +13,11 @@
 namespace vfiobind {
 namespace {
 
-/// new_id's line, as narrow as the kernel can match: ids, subsystem, class and mask (drivers/pci/pci-driver.c,
-/// new_id_store).
+/// new_id's line, as narrow as the kernel can match: ids, subsystem, class and mask
+/// (drivers/pci/pci-driver.c, new_id_store).
 std::string dynamicIdLine(const Ids& ids) {
-    return fmt::format("{:04x} {:04x} {:04x} {:04x} {:06x} ffffff", ids.vendor, ids.device, ids.subsystemVendor,
-                       ids.subsystemDevice, ids.classCode);
+    return fmt::format("{:04x} {:04x} {:04x} {:04x} {:06x} ffffff", ids.vendor, ids.device,
+                       ids.subsystemVendor, ids.subsystemDevice, ids.classCode);
 }
 
 class Transaction {
@@ -64,20 +64,22 @@ StepRunner::Result Transaction::lookAround() {
     for (const auto& member : plan_.members) {
         const auto device = readDevice(sysfs_, member.device);
         if (!device || device->ids != member.ids)
-            return std::unexpected(StepError{{Step::Kind::verify, member.device, {}},
-                                             {"the device is not there any more; read", devicePath(member.device, "modalias"), ENODEV}});
+            return std::unexpected(StepError{
+                {Step::Kind::verify, member.device, {}},
+                {"the device is not there any more; read", devicePath(member.device, "modalias"), ENODEV}});
         auto held = readDriverOverride(sysfs_, member.device);
         if (!held && held.error().code == ENOENT && plan_.action == Action::bind)
             byNewId_ = true; // a kernel without driver_override
         else if (!held && held.error().code != ENOENT)
             return std::unexpected(StepError{{Step::Kind::driverOverride, member.device, {}}, held.error()});
-        journal_.members.push_back({.device = member.device,
-                                    .ids = member.ids,
-                                    .driver = device->driver,
-                                    .override = held ? held->value : std::string{},
-                                    .toDriver = member.to,
-                                    .toOverride = byNewId_ ? (held ? held->value : std::string{}) : member.override,
-                                    .driverExpected = member.driverExpected});
+        journal_.members.push_back(
+            {.device = member.device,
+             .ids = member.ids,
+             .driver = device->driver,
+             .override = held ? held->value : std::string{},
+             .toDriver = member.to,
+             .toOverride = byNewId_ ? (held ? held->value : std::string{}) : member.override,
+             .driverExpected = member.driverExpected});
         if (byNewId_)
             if (auto noted = noteAlreadyThere(member); !noted)
                 return noted;
@@ -152,8 +154,9 @@ Outcome Transaction::undo(const StepError& error) {
 
 bool arrived(const Sysfs& sysfs, const StepRunner& steps, const JournalMember& member) {
     const auto driver = steps.driverOf(member.device);
-    const bool driverRight = !member.toDriver.empty() ? driver == member.toDriver
-                                                      : driver != member.driver && (!driver.empty() || !member.driverExpected);
+    const bool driverRight = !member.toDriver.empty()
+                                 ? driver == member.toDriver
+                                 : driver != member.driver && (!driver.empty() || !member.driverExpected);
     const auto held = readDriverOverride(sysfs, member.device);
     return driverRight && (!held || held->value == member.toOverride);
 }

@@ -36,7 +36,8 @@ struct StepError {
 struct Outcome {
     enum class Result {
         done,
-        failed,     ///< refused or failed before anything was written, or the undoing failed too (see `differences`)
+        failed,     ///< refused or failed before anything was written, or the undoing failed too (see
+                    ///< `differences`)
         rolledBack, ///< a step failed, and everything is as it was before
     };
     Result result = Result::done;
@@ -49,20 +50,21 @@ struct Outcome {
 
 /// What a transaction tells while it runs, and waits with.
 struct TransactionHooks {
-    std::function<void(const Step&)> before;                       ///< a step begins
+    std::function<void(const Step&)> before;                        ///< a step begins
     std::function<void(const Step&, const SysResult<void>&)> after; ///< a step has ended
-    /// Waits before a bind is tried again: between the uevent and the kernel's readiness to match there is no event to
-    /// wait for (kernel.md 4, case 31).
+    /// Waits before a bind is tried again: between the uevent and the kernel's readiness to match there is no
+    /// event to wait for (kernel.md 4, case 31).
     std::function<void(std::chrono::milliseconds)> pause;
 };
 
-/// Brings every member of the plan to its target: overrides first, then unbind, then bind, then reading back. On a failure
-/// undoes in reverse what was done, and restores the overrides as they were. The journal is written before the first
-/// write; it is removed at the end unless something could not be undone.
+/// Brings every member of the plan to its target: overrides first, then unbind, then bind, then reading back.
+/// On a failure undoes in reverse what was done, and restores the overrides as they were. The journal is
+/// written before the first write; it is removed at the end unless something could not be undone.
 Outcome carryOut(Sysfs& sysfs, const GroupPlan& plan, JournalStore& journals, const TransactionHooks& hooks);
 
-/// Resolves what a transaction that was cut off has left: if every member is where it was to go, that is taken as done;
-/// else every member is brought back to where it came from. Decides by the real state, not by the recorded steps.
+/// Resolves what a transaction that was cut off has left: if every member is where it was to go, that is
+/// taken as done; else every member is brought back to where it came from. Decides by the real state, not by
+/// the recorded steps.
 Outcome recover(Sysfs& sysfs, const Journal& journal, JournalStore& journals, const TransactionHooks& hooks);
 
 } // namespace vfiobind

@@ -198,7 +198,8 @@ TEST_F(RestartTest, AReleaseOutlivesTheDaemon) {
 }
 
 /// A bind that was asked for is made again when a device of the group comes back.
-/// Case 38: the daemon was killed between noting the release and its end; the ledger then says both, ours and to be released.
+/// Case 38: the daemon was killed between noting the release and its end; the ledger then says both, ours and
+/// to be released.
 TEST_F(RestartTest, AReleaseThatWasCutOffIsFinished) {
     const auto cutOff = [this] {
         auto ledger = readFile(stateFolder() + "/ledger.json");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What a VMM does with a VFIO group, and nothing more: it tells whether a group is viable, or holds one of its
-// devices open as a running VM would.
+// What a VMM does with a VFIO group, and nothing more: it tells whether a group is viable, or holds one of
+// its devices open as a running VM would.
 //
 //   vfio-probe status N          prints "viable" or "not viable"; exit 0 for both
 //   vfio-probe hold N ADDRESS    prints "holding" and holds the device until SIGTERM or end of standard input
@@ -21,27 +21,23 @@ namespace {
 constexpr int exit_failed = 1;
 constexpr int exit_usage = 2;
 
-int complain(const char* what, const char* thing)
-{
+int complain(const char* what, const char* thing) {
     const int error = errno;
     std::fprintf(stderr, "vfio-probe: %s %s: %s (errno %d)\n", what, thing, std::strerror(error), error);
     return exit_failed;
 }
 
-int usage()
-{
+int usage() {
     std::fputs("usage: vfio-probe status N | vfio-probe hold N ADDRESS\n", stderr);
     return exit_usage;
 }
 
-int open_group(const char* number, char (&path)[64])
-{
+int open_group(const char* number, char (&path)[64]) {
     std::snprintf(path, sizeof path, "/dev/vfio/%s", number);
     return open(path, O_RDWR | O_CLOEXEC);
 }
 
-int status(const char* number)
-{
+int status(const char* number) {
     char path[64];
     const int group = open_group(number, path);
     if (group < 0)
@@ -55,8 +51,7 @@ int status(const char* number)
 }
 
 // SIGTERM is blocked and read as an event would be, so that there is no moment in which it could be lost.
-int wait_for_the_end()
-{
+int wait_for_the_end() {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
@@ -83,8 +78,7 @@ int wait_for_the_end()
     }
 }
 
-int hold(const char* number, const char* address)
-{
+int hold(const char* number, const char* address) {
     const int container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
     if (container < 0)
         return complain("cannot open", "/dev/vfio/vfio");
@@ -103,8 +97,7 @@ int hold(const char* number, const char* address)
 
 } // namespace
 
-int main(int argc, char** argv)
-{
+int main(int argc, char** argv) {
     if (argc == 3 && std::strcmp(argv[1], "status") == 0)
         return status(argv[2]);
     if (argc == 4 && std::strcmp(argv[1], "hold") == 0)

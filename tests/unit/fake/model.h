@@ -33,13 +33,14 @@ struct FakeDriver {
     /// Entries that match only a device whose override names this driver (`vfio_pci:` in modules.alias).
     std::vector<std::string> overrideOnlyIds{};
     bool managedDma = false; ///< `driver_managed_dma`: leaves its group viable
-    bool portsOnly = false; ///< its probe takes PCI Express ports only, as pcieport's does (pcie_portdrv_probe)
-    bool vfio = false;       ///< hands its devices to user space: vfio-pci and variants
-    std::string vfioName{};  ///< what it writes into the VFs' overrides; the driver's name where empty
-    bool sriov = false;      ///< has `sriov_configure`
-    bool keepsVfs = false;   ///< leaves SR-IOV on when it is unbound (nvme does)
-    int probeError = 0;      ///< errno that every probe ends with; 517 is EPROBE_DEFER
-    bool builtIn = false;    ///< the module has parameters only, no `initstate`, and cannot be unloaded
+    bool portsOnly =
+        false;         ///< its probe takes PCI Express ports only, as pcieport's does (pcie_portdrv_probe)
+    bool vfio = false; ///< hands its devices to user space: vfio-pci and variants
+    std::string vfioName{}; ///< what it writes into the VFs' overrides; the driver's name where empty
+    bool sriov = false;     ///< has `sriov_configure`
+    bool keepsVfs = false;  ///< leaves SR-IOV on when it is unbound (nvme does)
+    int probeError = 0;     ///< errno that every probe ends with; 517 is EPROBE_DEFER
+    bool builtIn = false;   ///< the module has parameters only, no `initstate`, and cannot be unloaded
 };
 
 /// A PCI function. `addDevice` puts it there as it is; `hotplug` lets the kernel find it.
