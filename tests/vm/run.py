@@ -148,7 +148,7 @@ def main():
     # Ended from outside, the rig still takes its guest and its files with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
-    chosen = [s for s in scenarios.load() if re.search(options.only, s.name)]
+    chosen = [s for s in scenarios.load() if re.search(options.only, s.name) and (options.only or not s.named)]
     if options.list:
         print("\n".join(f"{s.boot}: {s.name}" for s in chosen))
         return 0

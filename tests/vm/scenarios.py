@@ -14,17 +14,18 @@ class Scenario:
     boot: str           # a name from boots.BOOTS; all scenarios of one boot share it
     seconds: int        # limit for the scenario, the clean-up before it not counted
     fresh: bool         # wants the guest as it is right after the installation: runs before the others
+    named: bool         # runs only when --only names it: long, or not yet seen to pass on an idle machine
 
 
 REGISTER: list[Scenario] = []
 
 
-def scenario(name, *, boot="intel", seconds=90, fresh=False):
+def scenario(name, *, boot="intel", seconds=90, fresh=False, named=False):
     """Registers a function that takes a Guest. It passes unless it raises; see guest.expect()."""
     def register(function):
         if any(other.name == name for other in REGISTER):
             raise ValueError(f"two scenarios are named {name}")
-        REGISTER.append(Scenario(name, function, boot, seconds, fresh))
+        REGISTER.append(Scenario(name, function, boot, seconds, fresh, named))
         return function
     return register
 

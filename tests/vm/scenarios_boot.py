@@ -49,7 +49,7 @@ def expect_never_native(guest):
 
 
 # case 20, 44
-@scenario("cold-boot-never-native", seconds=400)
+@scenario("cold-boot-never-native", named=True, seconds=400)
 def cold_boot(guest):
     """Without anything in the initramfs: the early unit is before udev's coldplug."""
     cmdline = guest.machine.boot.cmdline
@@ -78,7 +78,7 @@ def node_access(guest):
     guest.run("systemctl is-active 'dev-vfio-by\\x2dname-guest\\x2dgpu.device'")
 
 
-@scenario("cold-boot-never-native-initramfs", seconds=600)
+@scenario("cold-boot-never-native-initramfs", named=True, seconds=600)
 def cold_boot_initramfs(guest):
     """The native drivers are in the initramfs, and so are we."""
     machine = guest.machine

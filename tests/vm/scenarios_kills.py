@@ -114,7 +114,7 @@ def address_of(port):
 
 
 # case 38, 41, 42
-@scenario("fifty-kills", seconds=900)
+@scenario("fifty-kills", named=True, seconds=900)
 def fifty_kills(guest):
     seed = int(os.environ.get("VFIO_BIND_SEED") or random.SystemRandom().randrange(10**6))
     print(f"  VFIO_BIND_SEED={seed}", flush=True)

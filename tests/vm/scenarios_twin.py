@@ -67,7 +67,7 @@ def compare(real, fake):
 
 
 # design.md, decision 6
-@scenario("twin: the fake kernel does what this kernel does", seconds=1800)
+@scenario("twin: the fake kernel does what this kernel does", named=True, seconds=1800)
 def twin(guest):
     with tempfile.TemporaryDirectory(prefix="kernel-twin-") as folder:
         program = build(folder)
