@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "guard/guard.h"
 
+#include "guard/storage.h"
+
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
@@ -90,6 +92,8 @@ Inspection inspect(const Sysfs& sysfs, const Topology& topology, unsigned group,
     for (const auto* device : endpoints) {
         checkDenylist(result.blockers, sysfs, *device);
         checkAccessible(result.blockers, sysfs, *device);
+        auto storage = storageBlockers(sysfs, device->address);
+        result.blockers.insert(result.blockers.end(), storage.begin(), storage.end());
     }
     checkReservedRegions(result.blockers, sysfs, group);
     return result;
