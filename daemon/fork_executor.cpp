@@ -123,7 +123,8 @@ private:
 void ForkExecutor::runInChild(int fd, const WorkOrder& order, const Topology& topology) {
     const bool changes = order.kind == WorkOrder::Kind::carryOut || order.kind == WorkOrder::Kind::recover;
     if (changes)
-        if (const auto lock = lockGroup(lockDirectory_, order.group); !lock) // held until the process ends
+        if (const auto lock = lockGroup(stateDirectory_ + "/lock", order.group);
+            !lock) // held until the process ends
             return sendLine(fd, Finished{"failed", lock.error().str(), {}});
     if (order.kind == WorkOrder::Kind::carryOut)
         resolveLeftJournal(order.group);
@@ -134,7 +135,7 @@ void ForkExecutor::runInChild(int fd, const WorkOrder& order, const Topology& to
 
 /// While we waited for the lock its holder may have been killed: what it left comes first.
 void ForkExecutor::resolveLeftJournal(unsigned group) {
-    for (const auto& left : FileJournalStore(lockDirectory_).load().journals)
+    for (const auto& left : FileJournalStore(stateDirectory_ + "/journal").load().journals)
         if (left.group == group)
             recover(sysfs_, left, journals_, {.pause = [](auto time) { std::this_thread::sleep_for(time); }});
 }

@@ -15,9 +15,9 @@ namespace vfiobind {
 /// alone.
 class ForkExecutor final : public Executor {
 public:
-    /// Workers that change a group take turns by a lock in the directory (lockGroup).
-    ForkExecutor(EventLoop& loop, Sysfs& sysfs, JournalStore& journals, std::string lockDirectory) :
-        loop_(loop), sysfs_(sysfs), journals_(journals), lockDirectory_(std::move(lockDirectory)) {}
+    /// Workers that change a group take turns by a lock below the state directory (lockGroup).
+    ForkExecutor(EventLoop& loop, Sysfs& sysfs, JournalStore& journals, std::string stateDirectory) :
+        loop_(loop), sysfs_(sysfs), journals_(journals), stateDirectory_(std::move(stateDirectory)) {}
     std::unique_ptr<Work> start(WorkOrder order, const Topology& topology, Listener listener) override;
 
 private:
@@ -27,7 +27,7 @@ private:
     EventLoop& loop_;
     Sysfs& sysfs_;
     JournalStore& journals_;
-    std::string lockDirectory_;
+    std::string stateDirectory_;
     std::map<int, EventSource> children_; ///< by pid, until they have ended and are reaped
 };
 

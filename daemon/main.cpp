@@ -35,9 +35,8 @@ int serve(const Options& options) {
     EventLoop loop;
     RealSysfs sysfs;
     auto connection = options.session ? bus::openSessionBus() : bus::openSystemBus();
-    const auto journalDirectory = options.stateDirectory + "/journal";
-    FileJournalStore journals(journalDirectory);
-    ForkExecutor executor(loop, sysfs, journals, journalDirectory);
+    FileJournalStore journals(options.stateDirectory + "/journal");
+    ForkExecutor executor(loop, sysfs, journals, options.stateDirectory);
     KmodModules modules(loop, sysfs, options.session ? nullptr : connection.get());
     Core core(loop, sysfs, executor, modules,
               {.config = options.config, .stateDirectory = options.stateDirectory});

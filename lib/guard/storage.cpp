@@ -2,7 +2,7 @@
 #include "guard/storage.h"
 
 #include <fmt/format.h>
-#include <regex>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -17,11 +17,13 @@ std::string blockPath(const std::string& name, std::string_view file) {
 
 /// nvme0c1n1 is one path to nvme0n1; the head that is mounted lies below no PCI function.
 std::string multipathHead(const std::string& name) {
-    static const std::regex path("nvme([0-9]+)c[0-9]+n([0-9]+)");
-    std::smatch parts;
-    if (!std::regex_match(name, parts, path))
+    if (!name.starts_with("nvme"))
         return {};
-    return fmt::format("nvme{}n{}", parts[1].str(), parts[2].str());
+    const auto path = name.find('c');
+    const auto space = name.find('n', path);
+    if (path == std::string::npos || space == std::string::npos)
+        return {};
+    return name.substr(0, path) + name.substr(space);
 }
 
 /// The block devices below a PCI function, with what is built upon them.
