@@ -52,9 +52,7 @@ int serve(const Options& options) {
     bus::Service service(*connection, core);
     std::optional<UdevFiles> udevFiles;
     if (!options.session)
-        udevFiles.emplace(
-            modules, UdevFiles::Actions{.rulesChanged = [&] { modules.reloadUdev(); },
-                                        .nodeChanged = [&](unsigned group) { announceNode(sysfs, group); }});
+        udevFiles.emplace(modules, UdevFiles::Actions{.rulesChanged = [&] { modules.reloadUdev(); }});
     const auto sync = loop.afterEach([&] {
         service.sync();
         if (udevFiles)

@@ -58,16 +58,6 @@ void UdevFiles::sync(const Core& core) {
         spdlog::error("udev and modprobe do not know the policy as it is: {}", error.str());
     if (change.udevRules)
         actions_.rulesChanged();
-    for (const auto group : change.groups)
-        actions_.nodeChanged(group);
-}
-
-void announceNode(Sysfs& sysfs, unsigned group) {
-    const auto path = fmt::format("/sys/class/vfio/{}/uevent", group);
-    if (!sysfs.exists(path))
-        return;
-    if (auto written = sysfs.write(path, "change"); !written)
-        spdlog::error("the node of group {} keeps its name and access: {}", group, written.error().str());
 }
 
 } // namespace vfiobind

@@ -18,8 +18,6 @@ public:
         /// udevd looks whether its rules changed every three seconds at most (src/udev/udevd.c), so it is
         /// told.
         std::function<void()> rulesChanged;
-        /// The node is there already, and its name or access changed.
-        std::function<void(unsigned group)> nodeChanged;
     };
     UdevFiles(Modules& modules, Actions actions, std::string root = {}) :
         modules_(modules), actions_(std::move(actions)), files_(std::move(root)) {}
@@ -44,10 +42,5 @@ private:
     std::uint64_t seen_ = 0;        ///< the core's revision
     std::vector<std::string> told_; ///< complaints, so that each is made once
 };
-
-/// Has the kernel send `change` for the group's node, so that udev applies its rules again. The node has no
-/// driver and its uevent file takes no device lock: writing it does not block (drivers/base/core.c,
-/// uevent_store).
-void announceNode(Sysfs& sysfs, unsigned group);
 
 } // namespace vfiobind
