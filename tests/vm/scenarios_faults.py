@@ -70,7 +70,7 @@ def held_release(guest):
 
 
 # case 34, 36, 37
-@scenario("forced-release-is-stuck-until-the-holder-ends", seconds=180)
+@scenario("forced-release-is-stuck-until-the-holder-ends", named=True, seconds=180)
 def forced_release(guest):
     before = guest.drivers()
     bound_twin(guest)
