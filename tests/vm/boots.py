@@ -24,7 +24,8 @@ def _root_port(number):
 ROOT_PORTS = tuple(_root_port(number) for number in range(1, 10))
 CARDS = (
     "secondary-vga,bus=rp1,addr=00.0,multifunction=on",
-    "intel-hda,bus=rp1,addr=00.1",
+    # Every function says that it is one of several, as on real cards: else it is found again in another group.
+    "intel-hda,bus=rp1,addr=00.1,multifunction=on",
     "pcie-pci-bridge,id=pb,bus=rp2",
     "e1000,bus=pb,addr=1",
     "e1000,bus=pb,addr=2",

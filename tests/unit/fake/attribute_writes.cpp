@@ -13,21 +13,37 @@ using namespace faketext;
 
 namespace {
 
-/// kstrtoul for small values.
+/// kstrtouint with base 0: 0x and a leading 0 choose the base, a plus sign is taken, one newline may follow.
 std::optional<unsigned> number(const std::string& text) {
+    std::string digits = chomp(text);
+    if (digits.starts_with('+'))
+        digits.erase(0, 1);
+    int base = 10;
+    if (digits.size() > 2 && (digits.starts_with("0x") || digits.starts_with("0X"))) {
+        base = 16;
+        digits.erase(0, 2);
+    } else if (digits.size() > 1 && digits.starts_with('0')) {
+        base = 8;
+    }
     unsigned value = 0;
-    const std::string digits = chomp(text);
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
     return error == std::errc{} && end == digits.data() + digits.size() ? std::optional(value) : std::nullopt;
 }
 
-/// kstrtobool, as far as parameters and switches use it.
+/// kstrtobool: the first character decides, after an o the second.
 std::optional<bool> boolean(const std::string& text) {
     if (text.empty())
         return std::nullopt;
-    if (text[0] == '1' || text[0] == 'y' || text[0] == 'Y')
+    const auto lower = [&](std::size_t i) {
+        return i < text.size() ? std::tolower(static_cast<unsigned char>(text[i])) : 0;
+    };
+    const int first = lower(0);
+    const int deciding = first == 'o' ? lower(1) : first;
+    if (first == 'o')
+        return deciding == 'n' ? std::optional(true) : deciding == 'f' ? std::optional(false) : std::nullopt;
+    if (deciding == '1' || deciding == 'y')
         return true;
-    if (text[0] == '0' || text[0] == 'n' || text[0] == 'N')
+    if (deciding == '0' || deciding == 'n')
         return false;
     return std::nullopt;
 }
@@ -96,10 +112,18 @@ FakeKernel::Errno FakeKernel::writeBus(const std::string& name, const std::strin
 
 FakeKernel::Errno FakeKernel::rescan() {
     takeLock("rescan");
-    const auto found = std::exchange(removed_, {});
-    for (const auto& [address, device] : found)
-        if (!functions_.contains(address))
-            hotplug(device);
+    auto found = std::exchange(removed_, {});
+    // Members of a group that was left empty are one group again, of the lowest free number: the old one may
+    // be another's by now.
+    std::map<unsigned, unsigned> renumbered;
+    const auto dissolved = std::exchange(dissolvedGroups_, {});
+    for (auto& [address, device] : found) {
+        if (functions_.contains(address))
+            continue;
+        if (device.group && dissolved.contains(*device.group))
+            device.group = renumbered.try_emplace(*device.group, freeGroup()).first->second;
+        hotplug(device);
+    }
     return 0;
 }
 
@@ -135,6 +159,18 @@ FakeKernel::Errno FakeKernel::writeResetMethod(Function& device, const std::stri
     return 0;
 }
 
+void FakeKernel::rememberRemoved(const Function& device) {
+    if (!device.physfn.empty())
+        return; // a VF is not found by scanning the bus
+    FakeDevice again = device;
+    again.driver.clear();
+    again.driverOverride.clear();
+    again.resetMethods = device.possibleResets;
+    if (device.noiommuGroup)
+        again.group.reset();
+    removed_.insert_or_assign(device.address, std::move(again));
+}
+
 FakeKernel::Errno FakeKernel::writeAttribute(Function& device, const std::string& name,
                                              const std::string& data) {
     if (name == "driver_override")
@@ -158,23 +194,24 @@ FakeKernel::Errno FakeKernel::writeAttribute(Function& device, const std::string
     const auto value = number(data);
     if (!value)
         return EINVAL;
-    if (name == "sriov_numvfs")
-        return setNumVfs(device, *value);
+    if (name == "sriov_numvfs") // kstrtou16
+        return *value > 0xffff ? EINVAL : setNumVfs(device, *value);
     if (name == "numa_node")
         device.numaNode = static_cast<int>(*value);
     if (name == "remove" && *value != 0) {
         takeLock("rescan");
-        if (device.physfn.empty()) { // a VF is not found by scanning the bus
-            FakeDevice again = device;
-            again.driver.clear();
-            again.driverOverride.clear();
-            if (device.noiommuGroup)
-                again.group.reset();
-            removed_.insert_or_assign(device.address, std::move(again));
-        }
+        const std::string below = device.place + '/';
+        for (const auto& [other, function] : functions_)
+            if (other == device.address || function.place.starts_with(below))
+                rememberRemoved(function);
         const std::string address = device.address;
         removing_ = true; // hangUntil() sees it
-        unplugThen(address, {});
+        // This one device and what is behind it. A PF's VFs are not; they go only if its driver takes them
+        // along.
+        if (*device.headerType == 0)
+            detachThen(address, [address](FakeKernel& kernel) { kernel.removeNow(address); });
+        else
+            unplugThen(address, {});
         removing_ = false;
     }
     if (name == "rescan" && *value != 0)

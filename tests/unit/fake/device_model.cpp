@@ -7,6 +7,7 @@
 #include <cctype>
 #include <cerrno>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <stdexcept>
 
 namespace vfiobind {
@@ -93,7 +94,6 @@ void FakeKernel::addVfioPci(bool loaded) {
                                        {"disable_idle_d3", "N"},
                                        {"disable_vga", "N"},
                                        {"enable_sriov", "N"},
-                                       {"ids", ""},
                                        {"nointxmask", "N"}};
     modules_["vfio"].loaded = modules_["vfio_iommu_type1"].loaded = loaded;
 }
@@ -137,7 +137,7 @@ FakeKernel::Function& FakeKernel::insert(FakeDevice device) {
     }
     Function function;
     function.place = placeOf(device);
-    function.enabledResets = device.resetMethods;
+    function.enabledResets = function.possibleResets = device.resetMethods;
     static_cast<FakeDevice&>(function) = std::move(device);
     const std::string address = function.address;
     return functions_.insert_or_assign(address, std::move(function)).first->second;
@@ -185,7 +185,14 @@ void FakeKernel::hotplug(FakeDevice device) {
                                     device.address);
     const std::string address = device.address;
     removed_.erase(address);
+    const bool alone =
+        std::ranges::none_of(functions_, [&](const auto& f) { return busOf(f.first) == busOf(address); });
     auto& function = insert(std::move(device));
+    if (!alone) { // pci_parent_bus_reset: who has company as he is added cannot be reset with his bus
+        auto methods = split(function.resetMethods, ' ');
+        std::erase(methods, "bus");
+        function.resetMethods = function.enabledResets = fmt::format("{}", fmt::join(methods, " "));
+    }
     function.matchable = false;
     emit("add", function);
     if (!addWindow)
@@ -246,6 +253,8 @@ void FakeKernel::removeNow(const std::string& address) {
     if (auto* pf = function(gone.physfn))
         std::erase(pf->vfs, address);
     functions_.erase(it);
+    if (gone.group && membersOf(*gone.group).empty())
+        dissolvedGroups_.insert(*gone.group);
     std::erase_if(extra_, [&](const auto& node) { return node.first.starts_with(gone.place + '/'); });
     emit("remove", gone);
 }

@@ -4,9 +4,9 @@
 #include "fake/text.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <fmt/format.h>
-#include <sstream>
 #include <stdexcept>
 
 namespace vfiobind {
@@ -31,29 +31,54 @@ bool matchesId(const FakeId& id, const FakeDevice& device) {
            ((id.classCode ^ device.classCode) & id.classMask) == 0;
 }
 
+/// What sysfs_streq compares with a device's name: up to the first NUL, less one newline.
+std::string deviceName(const std::string& data) {
+    return chomp(data.substr(0, data.find('\0')));
+}
+
 /// The line of `new_id` and `remove_id`: up to seven hexadecimal numbers, of which the first two are needed.
 struct IdLine {
     FakeId id;
+    std::uint32_t driverData = 0;
     std::size_t fields = 0;
 };
 
-IdLine parseIdLine(const std::string& text) {
-    IdLine line;
-    std::istringstream stream(text);
+/// sscanf("%x") as lib/vsprintf.c has it: a prefix 0x, no sign, and what does not fit is cut off.
+std::vector<std::uint32_t> hexNumbers(const std::string& text, std::size_t most) {
     std::vector<std::uint32_t> numbers;
-    for (std::uint32_t number = 0; numbers.size() < 7 && stream >> std::hex >> number;)
+    const auto digit = [&](std::size_t i) {
+        return i < text.size() && std::isxdigit(static_cast<unsigned char>(text[i])) != 0;
+    };
+    std::size_t at = 0;
+    while (numbers.size() < most) {
+        while (at < text.size() && std::isspace(static_cast<unsigned char>(text[at])) != 0)
+            ++at;
+        if (!digit(at))
+            break;
+        if (text[at] == '0' && at + 1 < text.size() && (text[at + 1] == 'x' || text[at + 1] == 'X') &&
+            digit(at + 2))
+            at += 2;
+        std::uint32_t number = 0;
+        for (; digit(at); ++at)
+            number = number << 4 | static_cast<std::uint32_t>(std::stoul(text.substr(at, 1), nullptr, 16));
         numbers.push_back(number);
-    line.fields = numbers.size();
+    }
+    return numbers;
+}
+
+IdLine parseIdLine(const std::string& text) {
+    const auto numbers = hexNumbers(text, 7);
     const auto at = [&](std::size_t i) {
         return i < numbers.size() ? std::optional(numbers[i]) : std::nullopt;
     };
-    line.id = {.vendor = at(0),
-               .device = at(1),
-               .subsystemVendor = at(2) == 0xffffffffU ? std::nullopt : at(2),
-               .subsystemDevice = at(3) == 0xffffffffU ? std::nullopt : at(3),
-               .classCode = at(4).value_or(0),
-               .classMask = at(5).value_or(0)};
-    return line;
+    return {.id = {.vendor = at(0),
+                   .device = at(1),
+                   .subsystemVendor = at(2) == 0xffffffffU ? std::nullopt : at(2),
+                   .subsystemDevice = at(3) == 0xffffffffU ? std::nullopt : at(3),
+                   .classCode = at(4).value_or(0),
+                   .classMask = at(5).value_or(0)},
+            .driverData = at(6).value_or(0),
+            .fields = numbers.size()};
 }
 
 } // namespace
@@ -266,7 +291,7 @@ void FakeKernel::unloadModule(const std::string& name) {
 }
 
 FakeKernel::Errno FakeKernel::writeBind(Driver& candidate, const std::string& data) {
-    const std::string address = chomp(data);
+    const std::string address = deviceName(data);
     const auto* device = function(address);
     if (device == nullptr || !matches(candidate, *device))
         return ENODEV;
@@ -275,7 +300,7 @@ FakeKernel::Errno FakeKernel::writeBind(Driver& candidate, const std::string& da
 }
 
 FakeKernel::Errno FakeKernel::writeUnbind(Driver& owner, const std::string& data) {
-    const std::string address = chomp(data);
+    const std::string address = deviceName(data);
     const auto* device = function(address);
     if (device == nullptr || device->driver != owner.name)
         return ENODEV;
@@ -284,7 +309,7 @@ FakeKernel::Errno FakeKernel::writeUnbind(Driver& owner, const std::string& data
 }
 
 FakeKernel::Errno FakeKernel::writeDriversProbe(const std::string& data) {
-    const std::string address = chomp(data);
+    const std::string address = deviceName(data);
     const auto* device = function(address);
     if (device == nullptr)
         return ENODEV;
@@ -308,6 +333,9 @@ FakeKernel::Errno FakeKernel::writeNewId(Driver& target, const std::string& data
     if (line.fields < 7 &&
         (std::ranges::any_of(target.dynamicIds, hit) || std::ranges::any_of(target.table, hit)))
         return EEXIST;
+    // It must be one that the static table has; the tables here have none but 0.
+    if (line.driverData != 0 && !(target.table.empty() && target.overrideTable.empty()))
+        return EINVAL;
     target.dynamicIds.push_back(line.id);
     attachAll(target.name); // binds whatever matches and has no driver; failures are not told
     return 0;
@@ -319,8 +347,8 @@ FakeKernel::Errno FakeKernel::writeRemoveId(Driver& target, const std::string& d
         return EINVAL;
     const auto it = std::ranges::find_if(target.dynamicIds, [&](const FakeId& id) {
         return id.vendor == line.id.vendor && id.device == line.id.device &&
-               id.subsystemVendor == line.id.subsystemVendor &&
-               id.subsystemDevice == line.id.subsystemDevice &&
+               (!line.id.subsystemVendor || id.subsystemVendor == line.id.subsystemVendor) &&
+               (!line.id.subsystemDevice || id.subsystemDevice == line.id.subsystemDevice) &&
                ((id.classCode ^ line.id.classCode) & line.id.classMask) == 0;
     });
     if (it == target.dynamicIds.end())

@@ -58,8 +58,9 @@ public:
     FakeVersion version = FakeVersion::v6_1;
     std::string unsetOverrideReads = "(null)"; ///< "" on other kernels
     bool descriptorsHidden =
-        false;              ///< /proc/PID/fd is EACCES, fdinfo is not (PTRACE_MODE_READ without CAP_DAC_*)
-    bool addWindow = false; ///< a hot-plugged device is not matched until finishAdd()
+        false;                ///< /proc/PID/fd is EACCES, fdinfo is not (PTRACE_MODE_READ without CAP_DAC_*)
+    bool noiommuBuilt = true; ///< CONFIG_VFIO_NOIOMMU, which Debian leaves out
+    bool addWindow = false;   ///< a hot-plugged device is not matched until finishAdd()
     std::function<void(const FakeUevent&)> onUevent;
 
     // ---- what others do to the machine
@@ -116,6 +117,7 @@ private:
         std::string physfn;
         std::vector<std::string> vfs;
         bool vfAutoprobe = true;
+        std::string possibleResets; ///< were it alone on its bus
         std::string enabledResets;
         std::optional<unsigned> vfioIndex;
         bool noiommuGroup = false;
@@ -234,6 +236,7 @@ private:
     Errno writeOverride(Function& device, const std::string& data);
     Errno writeResetMethod(Function& device, const std::string& data);
     Errno rescan();
+    void rememberRemoved(const Function& device);
 
     // faults.cpp
     std::optional<Fault> takeFault(const FakeWrite& write);
@@ -249,6 +252,7 @@ private:
 
     std::map<std::string, Function> functions_;
     std::map<std::string, FakeDevice> removed_; ///< by writing `remove`: a rescan finds them again
+    std::set<unsigned> dissolvedGroups_;        ///< left empty since the last rescan
     std::map<std::string, std::string> rootBusParents_;
     std::vector<Driver> drivers_; ///< in order of registration, which is the order of probing
     std::map<std::string, Module> modules_;

@@ -174,7 +174,10 @@ void FakeKernel::busChildren(const std::string& directory, std::map<std::string,
                       {"drivers", dir},
                       {"drivers_probe", file},
                       {"drivers_autoprobe", file},
-                      {"rescan", file}});
+                      {"rescan", file},
+                      {"resource_alignment", file},
+                      {"slots", dir},
+                      {"uevent", file}});
     } else if (directory == busDirectory + "/devices") {
         for (const auto& [address, device] : functions_)
             found.emplace(address, Node{Node::Type::link, relativePath(directory, device.place)});
@@ -238,9 +241,10 @@ void FakeKernel::moduleChildren(const std::string& directory, std::map<std::stri
         if (!module.drivers.empty())
             found.emplace("drivers", dir);
     } else if (parts[1] == "parameters") {
+        static const std::set<std::string> loadTime{"disable_denylist", "disable_vga"};
         for (const auto& [name, value] : module.parameters)
-            found.emplace(name, Node{Node::Type::file, "",
-                                     name == "enable_sriov" || name.starts_with("enable_unsafe")});
+            if (noiommuBuilt || name != "enable_unsafe_noiommu_mode")
+                found.emplace(name, Node{Node::Type::file, "", !loadTime.contains(name)});
     } else if (parts[1] == "drivers") {
         for (const auto& one : module.drivers)
             found.emplace("pci:" + one.name, Node{Node::Type::link, "../../../bus/pci/drivers/" + one.name});

@@ -187,6 +187,7 @@ json describeDriver(const Sysfs& sysfs, const std::string& name, const std::vect
 json describe(const Sysfs& sysfs) {
     const auto release = must(sysfs.read("/proc/sys/kernel/osrelease"));
     json machine{{"kernel", release.substr(0, release.find_first_not_of("0123456789."))},
+                 {"noiommu", sysfs.exists("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode")},
                  {"iommu", must(sysfs.list("/sys/class/iommu"))}};
     auto addresses = must(sysfs.list(devicesDirectory));
     // By depth: a parent's link is shorter than its children's.
@@ -219,6 +220,7 @@ FakeKernel makeTwin(const std::string& file) {
     if (!version.starts_with("6.1."))
         kernel.version = FakeVersion::v6_12;
     kernel.setIommu(description.at("iommu").get<std::vector<std::string>>());
+    kernel.noiommuBuilt = description.at("noiommu").get<bool>();
     for (const auto& entry : description.at("drivers"))
         kernel.addDriver(driverFrom(entry));
     kernel.addVfioPci(); // the last to register, as the rig loads it after the boot
@@ -280,7 +282,8 @@ private:
     void castCard(Roles& roles) const {
         for (const auto& device : devices_)
             for (const auto& other : members(device))
-                if (classOf(device) == "0300" && classOf(other) == "0403" && members(device).size() == 2) {
+                if (classOf(device).starts_with("03") && classOf(other) == "0403" &&
+                    members(device).size() == 2) {
                     roles.display = address(device);
                     roles.audio = address(other);
                 }

@@ -36,6 +36,15 @@ void removeBound(Script& s) {
     s.look(nic);
 }
 
+/// Both functions at once, the first alone on its bus as it comes: its reset_method is as it was at boot.
+void findAgain(Script& s) {
+    s.remove(s.roles.audio);
+    s.remove(s.roles.display);
+    s.rescan();
+    s.look({s.roles.display, s.roles.audio});
+    s.read(Script::device(s.roles.display, "reset_method"));
+}
+
 void removeCard(Script& s) {
     const auto& r = s.roles;
     s.remove(r.display);
@@ -47,6 +56,11 @@ void removeCard(Script& s) {
     s.remove(r.audio);
     s.rescan();
     s.look({r.display, r.audio});
+    s.remove(r.display);
+    s.rescan();
+    s.look({r.display, r.audio});
+    s.read(Script::device(r.display, "reset_method"));
+    findAgain(s);
 }
 
 void removeBridge(Script& s) {
@@ -96,6 +110,9 @@ void removePfWithVfs(Script& s) {
     s.setOverride(r.vf0, "vfio-pci");
     s.bind("vfio-pci", r.vf0);
     s.remove(r.pf);
+    s.look({r.pf, r.vf0, r.vf1});
+    s.remove(r.vf1); // with the PF there again and them in the way, new VFs are a BUG() in Linux 6.1
+    s.remove(r.vf0);
     s.look({r.pf, r.vf0, r.vf1});
     s.rescan();
     s.look({r.pf, r.vf0, r.vf1});

@@ -114,6 +114,9 @@ void removedDuringRelease(Script& s) {
         s.releaseGroup(r.audio);
         s.look({r.display, r.audio});
     }
+    s.remove(r.audio); // alone on its bus as it is found, the first function's reset_method is as it was
+    s.remove(r.display);
+    s.rescan();
 }
 
 void halfBound(Script& s) {

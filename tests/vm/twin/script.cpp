@@ -61,16 +61,13 @@ int Script::probe(const std::string& address) {
 
 int Script::newId(const std::string& driver, std::string_view line) {
     const int code = write(driversDirectory + driver + "/new_id", line);
-    if (code == 0)
-        dynamicIds_.emplace(driver, line);
+    if (code == 0 && !line.empty()) // a write of nothing is ok, and does nothing
+        dynamicIds_.emplace(driver, line.substr(0, line.find(' ', line.find(' ') + 1)));
     return code;
 }
 
 int Script::removeId(const std::string& driver, std::string_view line) {
-    const int code = write(driversDirectory + driver + "/remove_id", line);
-    if (code == 0)
-        dynamicIds_.erase({driver, std::string(line)});
-    return code;
+    return write(driversDirectory + driver + "/remove_id", line);
 }
 
 int Script::numVfs(std::string_view count) {
@@ -243,12 +240,14 @@ State Script::state() const {
          {"/sys/bus/pci/drivers_autoprobe", "/sys/module/vfio_pci/parameters/enable_sriov"})
         if (const auto value = sysfs_.read(file))
             state[file] = *value;
-    for (const auto& [driver, line] : dynamicIds_)
-        state["new_id of " + driver] = line;
     return state;
 }
 
 void Script::restore(const State& before) {
+    // What there is of dynamic ids no file tells: whether there was one shows when it goes.
+    for (const auto& [driver, ids] : dynamicIds_)
+        while (sysfs_.write(driversDirectory + driver + "/remove_id", ids))
+            say(fmt::format("left behind: an id of {}: {}", driver, ids));
     for (int round = 0; round < 2; ++round) {
         const auto now = state();
         if (now == before)
@@ -273,8 +272,6 @@ void Script::repair(const State& before, const State& now) {
         if (const auto result = sysfs_.write(path, data); !result)
             say("repair: " + result.error().str());
     };
-    for (const auto& [driver, line] : std::exchange(dynamicIds_, {}))
-        put(driversDirectory + driver + "/remove_id", line);
     if (std::ranges::any_of(before, [&](const auto& entry) { return !now.contains(entry.first); }))
         put("/sys/bus/pci/rescan", "1");
     // Values of files first, drivers after them: an override decides which driver comes.

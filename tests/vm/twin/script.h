@@ -90,8 +90,7 @@ private:
 
     Sysfs& sysfs_;
     std::vector<std::string> transcript_;
-    std::set<std::pair<std::string, std::string>>
-        dynamicIds_; ///< driver and line of every new_id that went well
+    std::set<std::pair<std::string, std::string>> dynamicIds_; ///< driver, vendor and device of every new_id
 };
 
 } // namespace vfiobind::twin
