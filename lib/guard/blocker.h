@@ -15,6 +15,7 @@ struct Blocker {
     std::string code;              ///< one of blockerCodes
     std::optional<Address> device; ///< none where the whole group or machine is meant
     std::string sentence;          ///< names the concrete thing, and what would help
+    bool seen = true; ///< false: what would tell could not be read, which counts as in use (cannotTell)
 
     bool operator==(const Blocker&) const = default;
     /// `not-viable: 0000:00:1f.0 ...`

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "guard/guard.h"
 
+#include "guard/display.h"
+#include "guard/keyboard.h"
+#include "guard/look.h"
+#include "guard/network.h"
 #include "guard/storage.h"
 
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
+#include <iterator>
+#include <set>
 #include <sstream>
 
 namespace vfiobind {
@@ -33,6 +39,9 @@ void checkAccessible(Blockers& found, const Sysfs& sysfs, const Device& device) 
     // The ids alone do not tell: a VF's read all ones (PCI Express SR-IOV, 3.4.1.1).
     constexpr std::size_t enough = 16;
     const auto config = sysfs.read(device.sysfsPath() + "/config", enough);
+    if (!config && !isGone(config.error()))
+        found.push_back(cannotTell("inaccessible", device.address,
+                                   fmt::format("{} answers", device.address.str()), config.error()));
     const bool dead = config && config->size() == enough &&
                       std::ranges::all_of(*config, [](char c) { return c == '\xff'; });
     const auto power = sysfs.read(device.sysfsPath() + "/power_state", 16);
@@ -50,8 +59,16 @@ void checkAccessible(Blockers& found, const Sysfs& sysfs, const Device& device) 
 /// (Documentation/ABI/testing/sysfs-kernel-iommu_groups).
 void checkReservedRegions(Blockers& found, const Sysfs& sysfs, unsigned group) {
     const auto text = sysfs.read(fmt::format("/sys/kernel/iommu_groups/{}/reserved_regions", group));
-    if (!text)
-        return; // a no-IOMMU group has none
+    if (!text) {
+        if (!isGone(text.error())) // a no-IOMMU group has none
+            found.push_back(
+                {"direct-reserved-region",
+                 {},
+                 fmt::format("whether the firmware keeps memory of group {} mapped cannot be told: {}", group,
+                             text.error().str()),
+                 false});
+        return;
+    }
     std::istringstream lines(*text);
     std::string start;
     std::string end;
@@ -66,11 +83,50 @@ void checkReservedRegions(Blockers& found, const Sysfs& sysfs, unsigned group) {
                              start, end, group)});
 }
 
-std::string listed(const std::vector<Holder>& holders) {
-    std::string text;
-    for (const auto& holder : holders)
-        text += fmt::format("{}{} (pid {})", text.empty() ? "" : ", ", holder.command, holder.pid);
-    return text;
+void append(Blockers& all, Blockers more) {
+    all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
+/// What processes have open is looked for once for the whole group: that is a look at every descriptor of
+/// every process.
+void checkUsers(Blockers& found, const Sysfs& sysfs, const std::vector<const Device*>& endpoints) {
+    std::vector<UserNodes> nodes;
+    std::set<std::string> all;
+    for (const auto* device : endpoints) {
+        auto own = userNodes(sysfs, device->address);
+        all.insert(own.display.begin(), own.display.end());
+        all.insert(own.sound.begin(), own.sound.end());
+        // Whoever sits at a terminal matters where the device can show one.
+        if (!own.display.empty() || device->ids.baseClass() == pciclass::display)
+            all.merge(terminalNodes(sysfs));
+        nodes.push_back(std::move(own));
+    }
+    const auto openers = openersOf(sysfs, all);
+    for (std::size_t i = 0; i < endpoints.size(); ++i) {
+        const auto& address = endpoints[i]->address;
+        append(found, std::move(nodes[i].unknown));
+        if (endpoints[i]->ids.baseClass() == pciclass::display)
+            append(found, bootDisplayBlockers(sysfs, address));
+        append(found, consoleBlockers(sysfs, address, openers));
+        append(found, displayBlockers(sysfs, address, nodes[i], openers));
+        append(found, soundBlockers(sysfs, address, nodes[i], openers));
+    }
+}
+
+void checkHeld(Inspection& result, const Sysfs& sysfs, const Topology& topology, unsigned group) {
+    const auto openers = vfioOpeners(sysfs, topology, group);
+    result.holders = holdersAmong(openers);
+    if (!openers.found.empty())
+        result.blockers.push_back(
+            {"held-by-vm",
+             {},
+             fmt::format("group {} is in use by {}; end it first", group, named(openers.found))});
+    else if (!openers.unreadable.empty())
+        result.blockers.push_back({"held-by-vm",
+                                   {},
+                                   fmt::format("whether group {} is in use cannot be told: {}", group,
+                                               openers.unreadable.front().str()),
+                                   false});
 }
 
 } // namespace
@@ -78,23 +134,20 @@ std::string listed(const std::vector<Holder>& holders) {
 Inspection inspect(const Sysfs& sysfs, const Topology& topology, unsigned group, Action action) {
     Inspection result;
     const auto endpoints = topology.endpoints(group);
-    const bool onVfio =
-        std::ranges::any_of(endpoints, [](const Device* d) { return isVfioDriver(d->driver); });
-    if (onVfio)
-        result.holders = holders(sysfs, topology, group);
-    if (!result.holders.empty())
-        result.blockers.push_back(
-            {"held-by-vm",
-             {},
-             fmt::format("group {} is in use by {}; end it first", group, listed(result.holders))});
+    if (std::ranges::any_of(endpoints, [](const Device* d) { return isVfioDriver(d->driver); }))
+        checkHeld(result, sysfs, topology, group);
     if (action == Action::release)
         return result;
+    std::vector<Address> addresses;
     for (const auto* device : endpoints) {
         checkDenylist(result.blockers, sysfs, *device);
         checkAccessible(result.blockers, sysfs, *device);
-        auto storage = storageBlockers(sysfs, device->address);
-        result.blockers.insert(result.blockers.end(), storage.begin(), storage.end());
+        append(result.blockers, storageBlockers(sysfs, device->address));
+        append(result.blockers, networkBlockers(sysfs, device->address));
+        addresses.push_back(device->address);
     }
+    checkUsers(result.blockers, sysfs, endpoints);
+    append(result.blockers, keyboardBlockers(sysfs, addresses));
     checkReservedRegions(result.blockers, sysfs, group);
     return result;
 }

@@ -33,7 +33,15 @@ FakeKernel withCard(FakeDevice device) {
 }
 
 TEST(Guard, NothingAgainstAnOrdinaryGroup) {
-    EXPECT_THAT(codes(look(machine())), IsEmpty());
+    EXPECT_THAT(codes(look(machine(), 3)), IsEmpty());
+}
+
+// case 9
+TEST(Guard, TheBootDisplayIsTakenWithItsWholeGroup) {
+    const auto found = look(machine());
+    ASSERT_THAT(codes(found), ElementsAre("boot-display"));
+    EXPECT_EQ(found.blockers[0].device, Address::parse(gpu));
+    EXPECT_THAT(codes(look(machine(), 1, Action::release)), IsEmpty()) << "given back, it is of use again";
 }
 
 // case 55
@@ -57,11 +65,11 @@ TEST(Guard, ADenylistedDeviceIsPredicted) {
 // case 56
 TEST(Guard, OnlyDirectReservedRegionsForbid) {
     auto kernel = machine();
-    kernel.setReservedRegions(1,
+    kernel.setReservedRegions(3,
                               "0x00000000fee00000 0x00000000feefffff msi\n0x1000 0x1fff direct-relaxable\n");
-    EXPECT_THAT(codes(look(kernel)), IsEmpty());
-    kernel.setReservedRegions(1, "0x000000007d800000 0x000000007fffffff direct\n");
-    const auto found = look(kernel);
+    EXPECT_THAT(codes(look(kernel, 3)), IsEmpty());
+    kernel.setReservedRegions(3, "0x000000007d800000 0x000000007fffffff direct\n");
+    const auto found = look(kernel, 3);
     ASSERT_THAT(codes(found), ElementsAre("direct-reserved-region"));
     EXPECT_THAT(found.blockers[0].sentence, HasSubstr("0x000000007d800000-0x000000007fffffff"));
 }

@@ -2,6 +2,7 @@
 /// Which processes hold a group's VFIO devices open.
 #pragma once
 
+#include "guard/processes.h"
 #include "sysfs/sysfs.h"
 #include "topology/topology.h"
 
@@ -24,10 +25,11 @@ std::string groupNode(const Sysfs& sysfs, unsigned group);
 /// The device's character device (`/dev/vfio/devices/vfio0`), empty when there is none.
 std::string vfioDeviceNode(const Sysfs& sysfs, const Address& device);
 
-/// Processes with an open descriptor of the group's node or of a member's character device. /proc/PID/fd of
-/// other users' processes can be listed with CAP_DAC_READ_SEARCH only; /proc/PID/fdinfo with CAP_SYS_PTRACE,
-/// and its `ino:` line (proc_pid_fdinfo(5)) is compared with the nodes as the process sees them, since
-/// libvirt gives QEMU a /dev of its own.
+/// Processes with an open descriptor of the group's node or of a member's character device (openersOf).
+Openers vfioOpeners(const Sysfs& sysfs, const Topology& topology, unsigned group);
+/// Each process once.
+std::vector<Holder> holdersAmong(const Openers& openers);
+/// Both in one; processes that cannot be looked at are left out.
 std::vector<Holder> holders(const Sysfs& sysfs, const Topology& topology, unsigned group);
 
 } // namespace vfiobind

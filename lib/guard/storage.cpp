@@ -1,133 +1,231 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "guard/storage.h"
 
+#include "guard/block_stack.h"
+#include "guard/command_line.h"
+#include "guard/mounts.h"
+#include "pci/text.h"
+
+#include <algorithm>
+#include <cerrno>
 #include <fmt/format.h>
-#include <map>
 #include <set>
 #include <sstream>
 
 namespace vfiobind {
 namespace {
 
-constexpr std::string_view blockDirectory = "/sys/class/block/";
-
-std::string blockPath(const std::string& name, std::string_view file) {
-    return fmt::format("{}{}/{}", blockDirectory, name, file);
+/// Whether a mount's source names the device: `/dev/sda1`, `/dev/mapper/vg0-root`, bcachefs' `/dev/a:/dev/b`.
+bool names(const std::string& source, const std::string& device, const std::string& mapperName) {
+    return std::ranges::any_of(split(source, ':'), [&](std::string_view part) {
+        return part == "/dev/" + device || (!mapperName.empty() && part == "/dev/mapper/" + mapperName);
+    });
 }
 
-/// nvme0c1n1 is one path to nvme0n1; the head that is mounted lies below no PCI function.
-std::string multipathHead(const std::string& name) {
-    if (!name.starts_with("nvme"))
-        return {};
-    const auto path = name.find('c');
-    const auto space = name.find('n', path);
-    if (path == std::string::npos || space == std::string::npos)
-        return {};
-    return name.substr(0, path) + name.substr(space);
+/// The value after `KEY=` of a device in udev's database.
+std::string udevValue(const std::string& data, const std::string& key) {
+    std::istringstream lines(data);
+    for (std::string line; std::getline(lines, line);)
+        if (line.starts_with("E:" + key + '='))
+            return line.substr(key.size() + 3);
+    return {};
 }
 
-/// The block devices below a PCI function, with what is built upon them.
-class Stack {
+std::string pointsText(const std::vector<std::string>& points) {
+    constexpr std::size_t shown = 3;
+    std::string text;
+    for (std::size_t i = 0; i < std::min(points.size(), shown); ++i)
+        text += (i == 0 ? "" : ", ") + printable(points[i]);
+    return points.size() > shown ? fmt::format("{} and {} more", text, points.size() - shown) : text;
+}
+
+class StorageLook {
 public:
-    Stack(const Sysfs& sysfs, const Address& device) : sysfs_(sysfs) {
-        const auto names = sysfs.list("/sys/class/block");
-        if (!names)
-            return; // a kernel without block devices
-        const auto part = '/' + device.str() + '/';
-        for (const auto& name : *names) {
-            const auto place = sysfs.link(std::string(blockDirectory) + name);
-            if (!place || place->find(part) == std::string::npos)
+    StorageLook(const Sysfs& sysfs, const Address& device) :
+        sysfs_(sysfs), device_(device), stack_(sysfs, device) {}
+
+    Blockers look() {
+        for (const auto& error : stack_.unreadable())
+            unknown("storage-member", fmt::format("{} holds disks in use", device_.str()), error);
+        if (stack_.nodes().empty())
+            return std::move(blockers_);
+        mounts_ = readMounts(sysfs_);
+        for (const auto& error : mounts_.unreadable)
+            unknown("mounted", fmt::format("{} holds a mounted file system", device_.str()), error);
+        if (auto swaps = readSwaps(sysfs_))
+            swaps_ = std::move(*swaps);
+        else
+            unknown("swap", fmt::format("{} holds swap", device_.str()), swaps.error());
+        readBtrfs();
+        readPools();
+        for (const auto& [name, node] : stack_.nodes())
+            lookForFilesystems(node);
+        lookAtCommandLine();
+        for (const auto& [name, node] : stack_.nodes())
+            if (!told_.contains(name)) // what is in use says more than what it is part of
+                lookForMembership(node);
+        return std::move(blockers_);
+    }
+
+private:
+    void refuse(const BlockNode& node, const char* code, const std::string& sentence) {
+        blockers_.push_back(
+            {node.usb ? "usb-storage" : code, device_, fmt::format("{} {}", device_.str(), sentence)});
+        told_.insert(node.name);
+    }
+
+    void unknown(const char* code, const std::string& question, const SysError& error) {
+        blockers_.push_back(cannotTell(code, device_, question, error));
+    }
+
+    void lookForFilesystems(const BlockNode& node) {
+        const auto points = mountPoints(node);
+        if (!points.empty())
+            refuse(node, "mounted",
+                   fmt::format("holds {} ({}); unmount it first", pointsText(points), node.chain));
+        if (std::ranges::any_of(swaps_, [&](const Swap& swap) { return isOn(swap, node); }))
+            refuse(node, "swap", fmt::format("holds swap ({}); swapoff it first", node.chain));
+    }
+
+    void lookForMembership(const BlockNode& node) {
+        if (node.built && !node.used) {
+            const auto kind = builtKind(sysfs_, node.name);
+            refuse(
+                node, "storage-member",
+                fmt::format("is part of {} ({}); take it down first: {}", kind.what, node.chain, kind.undo));
+        }
+        lookForPool(node);
+    }
+
+    std::string mapperOf(const std::string& name) const {
+        return sysfs_.read(blockPath(name, "dm/name"), 256).value_or(std::string{});
+    }
+
+    /// Where the device is mounted: the host's mounts, or else those of other namespaces.
+    std::vector<std::string> mountPoints(const BlockNode& node) const {
+        std::vector<std::string> here;
+        std::vector<std::string> elsewhere;
+        const auto mapper = mapperOf(node.name);
+        const auto filesystem = btrfs_.find(node.name);
+        for (const auto& mount : mounts_.all) {
+            const bool same = (!node.number.empty() && mount.number == node.number) ||
+                              names(mount.source, node.name, mapper);
+            const bool sibling = filesystem != btrfs_.end() && mount.type == "btrfs" &&
+                                 std::ranges::any_of(filesystem->second, [&](const auto& other) {
+                                     return names(mount.source, other, mapperOf(other));
+                                 });
+            if (!same && !sibling)
                 continue;
-            add(name, name);
-            if (const auto head = multipathHead(name); !head.empty())
-                addHead(head, name, *names);
+            auto& list = mount.process.empty() ? here : elsewhere;
+            const auto point =
+                mount.process.empty()
+                    ? mount.point
+                    : fmt::format("{} (in the mount namespace of process {})", mount.point, mount.process);
+            if (std::ranges::find(list, point) == list.end())
+                list.push_back(point);
+        }
+        return here.empty() ? elsewhere : here;
+    }
+
+    bool isOn(const Swap& swap, const BlockNode& node) const {
+        if (swap.path == "/dev/" + node.name ||
+            (!mapperOf(node.name).empty() && swap.path == "/dev/mapper/" + mapperOf(node.name)))
+            return true;
+        const auto* mount = swap.path.starts_with("/dev/") ? nullptr : mountOf(mounts_, swap.path);
+        return mount != nullptr && ((!node.number.empty() && mount->number == node.number) ||
+                                    names(mount->source, node.name, mapperOf(node.name)));
+    }
+
+    std::vector<std::string> listed(const std::string& directory, const char* code) {
+        auto names = listIfThere(sysfs_, directory);
+        if (!names)
+            unknown(code, fmt::format("{} holds disks in use", device_.str()), names.error());
+        return names.value_or(std::vector<std::string>{});
+    }
+
+    /// A btrfs of several devices shows one of them as its source (Documentation/filesystems/btrfs).
+    void readBtrfs() {
+        for (const auto& uuid : listed("/sys/fs/btrfs", "mounted")) {
+            const auto members = listed("/sys/fs/btrfs/" + uuid + "/devices", "mounted");
+            for (const auto& name : members)
+                btrfs_[name] = members;
         }
     }
 
-    /// How each device is reached: `nvme0n1p2 -> dm-0`, by name.
-    const std::map<std::string, std::string>& chains() const { return chains_; }
-
-private:
-    void add(const std::string& name, const std::string& chain) {
-        if (!chains_.emplace(name, chain).second)
-            return;
-        if (const auto holders = sysfs_.list(blockPath(name, "holders")))
-            for (const auto& holder : *holders)
-                add(holder, chain + " -> " + holder);
+    void readPools() {
+        for (const auto& name : listed("/proc/spl/kstat/zfs", "storage-member"))
+            if (sysfs_.exists("/proc/spl/kstat/zfs/" + name + "/state"))
+                pools_.insert(name);
     }
 
-    void addHead(const std::string& head, const std::string& path, const std::vector<std::string>& names) {
-        for (const auto& name : names)
-            if (name == head || name.starts_with(head + 'p'))
-                add(name, path + " -> " + name);
+    /// ZFS takes its disks without a trace in sysfs; udev has read whose they are.
+    void lookForPool(const BlockNode& node) {
+        if (pools_.empty() || node.number.empty())
+            return;
+        const auto data = readIfThere(sysfs_, "/run/udev/data/b" + node.number);
+        if (!data) {
+            unknown("storage-member", fmt::format("{} is of a ZFS pool", node.chain), data.error());
+            return;
+        }
+        const auto label = udevValue(*data, "ID_FS_LABEL");
+        if (udevValue(*data, "ID_FS_TYPE") == "zfs_member" && pools_.contains(label))
+            refuse(node, "storage-member",
+                   fmt::format("is part of the ZFS pool {0} ({1}); take it down first: zpool export {0}",
+                               label, node.chain));
+    }
+
+    bool rootIsMounted() const {
+        const auto* root = mountOf(mounts_, "/");
+        return root != nullptr && root->type != "rootfs" && root->type != "tmpfs" && root->type != "ramfs";
+    }
+
+    /// Before the root file system is mounted only the command line tells which it will be.
+    void lookAtCommandLine() {
+        const auto line = readIfThere(sysfs_, "/proc/cmdline");
+        if (!line) {
+            unknown("mounted", fmt::format("{} holds the root file system", device_.str()), line.error());
+            return;
+        }
+        if (!rootIsMounted())
+            lookAtParameter(*line, "root", "mounted", "the root file system");
+        lookAtParameter(*line, "resume", "swap", "the image to resume from");
+    }
+
+    void lookAtParameter(const std::string& line, const char* key, const char* code, const char* what) {
+        const auto value = kernelParameter(line, key);
+        if (!value || !namesDisk(*value))
+            return;
+        const auto name = namedBlockDevice(sysfs_, *value);
+        const auto node = name ? stack_.nodes().find(*name) : stack_.nodes().end();
+        if (node != stack_.nodes().end() && !told_.contains(*name))
+            refuse(node->second, code,
+                   fmt::format("holds {} ({}), as {}= of the kernel's command line says", what,
+                               node->second.chain, key));
+        // A stale resume= is common, and nothing is lost by it; the root's disk must be known.
+        if (!name && code == std::string_view("mounted"))
+            blockers_.push_back(
+                {code, device_,
+                 fmt::format("whether {} holds {} cannot be told: {}={} of the kernel's command line names a "
+                             "device that is not known yet",
+                             device_.str(), what, key, printable(*value)),
+                 false});
     }
 
     const Sysfs& sysfs_;
-    std::map<std::string, std::string> chains_;
+    Address device_;
+    BlockStack stack_;
+    Mounts mounts_;
+    std::vector<Swap> swaps_;
+    std::map<std::string, std::vector<std::string>> btrfs_; ///< by member: all members
+    std::set<std::string> pools_;
+    std::set<std::string> told_;
+    Blockers blockers_;
 };
-
-std::string lastPart(const std::string& path) {
-    return std::string(baseName(path));
-}
-
-/// Mount points by `major:minor` and by the source's name: btrfs shows a device number of its own.
-std::multimap<std::string, std::string> mountPoints(const Sysfs& sysfs) {
-    std::multimap<std::string, std::string> points;
-    const auto text = sysfs.read("/proc/self/mountinfo", 1 << 20);
-    std::istringstream lines(text.value_or(std::string{}));
-    for (std::string line; std::getline(lines, line);) {
-        std::istringstream words(line);
-        std::string id;
-        std::string parent;
-        std::string number;
-        std::string root;
-        std::string point;
-        words >> id >> parent >> number >> root >> point;
-        points.emplace(number, point);
-        if (const auto dash = line.find(" - "); dash != std::string::npos) {
-            std::istringstream rest(line.substr(dash + 3));
-            std::string type;
-            std::string source;
-            rest >> type >> source;
-            if (source.starts_with("/dev/"))
-                points.emplace(lastPart(source), point);
-        }
-    }
-    return points;
-}
-
-std::set<std::string> swapNames(const Sysfs& sysfs) {
-    std::set<std::string> names;
-    std::istringstream lines(sysfs.read("/proc/swaps").value_or(std::string{}));
-    for (std::string line; std::getline(lines, line);)
-        if (line.starts_with("/dev/"))
-            names.insert(lastPart(line.substr(0, line.find_first_of(" \t"))));
-    return names;
-}
 
 } // namespace
 
 Blockers storageBlockers(const Sysfs& sysfs, const Address& device) {
-    const Stack stack(sysfs, device);
-    Blockers blockers;
-    if (stack.chains().empty())
-        return blockers;
-    const auto mounts = mountPoints(sysfs);
-    const auto swaps = swapNames(sysfs);
-    for (const auto& [name, chain] : stack.chains()) {
-        const auto number = sysfs.read(blockPath(name, "dev"), 32).value_or(std::string{});
-        auto found = mounts.find(number);
-        if (found == mounts.end())
-            found = mounts.find(name);
-        if (found != mounts.end())
-            blockers.push_back(
-                {"mounted", device,
-                 fmt::format("{} holds {} ({}); unmount it first", device.str(), found->second, chain)});
-        if (swaps.contains(name))
-            blockers.push_back(
-                {"swap", device, fmt::format("{} holds swap ({}); swapoff it first", device.str(), chain)});
-    }
-    return blockers;
+    return StorageLook(sysfs, device).look();
 }
 
 } // namespace vfiobind

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// Disks behind a device that the host has mounted or swaps to.
+/// Disks behind a device that the host uses.
 #pragma once
 
 #include "guard/blocker.h"
@@ -7,9 +7,11 @@
 
 namespace vfiobind {
 
-/// `mounted` and `swap` for the block devices that hang below the PCI function, through partitions and any
-/// depth of device-mapper and MD (`holders`, Documentation/ABI/stable/sysfs-block), and through NVMe
-/// multipath heads. Mounts are those of this process's mount namespace (proc_pid_mountinfo(5)).
+/// For the block devices below the PCI function and all that is built upon them (BlockStack):
+/// `mounted`, in any mount namespace that can be seen, btrfs by all of its devices, and the file system that
+/// the kernel's command line names as `root=` while none is mounted yet; `swap`, to a device or a file on it,
+/// and `resume=`; `storage-member` where something is built upon it that is neither, and members of an
+/// imported ZFS pool. All three are `usb-storage` for what hangs on a USB bus.
 Blockers storageBlockers(const Sysfs& sysfs, const Address& device);
 
 } // namespace vfiobind

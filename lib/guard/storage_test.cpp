@@ -2,6 +2,7 @@
 #include "guard/storage.h"
 
 #include "fake/machine.h"
+#include "host_sysfs.h"
 
 namespace vfiobind {
 namespace {
@@ -20,21 +21,44 @@ void putBlock(FakeKernel& kernel, const std::string& name, const std::string& pl
     kernel.putLink("/sys/class/block/" + name, "../../devices/" + place);
 }
 
-/// nvme0n1 with two partitions; dm-0 lies on the second.
+const std::string nvme = "pci0000:00/0000:00:03.0/0000:05:00.0/nvme/nvme0/nvme0n1";
+
+/// nvme0n1 with two partitions, of a host whose root is elsewhere.
 FakeKernel withDisk() {
     auto kernel = machine();
-    const std::string nvme = "pci0000:00/0000:00:03.0/0000:05:00.0/nvme/nvme0/nvme0n1";
     putBlock(kernel, "nvme0n1", nvme, "259:0");
     putBlock(kernel, "nvme0n1p1", nvme + "/nvme0n1p1", "259:1");
     putBlock(kernel, "nvme0n1p2", nvme + "/nvme0n1p2", "259:2");
-    putBlock(kernel, "dm-0", "virtual/block/dm-0", "254:0");
-    kernel.putLink("/sys/devices/" + nvme + "/nvme0n1p2/holders/dm-0", "../../x/dm-0");
     kernel.putFile("/proc/swaps", "Filename\tType\n");
-    kernel.putFile("/proc/self/mountinfo", "20 1 0:19 / /sys rw - sysfs sysfs rw\n");
+    kernel.putFile("/proc/cmdline", "BOOT_IMAGE=/vmlinuz root=UUID=1234 ro\n");
+    kernel.putFile("/proc/self/mountinfo",
+                   "20 1 0:19 / /sys rw - sysfs sysfs rw\n21 1 8:1 / / rw - ext4 /dev/sda1 rw\n");
     return kernel;
 }
 
-std::vector<std::string> sentences(const FakeKernel& kernel) {
+/// Something is built upon a block device.
+void build(FakeKernel& kernel, const std::string& below, const std::string& name, const std::string& number,
+           const std::string& dmName = {}, const std::string& dmUuid = {}) {
+    putBlock(kernel, name, "virtual/block/" + name, number);
+    kernel.putLink("/sys/class/block/" + below + "/holders/" + name, "../../x/" + name);
+    if (dmName.empty())
+        return;
+    kernel.putFile("/sys/class/block/" + name + "/dm/name", dmName + "\n");
+    kernel.putFile("/sys/class/block/" + name + "/dm/uuid", dmUuid + "\n");
+}
+
+/// dm-0 lies on the second partition.
+FakeKernel withVolume() {
+    auto kernel = withDisk();
+    build(kernel, "nvme0n1p2", "dm-0", "254:0");
+    return kernel;
+}
+
+void mount(FakeKernel& kernel, const std::string& line) {
+    kernel.putFile("/proc/self/mountinfo", kernel.read("/proc/self/mountinfo").value() + '\n' + line + '\n');
+}
+
+std::vector<std::string> sentences(const Sysfs& kernel) {
     std::vector<std::string> list;
     for (const auto& blocker : storageBlockers(kernel, disk))
         list.push_back(blocker.str());
@@ -47,7 +71,7 @@ TEST(Storage, AnUnusedDiskIsFree) {
 }
 
 TEST(Storage, AMountThroughDeviceMapperIsNamed) {
-    auto kernel = withDisk();
+    auto kernel = withVolume();
     kernel.putFile("/proc/self/mountinfo", "21 1 254:0 / / rw shared:1 - ext4 /dev/mapper/vg0-root rw\n");
     EXPECT_THAT(sentences(kernel),
                 ElementsAre("mounted: 0000:05:00.0 holds / (nvme0n1p2 -> dm-0); unmount it first"));
@@ -55,7 +79,7 @@ TEST(Storage, AMountThroughDeviceMapperIsNamed) {
 
 TEST(Storage, BtrfsIsFoundByItsSource) {
     auto kernel = withDisk();
-    kernel.putFile("/proc/self/mountinfo", "21 1 0:31 /@home /home rw - btrfs /dev/nvme0n1p1 rw\n");
+    mount(kernel, "30 1 0:31 /@home /home rw - btrfs /dev/nvme0n1p1 rw");
     EXPECT_THAT(sentences(kernel),
                 ElementsAre("mounted: 0000:05:00.0 holds /home (nvme0n1p1); unmount it first"));
 }
@@ -80,6 +104,226 @@ TEST(Storage, AnotherCardsDiskIsNoMatter) {
     auto kernel = withDisk();
     kernel.putFile("/proc/self/mountinfo", "21 1 254:0 / / rw - ext4 /dev/mapper/vg0-root rw\n");
     EXPECT_THAT(storageBlockers(kernel, *Address::parse(nic)), IsEmpty());
+}
+
+// case 6
+TEST(Storage, AnActiveVolumeThatIsNotMountedIsAMember) {
+    auto kernel = withDisk();
+    build(kernel, "nvme0n1p2", "dm-0", "254:0", "vg0-data", "LVM-abc");
+    EXPECT_THAT(
+        sentences(kernel),
+        ElementsAre("storage-member: 0000:05:00.0 is part of an LVM volume (nvme0n1p2 -> dm-0 vg0-data); "
+                    "take it down first: lvchange -an /dev/mapper/vg0-data"));
+    kernel.dropPath("/sys/class/block/nvme0n1p2/holders/dm-0");
+    EXPECT_THAT(sentences(kernel), IsEmpty()) << "a guest's volume group, which the host has not activated";
+}
+
+// case 6
+TEST(Storage, TheLastOfAChainIsWhatIsUsed) {
+    auto kernel = withDisk();
+    build(kernel, "nvme0n1p1", "md127", "9:127");
+    build(kernel, "md127", "dm-1", "254:1", "luks", "CRYPT-LUKS2-abc");
+    build(kernel, "dm-1", "dm-2", "254:2", "vg1-home", "LVM-def");
+    EXPECT_THAT(
+        sentences(kernel),
+        ElementsAre("storage-member: 0000:05:00.0 is part of an LVM volume (nvme0n1p1 -> md127 -> dm-1 luks "
+                    "-> dm-2 vg1-home); take it down first: lvchange -an /dev/mapper/vg1-home"));
+    mount(kernel, "30 1 254:2 / /home rw shared:5 - ext4 /dev/mapper/vg1-home rw");
+    EXPECT_THAT(sentences(kernel),
+                ElementsAre("mounted: 0000:05:00.0 holds /home (nvme0n1p1 -> md127 -> dm-1 luks "
+                            "-> dm-2 vg1-home); unmount it first"));
+}
+
+// case 6
+TEST(Storage, EachMakerOfMembersIsNamedWithItsCommand) {
+    const std::vector<std::pair<std::string, std::string>> kinds{{"CRYPT-LUKS2-1", "cryptsetup close x"},
+                                                                 {"mpath-3600", "multipath -f x"},
+                                                                 {"other", "dmsetup remove x"}};
+    for (const auto& [uuid, undo] : kinds) {
+        auto kernel = withDisk();
+        build(kernel, "nvme0n1", "dm-3", "254:3", "x", uuid);
+        ASSERT_EQ(sentences(kernel).size(), 1U) << uuid;
+        EXPECT_THAT(sentences(kernel)[0], testing::EndsWith("take it down first: " + undo));
+    }
+    auto kernel = withDisk();
+    build(kernel, "nvme0n1", "md0", "9:0");
+    ASSERT_EQ(sentences(kernel).size(), 1U);
+    EXPECT_THAT(sentences(kernel)[0],
+                testing::EndsWith("(nvme0n1 -> md0); take it down first: mdadm --stop /dev/md0"));
+}
+
+// case 6
+TEST(Storage, SwapOnDmCryptIsSwap) {
+    auto kernel = withDisk();
+    build(kernel, "nvme0n1p1", "dm-1", "254:1", "cryptswap", "CRYPT-PLAIN-x");
+    kernel.putFile("/proc/swaps", "Filename\tType\n/dev/dm-1                               partition\t1\n");
+    EXPECT_THAT(sentences(kernel),
+                ElementsAre("swap: 0000:05:00.0 holds swap (nvme0n1p1 -> dm-1 cryptswap); swapoff it first"));
+}
+
+TEST(Storage, ASwapFileBelongsToTheDiskThatItLiesOn) {
+    auto kernel = withDisk();
+    mount(kernel, "30 1 259:1 / /srv/more\\040room rw - ext4 /dev/nvme0n1p1 rw");
+    kernel.putFile("/proc/swaps", "Filename\tType\n/srv/more\\040room/swapfile             file\t1\n");
+    EXPECT_THAT(sentences(kernel),
+                ElementsAre("mounted: 0000:05:00.0 holds /srv/more room (nvme0n1p1); unmount it first",
+                            "swap: 0000:05:00.0 holds swap (nvme0n1p1); swapoff it first"));
+    kernel.putFile("/proc/swaps", "Filename\tType\n/srv/more\\040roomy                     file\t1\n");
+    EXPECT_EQ(sentences(kernel).size(), 1U) << "a file on the root disk";
+}
+
+TEST(Storage, BtrfsOverVolumesAndOverSeveralDisksIsFound) {
+    auto kernel = withDisk();
+    build(kernel, "nvme0n1p2", "dm-0", "254:0", "vg0-pool", "LVM-abc");
+    mount(kernel, "30 1 0:31 /@ /data rw - btrfs /dev/mapper/vg0-pool rw");
+    EXPECT_THAT(sentences(kernel),
+                ElementsAre("mounted: 0000:05:00.0 holds /data (nvme0n1p2 -> dm-0 vg0-pool); "
+                            "unmount it first"));
+    auto several = withDisk(); // the mount names the other disk of the file system
+    mount(several, "30 1 0:31 /@ /data rw - btrfs /dev/sdb rw");
+    EXPECT_THAT(sentences(several), IsEmpty());
+    several.putLink("/sys/fs/btrfs/1234-abcd/devices/sdb", "../../../../devices/x/sdb");
+    several.putLink("/sys/fs/btrfs/1234-abcd/devices/nvme0n1p1", "../../../../devices/x/nvme0n1p1");
+    EXPECT_THAT(sentences(several),
+                ElementsAre("mounted: 0000:05:00.0 holds /data (nvme0n1p1); unmount it first"));
+}
+
+TEST(Storage, LoopDevicesOverThePartitionAreFollowed) {
+    auto kernel = withDisk();
+    putBlock(kernel, "loop0", "virtual/block/loop0", "7:0");
+    kernel.putFile("/sys/class/block/loop0/loop/backing_file", "/dev/nvme0n1p1\n");
+    EXPECT_THAT(
+        sentences(kernel),
+        ElementsAre(
+            "storage-member: 0000:05:00.0 is part of a loop device (nvme0n1p1 -> loop0); take it down "
+            "first: losetup -d /dev/loop0"));
+    mount(kernel, "30 1 7:0 / /mnt rw - ext4 /dev/loop0 rw");
+    EXPECT_THAT(sentences(kernel),
+                ElementsAre("mounted: 0000:05:00.0 holds /mnt (nvme0n1p1 -> loop0); unmount it first"));
+    kernel.putFile("/sys/class/block/loop0/loop/backing_file", "/srv/nvme0n1p1\n");
+    EXPECT_THAT(sentences(kernel), IsEmpty()) << "a file of that name";
+}
+
+// case 6
+TEST(Storage, AMemberOfAnImportedPoolIsNoticed) {
+    auto kernel = withDisk();
+    kernel.putFile("/run/udev/data/b259:1", "S:disk/by-id/x\nE:ID_FS_TYPE=zfs_member\nE:ID_FS_LABEL=tank\n");
+    EXPECT_THAT(sentences(kernel), IsEmpty()) << "a pool that is not imported: a guest's";
+    kernel.putFile("/proc/spl/kstat/zfs/other/state", "ONLINE\n");
+    EXPECT_THAT(sentences(kernel), IsEmpty());
+    kernel.putFile("/proc/spl/kstat/zfs/tank/state", "ONLINE\n");
+    EXPECT_THAT(sentences(kernel),
+                ElementsAre("storage-member: 0000:05:00.0 is part of the ZFS pool tank (nvme0n1p1); "
+                            "take it down first: zpool export tank"));
+}
+
+TEST(Storage, AMountThatOnlyAContainerHasIsFound) {
+    auto kernel = withDisk();
+    const auto line = "30 1 259:1 / /data rw - ext4 /dev/nvme0n1p1 rw\n";
+    kernel.putLink("/proc/1/ns/mnt", "mnt:[1]");
+    kernel.putFile("/proc/1/mountinfo", "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n");
+    kernel.putLink("/proc/812/ns/mnt", "mnt:[2]");
+    kernel.putFile("/proc/812/mountinfo", line);
+    kernel.putLink("/proc/813/ns/mnt", "mnt:[2]"); // the same once more
+    kernel.putFile("/proc/813/mountinfo", line);
+    EXPECT_THAT(
+        sentences(kernel),
+        ElementsAre("mounted: 0000:05:00.0 holds /data (in the mount namespace of process 812) (nvme0n1p1); "
+                    "unmount it first"));
+    kernel.putFile("/proc/1/mountinfo", line);
+    EXPECT_THAT(sentences(kernel),
+                ElementsAre("mounted: 0000:05:00.0 holds /data (nvme0n1p1); unmount it first"))
+        << "a copy in a sandbox says nothing new";
+}
+
+// The daemon's own namespace lacks what its sandbox hides: ProtectHome= unmounts /home there.
+TEST(Storage, TheHostsMountsCountAndNotTheSandboxs) {
+    auto kernel = withDisk();
+    kernel.putLink("/proc/1/ns/mnt", "mnt:[1]");
+    kernel.putLink("/proc/self/ns/mnt", "mnt:[2]");
+    kernel.putFile("/proc/1/mountinfo", "30 1 259:1 / /home rw - ext4 /dev/nvme0n1p1 rw\n");
+    EXPECT_THAT(sentences(kernel),
+                ElementsAre("mounted: 0000:05:00.0 holds /home (nvme0n1p1); unmount it first"));
+    HostSysfs blind(kernel);
+    blind.errors["/proc/1/mountinfo"] = EACCES;
+    EXPECT_THAT(sentences(blind),
+                ElementsAre("mounted: whether 0000:05:00.0 holds a mounted file system cannot be told: read "
+                            "/proc/1/mountinfo: EACCES (Permission denied)"));
+}
+
+TEST(Storage, WhatCannotBeReadIsNotTakenForFree) {
+    auto kernel = withDisk();
+    for (const auto* path : {"/sys/class/block", "/sys/class/block/nvme0n1p1/holders", "/proc/swaps",
+                             "/sys/class/block/nvme0n1/dev", "/proc/cmdline", "/sys/fs/btrfs", "/proc"}) {
+        HostSysfs blind(kernel);
+        blind.errors[path] = EIO;
+        const auto found = storageBlockers(blind, disk);
+        ASSERT_EQ(found.size(), 1U) << path;
+        EXPECT_FALSE(found[0].seen);
+        EXPECT_THAT(found[0].sentence, testing::HasSubstr(std::string(path) + ": EIO"));
+    }
+}
+
+// case 10
+TEST(Storage, AStickBelongsToItsUsbController) {
+    auto kernel = machine();
+    kernel.putFile("/proc/cmdline", "quiet\n");
+    putBlock(kernel, "sdb", "pci0000:00/0000:00:14.0/usb2/2-1/2-1:1.0/host6/target6:0:0/6:0:0:0/block/sdb",
+             "8:16");
+    putBlock(kernel, "sdb1",
+             "pci0000:00/0000:00:14.0/usb2/2-1/2-1:1.0/host6/target6:0:0/6:0:0:0/block/sdb/sdb1", "8:17");
+    kernel.putFile("/proc/self/mountinfo", "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n");
+    const auto controller = *Address::parse("0000:00:14.0");
+    EXPECT_THAT(storageBlockers(kernel, controller), IsEmpty());
+    mount(kernel, "30 1 8:17 / /media/stick rw - vfat /dev/sdb1 rw");
+    const auto found = storageBlockers(kernel, controller);
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_EQ(found[0].str(), "usb-storage: 0000:00:14.0 holds /media/stick (sdb1); unmount it first");
+}
+
+/// An initramfs: nothing is mounted yet.
+FakeKernel beforeRoot(const std::string& commandLine) {
+    auto kernel = withDisk();
+    kernel.putFile("/proc/cmdline", commandLine + '\n');
+    kernel.putFile("/proc/self/mountinfo", "1 1 0:2 / / rw - rootfs rootfs rw\n");
+    return kernel;
+}
+
+TEST(Storage, TheRootDiskIsKnownFromTheCommandLine) {
+    auto kernel = beforeRoot("root=/dev/nvme0n1p2 quiet");
+    EXPECT_THAT(sentences(kernel),
+                ElementsAre("mounted: 0000:05:00.0 holds the root file system (nvme0n1p2), as "
+                            "root= of the kernel's command line says"));
+    EXPECT_THAT(sentences(beforeRoot("root=259:1")), ElementsAre(testing::HasSubstr("(nvme0n1p1)")));
+    EXPECT_THAT(sentences(beforeRoot("root=/dev/nfs ip=dhcp")), IsEmpty());
+    auto elsewhere = beforeRoot("root=/dev/sda1");
+    putBlock(elsewhere, "sda1", "pci0000:00/0000:00:17.0/ata1/block/sda/sda1", "8:1");
+    EXPECT_THAT(sentences(elsewhere), IsEmpty());
+}
+
+TEST(Storage, TheRootDiskIsKnownByUdevsLinks) {
+    auto kernel = beforeRoot("root=UUID=12-34 quiet");
+    EXPECT_THAT(
+        sentences(kernel),
+        ElementsAre(
+            "mounted: whether 0000:05:00.0 holds the root file system cannot be told: root=UUID=12-34 "
+            "of the kernel's command line names a device that is not known yet"));
+    kernel.putFile("/dev/nvme0n1p2", "");
+    kernel.putLink("/dev/disk/by-uuid/12-34", "../../nvme0n1p2");
+    EXPECT_THAT(sentences(kernel), ElementsAre(testing::HasSubstr("holds the root file system (nvme0n1p2)")));
+    auto volume = beforeRoot("root=/dev/mapper/vg0-root");
+    build(volume, "nvme0n1p2", "dm-0", "254:0", "vg0-root", "LVM-abc");
+    volume.putLink("/dev/mapper/vg0-root", "../dm-0");
+    EXPECT_THAT(sentences(volume),
+                ElementsAre(testing::HasSubstr("root file system (nvme0n1p2 -> dm-0 vg0-root)")));
+}
+
+TEST(Storage, AnImageToResumeFromIsSwap) {
+    auto kernel = withDisk();
+    kernel.putFile("/proc/cmdline", "root=/dev/sda1 resume=/dev/nvme0n1p1\n");
+    EXPECT_THAT(sentences(kernel),
+                ElementsAre("swap: 0000:05:00.0 holds the image to resume from (nvme0n1p1), as "
+                            "resume= of the kernel's command line says"));
 }
 
 } // namespace

@@ -16,6 +16,7 @@ public:
     SysResult<std::string> link(const std::string& path) const override;
     SysResult<std::uint64_t> inode(const std::string& path) const override;
     bool exists(const std::string& path) const override;
+    SysResult<std::string> netlinkDump(std::uint16_t request, std::uint8_t family) const override;
 
 private:
     std::string root_;

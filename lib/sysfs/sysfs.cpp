@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <cstring>
 
 namespace vfiobind {
@@ -16,6 +17,10 @@ std::string SysError::str() const {
     const char* description = strerrordesc_np(code);
     return fmt::format("{} {}: {} ({})", operation, path, errnoName(code),
                        description ? description : "unknown error");
+}
+
+SysResult<std::string> Sysfs::netlinkDump(std::uint16_t /*request*/, std::uint8_t /*family*/) const {
+    return std::unexpected(SysError{"dump", "rtnetlink", ENOSYS});
 }
 
 std::string_view baseName(std::string_view path) {

@@ -14,7 +14,7 @@ namespace vfiobind {
 
 /// What the kernel answered to a file operation. A value, since failing is normal here.
 struct SysError {
-    std::string operation; ///< "read", "write", "list", "readlink"
+    std::string operation; ///< "read", "write", "list", "readlink", "dump"
     std::string path;
     int code = 0; ///< errno
 
@@ -44,6 +44,10 @@ public:
     virtual SysResult<std::uint64_t> inode(const std::string& path) const = 0;
     /// Whether there is anything of this name; an answer that could not be had counts as no.
     virtual bool exists(const std::string& path) const = 0;
+    /// The answer to a dump request of rtnetlink(7), such as RTM_GETROUTE for AF_INET, of this process's
+    /// network namespace: whole messages one after another, without the NLMSG_DONE at the end. The one thing
+    /// about the network that no file tells: routes of all tables. ENOSYS where there are only files.
+    virtual SysResult<std::string> netlinkDump(std::uint16_t request, std::uint8_t family) const;
 };
 
 /// The last component of a path: `vfio-pci` for `../../bus/pci/drivers/vfio-pci`.

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "guard/display.h"
+
+#include "guard/look.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cerrno>
+#include <fmt/format.h>
+#include <sstream>
+
+namespace vfiobind {
+namespace {
+
+std::string about(const Address& device, std::string_view question) {
+    return fmt::format("{} {}", device.str(), question);
+}
+
+bool isNumbered(std::string_view name, std::string_view prefix) {
+    return name.starts_with(prefix) && name.size() > prefix.size() &&
+           std::ranges::all_of(name.substr(prefix.size()),
+                               [](unsigned char c) { return std::isdigit(c) != 0; });
+}
+
+/// The openers of any of the nodes.
+std::vector<Opener> among(const Openers& openers, const std::set<std::string>& nodes) {
+    std::vector<Opener> found;
+    std::ranges::copy_if(openers.found, std::back_inserter(found),
+                         [&](const Opener& opener) { return nodes.contains(opener.node); });
+    return found;
+}
+
+/// `cage (pid 812) has /dev/dri/card0 open` or what could not be looked at.
+void addOpeners(Blockers& blockers, const char* code, const Address& device, const Openers& openers,
+                const std::set<std::string>& nodes) {
+    if (nodes.empty())
+        return;
+    const auto found = among(openers, nodes);
+    if (!found.empty())
+        blockers.push_back({code, device,
+                            fmt::format("{} has {} open, which is of {}; end it first", named(found),
+                                        found.front().node, device.str())});
+    else if (!openers.unreadable.empty())
+        blockers.push_back(cannotTell(code, device, fmt::format("a process has {} open", *nodes.begin()),
+                                      openers.unreadable.front()));
+}
+
+/// A card of NVIDIA's own driver: its node bears a number that only /proc tells.
+void addNvidia(const Sysfs& sysfs, const Address& device, UserNodes& nodes) {
+    const auto text =
+        readIfThere(sysfs, fmt::format("/proc/driver/nvidia/gpus/{}/information", device.str()), 4096);
+    if (!text) {
+        nodes.unknown.push_back(
+            cannotTell("display-in-use", device, about(device, "is in use"), text.error()));
+        return;
+    }
+    std::istringstream lines(*text);
+    for (std::string line; std::getline(lines, line);)
+        if (line.starts_with("Device Minor:"))
+            if (const auto at = line.find_first_of("0123456789"); at != std::string::npos)
+                nodes.display.insert("/dev/nvidia" + line.substr(at));
+}
+
+// ---- the firmware's framebuffer
+
+/// The names that the kernel gives the memory of a framebuffer that the firmware set up
+/// (drivers/firmware/sysfb*.c, drivers/video/fbdev, drivers/gpu/drm/tiny).
+constexpr std::array<std::string_view, 8> firmwareFramebuffers{
+    "BOOTFB", "efifb", "simplefb", "simple-framebuffer", "simpledrm", "vesafb", "vesadrm", "efidrm"};
+
+/// A resource below one of the device's in /proc/iomem; the depth is in the indentation, which is there even
+/// where the addresses are hidden from a process without CAP_SYS_ADMIN.
+std::string framebufferBelow(const std::string& iomem, const std::string& device) {
+    std::istringstream lines(iomem);
+    std::size_t within = std::string::npos; ///< the device's depth, while we are below it
+    for (std::string line; std::getline(lines, line);) {
+        const auto depth = line.find_first_not_of(' ');
+        const auto colon = line.find(" : ");
+        if (depth == std::string::npos || colon == std::string::npos)
+            continue;
+        const auto name = line.substr(colon + 3);
+        if (within != std::string::npos && depth <= within)
+            within = std::string::npos;
+        if (within != std::string::npos &&
+            std::ranges::find(firmwareFramebuffers, name) != firmwareFramebuffers.end())
+            return name;
+        if (within == std::string::npos && name == device)
+            within = depth;
+    }
+    return {};
+}
+
+// ---- the console
+
+/// The names of bound consoles of the virtual terminals, `(M) frame buffer device`, `(S) VGA+`.
+SysResult<std::vector<std::string>> boundConsoles(const Sysfs& sysfs) {
+    std::vector<std::string> bound;
+    const auto names = listIfThere(sysfs, "/sys/class/vtconsole");
+    if (!names)
+        return std::unexpected(names.error());
+    for (const auto& name : *names) {
+        const auto flag = readIfThere(sysfs, fmt::format("/sys/class/vtconsole/{}/bind", name), 8);
+        const auto what = readIfThere(sysfs, fmt::format("/sys/class/vtconsole/{}/name", name), 64);
+        if (!flag || !what)
+            return std::unexpected(!flag ? flag.error() : what.error());
+        if (*flag == "1")
+            bound.push_back(*what);
+    }
+    return bound;
+}
+
+/// Only VGA controllers have the file.
+SysResult<bool> isBootVga(const Sysfs& sysfs, const Address& device) {
+    const auto flag = readIfThere(sysfs, fmt::format("/sys/bus/pci/devices/{}/boot_vga", device.str()), 8);
+    if (!flag)
+        return std::unexpected(flag.error());
+    return *flag == "1";
+}
+
+/// What shows the terminals on the device: `fb0`, `VGA+`; empty where nothing does. The framebuffer console
+/// is on fb0 (con2fb_map_boot in drivers/video/fbdev/core/fbcon.c), or on that of the boot display
+/// (CONFIG_FRAMEBUFFER_CONSOLE_DETECT_PRIMARY, which Debian has).
+SysResult<std::string> terminalsOn(const Sysfs& sysfs, const Address& device) {
+    const auto bound = boundConsoles(sysfs);
+    if (!bound)
+        return std::unexpected(bound.error());
+    const auto bootVga = isBootVga(sysfs, device);
+    if (!bootVga)
+        return std::unexpected(bootVga.error());
+    for (const auto& name : *bound) {
+        if (name.contains("VGA+") && *bootVga)
+            return std::string("VGA+");
+        if (!name.contains("frame buffer"))
+            continue;
+        const auto framebuffers = classEntriesBelow(sysfs, "graphics", device);
+        if (!framebuffers)
+            return std::unexpected(framebuffers.error());
+        for (const auto& entry : *framebuffers)
+            if (entry.name == "fb0" || (*bootVga && isNumbered(entry.name, "fb")))
+                return entry.name;
+    }
+    return std::string{};
+}
+
+/// Who writes to the terminals; empty for nobody.
+SysResult<std::string> terminalUsers(const Sysfs& sysfs, const Openers& openers) {
+    const auto consoles = readIfThere(sysfs, "/proc/consoles", 4096);
+    if (!consoles)
+        return std::unexpected(consoles.error());
+    const auto users = among(openers, terminalNodes(sysfs));
+    if (!users.empty())
+        return named(users);
+    if (('\n' + *consoles).contains("\ntty0 "))
+        return std::string("the kernel (console=tty0)");
+    if (!openers.unreadable.empty())
+        return std::unexpected(openers.unreadable.front());
+    return std::string{};
+}
+
+void addSerialConsoles(Blockers& blockers, const Sysfs& sysfs, const Address& device) {
+    const auto ports = classEntriesBelow(sysfs, "tty", device);
+    const auto consoles = readIfThere(sysfs, "/proc/consoles", 4096);
+    if (!ports || !consoles) {
+        blockers.push_back(cannotTell("console", device, about(device, "is a console"),
+                                      !ports ? ports.error() : consoles.error()));
+        return;
+    }
+    for (const auto& port : *ports)
+        if (('\n' + *consoles).contains('\n' + port.name + ' '))
+            blockers.push_back({"console", device,
+                                fmt::format("{} of {} is a console of the kernel (console={})", port.name,
+                                            device.str(), port.name)});
+}
+
+} // namespace
+
+std::set<std::string> terminalNodes(const Sysfs& sysfs) {
+    std::set<std::string> nodes;
+    constexpr unsigned terminals = 63; // MAX_NR_CONSOLES
+    if (sysfs.exists("/sys/class/vtconsole"))
+        for (unsigned i = 1; i <= terminals; ++i)
+            nodes.insert(fmt::format("/dev/tty{}", i));
+    return nodes;
+}
+
+UserNodes userNodes(const Sysfs& sysfs, const Address& device) {
+    UserNodes nodes;
+    const auto collect = [&](const char* classDirectory, const char* code, auto&& take) {
+        const auto entries = classEntriesBelow(sysfs, classDirectory, device);
+        if (!entries)
+            nodes.unknown.push_back(cannotTell(code, device, about(device, "is in use"), entries.error()));
+        for (const auto& entry : entries.value_or(std::vector<ClassEntry>{}))
+            take(entry.name);
+    };
+    collect("drm", "display-in-use", [&](const std::string& name) {
+        if (isNumbered(name, "card") || isNumbered(name, "renderD"))
+            nodes.display.insert("/dev/dri/" + name);
+    });
+    collect("graphics", "display-in-use", [&](const std::string& name) {
+        if (isNumbered(name, "fb"))
+            nodes.display.insert("/dev/" + name);
+    });
+    // The cards themselves (`card0`) have no node.
+    collect("sound", "sound-in-use", [&](const std::string& name) {
+        if (!isNumbered(name, "card"))
+            nodes.sound.insert("/dev/snd/" + name);
+    });
+    addNvidia(sysfs, device, nodes);
+    return nodes;
+}
+
+Blockers bootDisplayBlockers(const Sysfs& sysfs, const Address& device) {
+    Blockers blockers;
+    const auto bootVga = isBootVga(sysfs, device);
+    if (!bootVga)
+        blockers.push_back(
+            cannotTell("boot-display", device, about(device, "is the boot display"), bootVga.error()));
+    else if (*bootVga)
+        blockers.push_back({"boot-display", device,
+                            fmt::format("{} is the display that the machine started with (boot_vga); without "
+                                        "another the host's screen stays dark",
+                                        device.str())});
+    const auto iomem = readIfThere(sysfs, "/proc/iomem", 1 << 20);
+    if (!iomem) {
+        blockers.push_back(cannotTell("boot-display", device,
+                                      about(device, "still has the firmware's framebuffer"), iomem.error()));
+        return blockers;
+    }
+    if (const auto name = framebufferBelow(*iomem, device.str()); !name.empty())
+        blockers.push_back(
+            {"boot-display", device,
+             fmt::format(
+                 "the firmware's framebuffer ({}) lies in the memory of {}, so that a VM cannot map it; "
+                 "start with the kernel parameter initcall_blacklist=sysfb_init, or on another display",
+                 name, device.str())});
+    return blockers;
+}
+
+Blockers consoleBlockers(const Sysfs& sysfs, const Address& device, const Openers& openers) {
+    Blockers blockers;
+    const auto on = terminalsOn(sysfs, device);
+    const auto users = on && !on->empty() ? terminalUsers(sysfs, openers) : std::string{};
+    if (!on || !users)
+        blockers.push_back(cannotTell("console", device, about(device, "shows the console"),
+                                      !on ? on.error() : users.error()));
+    else if (!users->empty())
+        blockers.push_back(
+            {"console", device,
+             fmt::format("{} shows the console ({}), which is used by {}", device.str(), *on, *users)});
+    addSerialConsoles(blockers, sysfs, device);
+    return blockers;
+}
+
+Blockers displayBlockers(const Sysfs& sysfs, const Address& device, const UserNodes& nodes,
+                         const Openers& openers) {
+    Blockers blockers;
+    addOpeners(blockers, "display-in-use", device, openers, nodes.display);
+    const auto connectors = classEntriesBelow(sysfs, "drm", device);
+    const auto console = terminalsOn(sysfs, device);
+    if (!connectors || !console) {
+        blockers.push_back(cannotTell("display-in-use", device, about(device, "shows a picture"),
+                                      !connectors ? connectors.error() : console.error()));
+        return blockers;
+    }
+    if (!console->empty())
+        return blockers; // the picture is the console's, which is judged by itself
+    for (const auto& entry : *connectors) {
+        const auto state = readIfThere(sysfs, fmt::format("/sys/class/drm/{}/enabled", entry.name), 16);
+        if (!state)
+            blockers.push_back(
+                cannotTell("display-in-use", device, about(device, "shows a picture"), state.error()));
+        else if (*state == "enabled")
+            blockers.push_back({"display-in-use", device,
+                                fmt::format("{} of {} shows a picture; switch that output off first",
+                                            entry.name, device.str())});
+    }
+    return blockers;
+}
+
+Blockers soundBlockers(const Sysfs& sysfs, const Address& device, const UserNodes& nodes,
+                       const Openers& openers) {
+    Blockers blockers;
+    addOpeners(blockers, "sound-in-use", device, openers, nodes.sound);
+    if (!blockers.empty())
+        return blockers;
+    for (const auto& node : nodes.sound) {
+        // /dev/snd/pcmC0D3p is /proc/asound/card0/pcm3p.
+        const auto name = std::string(baseName(node));
+        const auto d = name.find('D');
+        if (!name.starts_with("pcmC") || d == std::string::npos)
+            continue;
+        const auto folder =
+            fmt::format("/proc/asound/card{}/pcm{}", name.substr(4, d - 4), name.substr(d + 1));
+        for (const auto& sub : listIfThere(sysfs, folder).value_or(std::vector<std::string>{})) {
+            if (!sub.starts_with("sub"))
+                continue;
+            const auto status = readIfThere(sysfs, fmt::format("{}/{}/status", folder, sub), 4096);
+            if (!status)
+                blockers.push_back(
+                    cannotTell("sound-in-use", device, about(device, "plays or records"), status.error()));
+            else if (status->contains("state: RUNNING") || status->contains("state: DRAINING"))
+                blockers.push_back(
+                    {"sound-in-use", device,
+                     fmt::format("a stream runs on {} of {}; stop it first", node, device.str())});
+        }
+    }
+    return blockers;
+}
+
+} // namespace vfiobind

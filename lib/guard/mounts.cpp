@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "guard/mounts.h"
+
+#include "guard/look.h"
+#include "guard/processes.h"
+
+#include <cerrno>
+#include <optional>
+#include <set>
+#include <sstream>
+
+namespace vfiobind {
+namespace {
+
+/// A host with thousands of containers has megabytes of them.
+constexpr std::size_t mostMountinfo = 64 << 20;
+
+/// Blanks and backslashes are written as three octal digits (seq_escape in fs/proc_namespace.c).
+std::string unescaped(const std::string& text) {
+    std::string plain;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto digits = text.substr(i + 1 > text.size() ? text.size() : i + 1, 3);
+        if (text[i] == '\\' && digits.size() == 3 &&
+            digits.find_first_not_of("01234567") == std::string::npos) {
+            plain += static_cast<char>(std::stoi(digits, nullptr, 8));
+            i += 3;
+        } else {
+            plain += text[i];
+        }
+    }
+    return plain;
+}
+
+SysResult<std::vector<Mount>> readMountinfo(const Sysfs& sysfs, const std::string& process,
+                                            const std::string& shownAs) {
+    const auto path = "/proc/" + process + "/mountinfo";
+    const auto text = sysfs.read(path, mostMountinfo);
+    if (!text)
+        return std::unexpected(text.error());
+    if (text->size() >= mostMountinfo)
+        return std::unexpected(SysError{"read", path, EFBIG});
+    std::vector<Mount> mounts;
+    std::istringstream lines(*text);
+    for (std::string line; std::getline(lines, line);) {
+        const auto dash = line.find(" - ");
+        if (dash == std::string::npos)
+            continue;
+        std::istringstream words(line);
+        std::istringstream rest(line.substr(dash + 3));
+        Mount mount{.process = shownAs};
+        std::string id, parent, root;
+        words >> id >> parent >> mount.number >> root >> mount.point;
+        rest >> mount.type >> mount.source;
+        mount.point = unescaped(mount.point);
+        mount.source = unescaped(mount.source);
+        mounts.push_back(std::move(mount));
+    }
+    return mounts;
+}
+
+class Reader {
+public:
+    explicit Reader(const Sysfs& sysfs) : sysfs_(sysfs) {}
+
+    Mounts read() {
+        add("1", "");
+        add("self", "");
+        // A sandbox's mounts are not the host's, and without /proc there are none to see at all.
+        if (hostError_ && (!isGone(*hostError_) || result_.all.empty()))
+            result_.unreadable.push_back(*hostError_);
+        const auto processes = processNumbers(sysfs_);
+        if (!processes)
+            result_.unreadable.push_back(processes.error());
+        for (const auto& number : processes.value_or(std::vector<std::string>{}))
+            add(number, number);
+        return std::move(result_);
+    }
+
+private:
+    void add(const std::string& process, const std::string& shownAs) {
+        const auto space = sysfs_.link("/proc/" + process + "/ns/mnt");
+        if (space && !seen_.insert(*space).second)
+            return;
+        if (!space && !shownAs.empty())
+            return; // gone, or of a process that is not ours to look at
+        auto mounts = readMountinfo(sysfs_, process, shownAs);
+        if (mounts)
+            result_.all.insert(result_.all.end(), mounts->begin(), mounts->end());
+        else if (shownAs.empty() && !hostError_)
+            hostError_ = mounts.error();
+        else if (!isGone(mounts.error()))
+            result_.unreadable.push_back(mounts.error());
+    }
+
+    const Sysfs& sysfs_;
+    Mounts result_;
+    std::optional<SysError> hostError_; ///< the first, of /proc/1 or /proc/self
+    std::set<std::string> seen_;        ///< `mnt:[4026531841]`
+};
+
+} // namespace
+
+Mounts readMounts(const Sysfs& sysfs) {
+    return Reader(sysfs).read();
+}
+
+SysResult<std::vector<Swap>> readSwaps(const Sysfs& sysfs) {
+    const auto text = readIfThere(sysfs, "/proc/swaps", 1 << 20);
+    if (!text)
+        return std::unexpected(text.error());
+    std::vector<Swap> swaps;
+    std::istringstream lines(*text);
+    for (std::string line; std::getline(lines, line);)
+        if (line.starts_with('/'))
+            swaps.push_back({unescaped(line.substr(0, line.find_first_of(" \t")))});
+    return swaps;
+}
+
+const Mount* mountOf(const Mounts& mounts, const std::string& path) {
+    const Mount* best = nullptr;
+    for (const auto& mount : mounts.all) {
+        if (!mount.process.empty())
+            continue;
+        const bool holds = mount.point == "/" || path == mount.point || path.starts_with(mount.point + '/');
+        // Of two on one point the later one covers the other.
+        if (holds && (best == nullptr || mount.point.size() >= best->point.size()))
+            best = &mount;
+    }
+    return best;
+}
+
+} // namespace vfiobind

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "guard/network.h"
+
+#include "guard/look.h"
+#include "guard/rtnetlink.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <fmt/format.h>
+#include <linux/if.h>
+#include <map>
+
+namespace vfiobind {
+namespace {
+
+std::string netPath(const std::string& interface, std::string_view file) {
+    return fmt::format("/sys/class/net/{}/{}", interface, file);
+}
+
+/// `main`, `100`: as ip-route(8) names tables where /etc/iproute2/rt_tables says no more.
+std::string tableName(std::uint32_t table) {
+    return table == 254 ? "main" : table == 253 ? "default" : std::to_string(table);
+}
+
+/// What an upper device is, as its DEVTYPE or its own folder tells.
+std::string kindOf(const Sysfs& sysfs, const std::string& interface) {
+    for (const auto* kind : {"bonding", "bridge"})
+        if (sysfs.exists(netPath(interface, kind)))
+            return kind == std::string_view("bonding") ? "bond" : kind;
+    const auto uevent = sysfs.read(netPath(interface, "uevent"), 4096).value_or(std::string{});
+    constexpr std::string_view key = "DEVTYPE=";
+    const auto at = uevent.find(key);
+    if (at == std::string::npos)
+        return "virtual interface";
+    const auto from = at + key.size();
+    return uevent.substr(from, uevent.find('\n', from) - from);
+}
+
+class NetworkLook {
+public:
+    NetworkLook(const Sysfs& sysfs, const Address& device) : sysfs_(sysfs), device_(device) {}
+
+    Blockers look() {
+        const auto interfaces = classEntriesBelow(sysfs_, "net", device_);
+        if (!interfaces) {
+            unknown("network-up", "has network interfaces in use", interfaces.error());
+            return std::move(blockers_);
+        }
+        lookForMoved();
+        if (interfaces->empty())
+            return std::move(blockers_);
+        if (auto routes = readDefaultRoutes(sysfs_))
+            routes_ = std::move(*routes);
+        else
+            unknown("default-route", "carries the default route", routes.error());
+        if (auto addresses = readAddresses(sysfs_))
+            addresses_ = std::move(*addresses);
+        else
+            unknown("network-up", "has an address", addresses.error());
+        for (const auto& [name, place] : *interfaces)
+            lookAt(name);
+        return std::move(blockers_);
+    }
+
+private:
+    void refuse(const char* code, const std::string& interface, const std::string& sentence) {
+        blockers_.push_back({code, device_, fmt::format("{} of {} {}", interface, device_.str(), sentence)});
+    }
+    void unknown(const char* code, const char* question, const SysError& error) {
+        blockers_.push_back(cannotTell(code, device_, fmt::format("{} {}", device_.str(), question), error));
+    }
+
+    /// An interface in another namespace leaves the folder `net` of its device behind, empty: the folder goes
+    /// with the last interface that is unregistered (cleanup_glue_dir in drivers/base/core.c).
+    void lookForMoved() {
+        const auto function = "/sys/bus/pci/devices/" + device_.str();
+        const auto names = listIfThere(sysfs_, function);
+        if (!names) {
+            unknown("network-stacked", "has interfaces in other namespaces", names.error());
+            return;
+        }
+        for (const auto& name : *names) {
+            if (name != "net" && !name.starts_with("virtio"))
+                continue;
+            const auto folder = function + '/' + (name == "net" ? name : name + "/net");
+            const auto found = sysfs_.list(folder);
+            if (found && found->empty())
+                blockers_.push_back(
+                    {"network-stacked", device_,
+                     fmt::format("{} has a network interface in another network namespace (a container's?); "
+                                 "bring it back first",
+                                 device_.str())});
+            else if (!found && !isGone(found.error()))
+                unknown("network-stacked", "has interfaces in other namespaces", found.error());
+        }
+    }
+
+    void collectUppers(const std::string& interface, std::map<std::string, std::string>& uppers,
+                       const std::string& chain) {
+        const auto names = listIfThere(sysfs_, "/sys/class/net/" + interface);
+        if (!names) {
+            unknown("network-stacked", "is part of a bond or a bridge", names.error());
+            return;
+        }
+        constexpr std::string_view prefix = "upper_";
+        for (const auto& name : *names) {
+            if (!name.starts_with(prefix))
+                continue;
+            const auto upper = name.substr(prefix.size());
+            if (uppers.emplace(upper, chain + " -> " + upper).second)
+                collectUppers(upper, uppers, chain + " -> " + upper);
+        }
+    }
+
+    void lookAt(const std::string& interface) {
+        std::map<std::string, std::string> uppers;
+        collectUppers(interface, uppers, interface);
+        if (!uppers.empty()) {
+            std::string text;
+            for (const auto& [upper, chain] : uppers)
+                text += fmt::format("{}{} {}", text.empty() ? "" : ", ", kindOf(sysfs_, upper), upper);
+            refuse("network-stacked", interface,
+                   fmt::format("is under {}; take it out of there first", text));
+        }
+        std::map<unsigned, std::string> chains{{indexOf(interface), interface}};
+        for (const auto& [upper, chain] : uppers)
+            chains.emplace(indexOf(upper), chain);
+        lookForRoutes(interface, chains);
+        lookWhetherUp(interface, chains);
+    }
+
+    unsigned indexOf(const std::string& interface) {
+        const auto text = readIfThere(sysfs_, netPath(interface, "ifindex"), 16);
+        if (!text)
+            unknown("default-route", "carries the default route", text.error());
+        return static_cast<unsigned>(std::strtoul(text.value_or(std::string{}).c_str(), nullptr, 10));
+    }
+
+    void lookForRoutes(const std::string& interface, const std::map<unsigned, std::string>& chains) {
+        for (const auto& route : routes_) {
+            const auto family = route.v6 ? "IPv6" : "IPv4";
+            const auto on = std::ranges::find_if(route.interfaces,
+                                                 [&](unsigned index) { return chains.contains(index); });
+            if (on != route.interfaces.end()) {
+                refuse("default-route", interface,
+                       fmt::format("carries the default route ({}{}, {}, table {}); route it elsewhere first",
+                                   family, route.gateway.empty() ? "" : " via " + route.gateway,
+                                   chains.at(*on), tableName(route.table)));
+                return;
+            }
+            if (route.interfaces.empty() && route.nexthopObject != 0 && isUp(interface)) {
+                blockers_.push_back(
+                    {"default-route", device_,
+                     fmt::format("whether {} of {} carries the {} default route cannot be told: "
+                                 "it goes through next hop {}, and the sysctl "
+                                 "nexthop_compat_mode=0 hides its interface",
+                                 interface, device_.str(), family, route.nexthopObject),
+                     false});
+                return;
+            }
+        }
+    }
+
+    bool isUp(const std::string& interface) {
+        const auto flags = readIfThere(sysfs_, netPath(interface, "flags"), 32);
+        if (!flags)
+            unknown("network-up", "has network interfaces in use", flags.error());
+        return flags && (std::strtoul(flags->c_str(), nullptr, 16) & IFF_UP) != 0;
+    }
+
+    void lookWhetherUp(const std::string& interface, const std::map<unsigned, std::string>& chains) {
+        if (!isUp(interface))
+            return;
+        const auto address = std::ranges::find_if(
+            addresses_, [&](const InterfaceAddress& one) { return chains.contains(one.interface); });
+        if (address != addresses_.end()) {
+            refuse("network-up", interface,
+                   fmt::format("is up with {} ({}); take it down first", address->text,
+                               chains.at(address->interface)));
+            return;
+        }
+        const auto carrier = sysfs_.read(netPath(interface, "carrier"), 8);
+        if (carrier && *carrier == "1")
+            refuse("network-up", interface,
+                   fmt::format("is up and has a link; take it down first: ip link set {} down", interface));
+        else if (!carrier && !isGone(carrier.error()) && carrier.error().code != EINVAL)
+            unknown("network-up", "has a link", carrier.error());
+    }
+
+    const Sysfs& sysfs_;
+    Address device_;
+    std::vector<DefaultRoute> routes_;
+    std::vector<InterfaceAddress> addresses_;
+    Blockers blockers_;
+};
+
+} // namespace
+
+Blockers networkBlockers(const Sysfs& sysfs, const Address& device) {
+    return NetworkLook(sysfs, device).look();
+}
+
+} // namespace vfiobind

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "guard/processes.h"
+
+#include "guard/look.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <fmt/format.h>
+#include <map>
+#include <sstream>
+
+namespace vfiobind {
+namespace {
+
+/// The arguments of a process; the kernel separates them with NUL (proc_pid_cmdline(5)).
+std::vector<std::string> arguments(const Sysfs& sysfs, const std::string& process) {
+    std::vector<std::string> list;
+    const auto text = sysfs.read(process + "/cmdline");
+    if (!text)
+        return list;
+    std::size_t begin = 0;
+    while (begin < text->size()) {
+        const auto end = std::min(text->find('\0', begin), text->size());
+        list.push_back(text->substr(begin, end - begin));
+        begin = end + 1;
+    }
+    return list;
+}
+
+/// QEMU's `-name guest=win11,debug-threads=on` or `-name win11`; empty where the command line tells none.
+std::string virtualMachineName(const std::vector<std::string>& words) {
+    const auto at = std::ranges::find(words, "-name");
+    if (at == words.end() || std::next(at) == words.end())
+        return {};
+    std::string_view name = *std::next(at);
+    if (name.starts_with("guest="))
+        name.remove_prefix(6);
+    return std::string(name.substr(0, name.find(',')));
+}
+
+std::string commandOf(const Sysfs& sysfs, const std::string& process) {
+    const auto comm = sysfs.read(process + "/comm", 64);
+    auto command = comm ? *comm : "?";
+    if (const auto name = virtualMachineName(arguments(sysfs, process)); !name.empty())
+        command += fmt::format(" (VM {})", name);
+    return command;
+}
+
+/// The number after `name:` of fdinfo; 0 where the kernel tells none (`ino:` before Linux 5.14).
+std::uint64_t fieldOf(const std::string& fdinfo, const char* name) {
+    const auto at = ('\n' + fdinfo).find(fmt::format("\n{}:", name));
+    return at == std::string::npos ? 0
+                                   : std::strtoull(fdinfo.c_str() + at + std::strlen(name) + 1, nullptr, 10);
+}
+
+/// Whether a mount of the process is one that has device nodes: another file system's file can have the same
+/// inode number. True where its mounts cannot be read.
+bool hasDeviceNodes(const Sysfs& sysfs, const std::string& process, std::uint64_t mount) {
+    constexpr std::size_t enough = 16 << 20;
+    const auto text = sysfs.read(process + "/mountinfo", enough);
+    if (!text)
+        return true;
+    std::istringstream lines(*text);
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        std::uint64_t id = 0;
+        std::string parent, number, root, point;
+        words >> id >> parent >> number >> root >> point;
+        if (id == mount)
+            return point == "/dev" || point.starts_with("/dev/") || line.contains(" - devtmpfs ");
+    }
+    return true; // a mount of another namespace
+}
+
+/// One process's descriptors: which of the nodes they are open on.
+class Descriptors {
+public:
+    Descriptors(const Sysfs& sysfs, std::string process, const std::set<std::string>& nodes) :
+        sysfs_(sysfs), process_(std::move(process)), nodes_(nodes) {}
+
+    SysResult<std::set<std::string>> open() const {
+        auto byLink = links();
+        if (byLink || (byLink.error().code != EACCES && byLink.error().code != EPERM))
+            return byLink;
+        return inodes();
+    }
+
+private:
+    SysResult<std::set<std::string>> links() const {
+        std::set<std::string> found;
+        const auto descriptors = sysfs_.list(process_ + "/fd");
+        if (!descriptors)
+            return std::unexpected(descriptors.error());
+        for (const auto& fd : *descriptors) {
+            auto target = sysfs_.link(process_ + "/fd/" + fd);
+            if (!target && !isGone(target.error()))
+                return std::unexpected(target.error());
+            if (target && nodes_.contains(*target))
+                found.insert(std::move(*target));
+        }
+        return found;
+    }
+
+    SysResult<std::set<std::string>> inodes() const {
+        std::multimap<std::uint64_t, std::string> byInode;
+        for (const auto& node : nodes_)
+            for (const auto& path : {node, process_ + "/root" + node})
+                if (const auto inode = sysfs_.inode(path))
+                    byInode.emplace(*inode, node);
+        std::set<std::string> found;
+        const auto descriptors = sysfs_.list(process_ + "/fdinfo");
+        if (!descriptors)
+            return std::unexpected(descriptors.error());
+        for (const auto& fd : *descriptors) {
+            const auto text = sysfs_.read(process_ + "/fdinfo/" + fd, 4096);
+            if (!text && !isGone(text.error()))
+                return std::unexpected(text.error());
+            if (!text)
+                continue;
+            const auto [from, to] = byInode.equal_range(fieldOf(*text, "ino"));
+            if (from == to || !hasDeviceNodes(sysfs_, process_, fieldOf(*text, "mnt_id")))
+                continue;
+            for (auto it = from; it != to; ++it)
+                found.insert(it->second);
+        }
+        return found;
+    }
+
+    const Sysfs& sysfs_;
+    std::string process_;
+    const std::set<std::string>& nodes_;
+};
+
+} // namespace
+
+SysResult<std::vector<std::string>> processNumbers(const Sysfs& sysfs) {
+    auto names = listIfThere(sysfs, "/proc");
+    if (names)
+        std::erase_if(*names, [](const auto& name) {
+            return name.find_first_not_of("0123456789") != std::string::npos;
+        });
+    return names;
+}
+
+Openers openersOf(const Sysfs& sysfs, const std::set<std::string>& nodes) {
+    Openers openers;
+    if (nodes.empty())
+        return openers;
+    const auto processes = processNumbers(sysfs);
+    if (!processes) {
+        openers.unreadable.push_back(processes.error());
+        return openers;
+    }
+    for (const auto& number : *processes) {
+        const auto process = "/proc/" + number;
+        const auto open = Descriptors(sysfs, process, nodes).open();
+        if (!open && !isGone(open.error()))
+            openers.unreadable.push_back(open.error());
+        if (!open || open->empty())
+            continue;
+        unsigned pid = 0;
+        std::from_chars(number.data(), number.data() + number.size(), pid);
+        const auto command = commandOf(sysfs, process);
+        for (const auto& node : *open)
+            openers.found.push_back({pid, command, node});
+    }
+    return openers;
+}
+
+std::string named(const std::vector<Opener>& openers) {
+    std::string text;
+    std::set<unsigned> told;
+    for (const auto& opener : openers)
+        if (told.insert(opener.pid).second)
+            text += fmt::format("{}{} (pid {})", text.empty() ? "" : ", ", opener.command, opener.pid);
+    return text;
+}
+
+} // namespace vfiobind

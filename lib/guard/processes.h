@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// Which processes have device nodes open.
+#pragma once
+
+#include "sysfs/sysfs.h"
+
+#include <set>
+#include <string>
+#include <vector>
+
+namespace vfiobind {
+
+struct Opener {
+    unsigned pid = 0;
+    std::string command; ///< the VM's name where the command line tells it, else the command
+    std::string node;    ///< the first of the nodes that it has open
+    bool operator==(const Opener&) const = default;
+};
+
+struct Openers {
+    std::vector<Opener> found;        ///< in order of /proc; a process once for each node
+    std::vector<SysError> unreadable; ///< processes whose descriptors could not be looked at, or /proc itself
+};
+
+/// Who has one of the nodes open. They are looked for, never opened: some can be opened once only
+/// (kernel.md 8). /proc/PID/fd of other users' processes can be listed with CAP_DAC_READ_SEARCH only;
+/// /proc/PID/fdinfo with CAP_SYS_PTRACE, and its `ino:` and `mnt_id:` lines (proc_pid_fdinfo(5)) are compared
+/// with the nodes as the process sees them, since libvirt gives QEMU a /dev of its own.
+Openers openersOf(const Sysfs& sysfs, const std::set<std::string>& nodes);
+
+/// `qemu-system-x86 (VM win11) (pid 812), cage (pid 9)`, each process once.
+std::string named(const std::vector<Opener>& openers);
+
+/// The numbers of all processes, as /proc names them.
+SysResult<std::vector<std::string>> processNumbers(const Sysfs& sysfs);
+
+} // namespace vfiobind

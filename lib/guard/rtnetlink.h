@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// What rtnetlink(7) tells of routes and addresses.
+#pragma once
+
+#include "sysfs/sysfs.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vfiobind {
+
+/// A default route: unicast, with a destination of no bits.
+struct DefaultRoute {
+    bool v6 = false;
+    std::uint32_t table = 0;          ///< 254 is main, 253 default; others are for policy rules (ip-rule(8))
+    std::vector<unsigned> interfaces; ///< indices; several of a multipath route
+    std::string gateway;              ///< of the first next hop; empty where it is on the link
+    std::uint32_t nexthopObject = 0;  ///< ip-nexthop(8); with nexthop_compat_mode=0 it hides the interfaces
+    bool operator==(const DefaultRoute&) const = default;
+};
+
+struct InterfaceAddress {
+    unsigned interface = 0; ///< index
+    std::string text;       ///< `192.0.2.5/24`
+    bool operator==(const InterfaceAddress&) const = default;
+};
+
+/// The default routes of all tables among the messages of an RTM_GETROUTE dump. What is cut off is left out.
+std::vector<DefaultRoute> defaultRoutesIn(std::string_view messages);
+
+/// The addresses of global or site scope among the messages of an RTM_GETADDR dump: every interface that is
+/// up has one of link scope.
+std::vector<InterfaceAddress> addressesIn(std::string_view messages);
+
+/// Both families, from the kernel.
+SysResult<std::vector<DefaultRoute>> readDefaultRoutes(const Sysfs& sysfs);
+SysResult<std::vector<InterfaceAddress>> readAddresses(const Sysfs& sysfs);
+
+} // namespace vfiobind
