@@ -267,9 +267,11 @@ part_deb() {
 part_vm() {
     local log=$logs/vm.log summary
     need_to_build vm && need vm python3 qemu-system-x86 qemu-utils mmdebstrap e2fsprogs || return
-    build_package || return
+    build_package && build_plain || return
+    check 'the program that plays on both kernels builds' cmake --build "$top/build" --target kernel-twin || return
     # The suite's own last line is left out: one sum ends the run.
-    timeout --kill-after=60 2700 python3 "$top/tests/vm/run.py" --deb "$package" 2>&1 </dev/null | tee "$log" |
+    VFIO_BIND_KERNEL_TWIN=$top/build/tests/vm/kernel-twin \
+        timeout --kill-after=60 2700 python3 "$top/tests/vm/run.py" --deb "$package" 2>&1 </dev/null | tee "$log" |
         grep -vE '^[0-9]+ passed, [0-9]+ failed$'
     summary=$(tail -n 1 "$log")
     if [[ $summary =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then

@@ -54,4 +54,6 @@ BOOTS = {boot.name: boot for boot in (
     Boot("intel"),
     # The hardware is there and the kernel was not told to use it: the commonest mistake of all.
     Boot("no-iommu", cmdline="intel_iommu=off"),
+    # For what leaves a machine that only a boot mends.
+    Boot("wrecked"),
 )}

@@ -39,7 +39,8 @@ bool play(const Play& scenario, Sysfs& sysfs, const Roles& roles) {
     } catch (const std::exception& error) {
         script.say(std::string("BROKEN: ") + error.what());
     }
-    script.restore(before);
+    if (!scenario.wrecks)
+        script.restore(before);
     bool clean = true;
     for (const auto& line : script.takeTranscript()) {
         fmt::print("{}\n", line);

@@ -103,8 +103,10 @@ std::optional<FakeKernel::Node> FakeKernel::attribute(const Function& device, co
         return when(!device.resetMethods.empty(), writable);
     if (std::ranges::find(attributeNames, name) == attributeNames.end())
         return std::nullopt;
-    const bool canWrite = name == "driver_override" || name == "uevent" || name == "remove" ||
-                          name == "rescan" || name == "enable" || name == "numa_node" || name == "msi_bus";
+    if (name == "remove" || name == "rescan") // pci_dev_hp_attrs_are_visible: a VF comes and goes with its PF
+        return when(device.physfn.empty(), writable);
+    const bool canWrite = name == "driver_override" || name == "uevent" || name == "enable" ||
+                          name == "numa_node" || name == "msi_bus";
     return canWrite ? writable : file;
 }
 

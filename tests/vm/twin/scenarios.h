@@ -13,6 +13,7 @@ namespace vfiobind::twin {
 struct Play {
     std::string name;
     std::function<void(Script&)> run;
+    bool wrecks = false; ///< leaves what no write mends: played last, and nothing is restored
 };
 
 std::vector<Play> fileScenarios();
@@ -22,7 +23,7 @@ std::vector<Play> sriovScenarios();
 std::vector<Play> hotplugScenarios();
 std::vector<Play> transactionScenarios();
 
-/// All of them. A scenario leaves the machine as it found it.
+/// All of them, those that wreck the machine last. Any other leaves it as it found it.
 std::vector<Play> allScenarios();
 
 } // namespace vfiobind::twin

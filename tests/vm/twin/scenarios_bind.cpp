@@ -210,8 +210,8 @@ void conventionalPair(Script& s) {
     s.look({r.bridge, r.nicA, r.nicB});
 }
 
-/// vfio-dev numbers are given from the lowest free one.
-void nodeNumbers(Script& s) {
+/// Nodes come and go with their devices, whatever numbers they get.
+void nodes(Script& s) {
     const auto& r = s.roles;
     for (const auto& address : {r.twinA, r.twinB, r.nicA})
         s.toVfio(address);
@@ -241,7 +241,7 @@ std::vector<Play> bindScenarios() {
         {"bridges and vfio-pci (case 2)", bridgeToVfio},
         {"a card half bound (case 1)", partialGroup},
         {"two NICs behind a conventional bridge (case 2)", conventionalPair},
-        {"numbers of VFIO's nodes", nodeNumbers},
+        {"numbers of VFIO's nodes", nodes},
     };
 }
 

@@ -103,6 +103,7 @@ void dynamicIdForNewcomer(Script& s) {
     s.removeId("vfio-pci", ids);
 }
 
+/// The native driver leaves its VFs, and with the PF found again new ones are a BUG() in Linux 6.1.
 void removePfWithVfs(Script& s) {
     const auto& r = s.roles;
     s.vfAutoprobe("0");
@@ -111,9 +112,7 @@ void removePfWithVfs(Script& s) {
     s.bind("vfio-pci", r.vf0);
     s.remove(r.pf);
     s.look({r.pf, r.vf0, r.vf1});
-    s.remove(r.vf1); // with the PF there again and them in the way, new VFs are a BUG() in Linux 6.1
-    s.remove(r.vf0);
-    s.look({r.pf, r.vf0, r.vf1});
+    s.remove(r.vf0); // there is no such file: they stay until the next boot
     s.rescan();
     s.look({r.pf, r.vf0, r.vf1});
     s.read(Script::device(r.pf, "sriov_numvfs"));
@@ -130,7 +129,7 @@ std::vector<Play> hotplugScenarios() {
         {"remove a bridge with what is behind it", removeBridge},
         {"drivers_autoprobe 0", withoutAutoprobe},
         {"a dynamic id and a device that is found again", dynamicIdForNewcomer},
-        {"remove a PF with VFs", removePfWithVfs},
+        {.name = "remove a PF with VFs", .run = removePfWithVfs, .wrecks = true},
     };
 }
 

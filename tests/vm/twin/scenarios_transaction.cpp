@@ -2,6 +2,7 @@
 // Whole transactions, and what comes in between.
 #include "twin/scenarios.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace vfiobind::twin {
@@ -266,6 +267,7 @@ std::vector<Play> allScenarios() {
          {fileScenarios, bindScenarios, idScenarios, sriovScenarios, hotplugScenarios, transactionScenarios})
         for (auto& play : part())
             all.push_back(std::move(play));
+    std::ranges::stable_partition(all, [](const Play& play) { return !play.wrecks; });
     return all;
 }
 

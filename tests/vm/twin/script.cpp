@@ -123,7 +123,11 @@ void Script::look(const std::string& address) {
     }
     const auto group = groupOf(address);
     const auto members = sysfs_.list("/sys/kernel/iommu_groups/" + group + "/devices");
-    const auto cdev = sysfs_.list(device(address, "vfio-dev"));
+    // Not the number: it is free again only when the last reader of the old one, such as udev, lets go of it.
+    auto cdev = sysfs_.list(device(address, "vfio-dev"));
+    if (cdev)
+        for (auto& name : *cdev)
+            name.erase(name.find_last_not_of("0123456789") + 1);
     const auto driver = driverOf(address);
     say(fmt::format("look {}: driver {} override {} group {} of [{}] node {} vfio-dev [{}]{}", address,
                     orDash(driver), orError(sysfs_.read(device(address, "driver_override"))), orDash(group),
