@@ -34,12 +34,14 @@ RuleTexts UdevFiles::texts(const Core& core) {
                 note({*device, device->driver});
         }
     }
-    auto rules = udevRules(policy_, taken_, left, [this](const Ids& ids) { return modules_.automatic(ids); });
-    for (const auto& sentence : rules.leftOut)
+    auto overrides =
+        overrideRules(policy_, taken_, left, [this](const Ids& ids) { return modules_.automatic(ids); });
+    for (const auto& sentence : overrides.leftOut)
         if (std::ranges::find(told_, sentence) == told_.end())
             spdlog::error("left out of {}: {}", udevRulesFile, sentence);
-    told_ = std::move(rules.leftOut);
-    return {.udevRules = std::move(rules.text),
+    told_ = std::move(overrides.leftOut);
+    return {.udevRules = udevRules(overrides.rules),
+            .overrides = overridesToJson(overrides.rules),
             .nodeImports = nodeImports(policy_, core.topology(), core.resolution()),
             .moduleOptions = moduleOptionLines(policy_.modules)};
 }

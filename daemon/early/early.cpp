@@ -129,14 +129,16 @@ void Early::writeFiles(const std::vector<GroupWork>& work) {
             else if (group.plan.method == Method::driverOverride)
                 taken.push_back({*device, target == group.plan.members.end() ? device->driver : target->to});
         }
-    auto rules = udevRules(policy_, taken, left, [this](const Ids& ids) { return automatic(ids); });
-    for (auto& sentence : rules.leftOut)
+    auto overrides = overrideRules(policy_, taken, left, [this](const Ids& ids) { return automatic(ids); });
+    for (auto& sentence : overrides.leftOut)
         fail(std::move(sentence));
+    auto rules = udevRules(overrides.rules);
     if (options_.dryRun) {
-        report_.lines.push_back(fmt::format("{}:\n{}", udevRulesFile, rules.text));
+        report_.lines.push_back(fmt::format("{}:\n{}", udevRulesFile, rules));
         return;
     }
-    const auto change = RuleFiles().apply({.udevRules = std::move(rules.text),
+    const auto change = RuleFiles().apply({.udevRules = std::move(rules),
+                                           .overrides = overridesToJson(overrides.rules),
                                            .nodeImports = nodeImports(policy_, topology_, resolution_),
                                            .moduleOptions = moduleOptionLines(policy_.modules)});
     for (const auto& error : change.errors)

@@ -63,8 +63,8 @@ RuleFilesChange RuleFiles::apply(const RuleTexts& texts) {
                 imports.try_emplace(group); // not wanted any more
         }
     for (const auto& [group, text] : imports)
-        if (bring(fmt::format("{}/{}", groupsDirectory, group), text, change))
-            change.groups.insert(group);
+        bring(fmt::format("{}/{}", groupsDirectory, group), text, change);
+    bring(fmt::format("{}/{}", overridesDirectory, overridesFile), texts.overrides, change);
     change.udevRules = bring(std::string(udevRulesFile), texts.udevRules, change);
     return change;
 }

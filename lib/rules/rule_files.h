@@ -5,28 +5,32 @@
 #include "sysfs/sysfs.h"
 
 #include <map>
-#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vfiobind {
 
+/// By which vfio-bind-watch knows what to do; in the state directory.
+inline constexpr std::string_view overridesDirectory = "/run/vfio-bind";
+inline constexpr std::string_view overridesFile = "overrides.json";
+
 /// What the files are to hold. An empty text is no file.
 struct RuleTexts {
     std::string udevRules;
+    std::string overrides;                       ///< the same as overridesToJson() has them
     std::map<unsigned, std::string> nodeImports; ///< by group
     std::string moduleOptions;
     bool operator==(const RuleTexts&) const = default;
 };
 
 struct RuleFilesChange {
-    bool udevRules = false;
-    std::set<unsigned> groups; ///< whose import file came, changed or went
+    bool udevRules = false; ///< whether udev's file came, changed or went
     std::vector<SysError> errors;
 };
 
-/// `/run/udev/rules.d/10-vfio-bind.rules`, `/run/vfio-bind/groups/N`, `/run/modprobe.d/vfio-bind.conf`, below
-/// a root directory (empty for the real ones).
+/// `/run/udev/rules.d/10-vfio-bind.rules`, `/run/vfio-bind/overrides.json`, `/run/vfio-bind/groups/N`,
+/// `/run/modprobe.d/vfio-bind.conf`, below a root directory (empty for the real ones).
 class RuleFiles {
 public:
     explicit RuleFiles(std::string root = {}) : root_(std::move(root)) {}

@@ -10,7 +10,6 @@
 namespace vfiobind {
 namespace {
 
-using testing::ElementsAre;
 using testing::IsEmpty;
 
 class RuleFilesTest : public testing::Test {
@@ -31,26 +30,26 @@ protected:
 TEST_F(RuleFilesTest, AreWrittenWhenTheyDifferAndRemovedWhenNotWanted) {
     RuleFiles files(root_);
     const RuleTexts texts{.udevRules = "rules\n",
+                          .overrides = "[]\n",
                           .nodeImports = {{3, "three\n"}, {7, "seven\n"}},
                           .moduleOptions = "options\n"};
     auto change = files.apply(texts);
     EXPECT_TRUE(change.udevRules);
-    EXPECT_THAT(change.groups, ElementsAre(3, 7));
     EXPECT_THAT(change.errors, IsEmpty());
     EXPECT_EQ(content("/run/udev/rules.d/10-vfio-bind.rules"), "rules");
+    EXPECT_EQ(content("/run/vfio-bind/overrides.json"), "[]");
     EXPECT_EQ(content("/run/vfio-bind/groups/7"), "seven");
     EXPECT_EQ(content("/run/modprobe.d/vfio-bind.conf"), "options");
 
     const auto inode = RealSysfs(root_).inode("/run/udev/rules.d/10-vfio-bind.rules").value();
     change = RuleFiles(root_).apply(texts); // another run finds it done
     EXPECT_FALSE(change.udevRules);
-    EXPECT_THAT(change.groups, IsEmpty());
     EXPECT_EQ(RealSysfs(root_).inode("/run/udev/rules.d/10-vfio-bind.rules").value(), inode);
 
     change = files.apply({.nodeImports = {{7, "another\n"}}});
     EXPECT_TRUE(change.udevRules);
-    EXPECT_THAT(change.groups, ElementsAre(3, 7));
     EXPECT_EQ(content("/run/udev/rules.d/10-vfio-bind.rules"), "(not there)");
+    EXPECT_EQ(content("/run/vfio-bind/overrides.json"), "(not there)");
     EXPECT_EQ(content("/run/vfio-bind/groups/3"), "(not there)");
     EXPECT_EQ(content("/run/vfio-bind/groups/7"), "another");
 }

@@ -11,15 +11,6 @@ namespace {
 
 constexpr std::string_view endLabel = "vfio_bind_end";
 
-/// What may stand between udev's quotes as it is: neither a quote nor a pattern's or a substitution's sign.
-/// The configuration's own rules for names are narrower; a driver's name can also come over D-Bus.
-bool safe(std::string_view text) {
-    return !text.empty() && std::ranges::all_of(text, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-               c == '_' || c == '.' || c == ':';
-    });
-}
-
 std::string match(std::string_view key, std::string_view pattern) {
     return fmt::format("{}==\"{}\"", key, pattern);
 }
@@ -73,11 +64,6 @@ std::vector<std::string> selectorMatches(const Selector& selector) {
     return keys;
 }
 
-std::string presentDevice(const Device& device) {
-    return fmt::format("{}, {}, {}", match("KERNEL", device.address.str()),
-                       idMatch("vendor", device.ids.vendor), idMatch("device", device.ids.device));
-}
-
 std::string gotoEnd() {
     return fmt::format("GOTO=\"{}\"\n", endLabel);
 }
@@ -86,90 +72,10 @@ std::string overrideTo(std::string_view driver) {
     return fmt::format("ATTR{{driver_override}}=\"{}\", {}", driver, gotoEnd());
 }
 
-std::string driverFor(const Rule& rule, const Selector& selector, const AutomaticDriver& automatic) {
-    if (rule.driver != "auto")
-        return rule.driver;
-    const auto& id = selector.id;
-    if (!id || !id->vendor || !id->device)
-        return "vfio-pci";
-    const auto sub = selector.subsystem.value_or(SubsystemPattern{});
-    return automatic({.vendor = *id->vendor,
-                      .device = *id->device,
-                      .subsystemVendor = sub.vendor.value_or(0),
-                      .subsystemDevice = sub.device.value_or(0)});
-}
-
-/// Whether one device alone tells what is to become of it.
-bool leftToTheDaemon(const Rule& rule) {
-    return rule.count || rule.method == Method::newId || rule.sriovVfs > 0;
-}
-
-/// Whether a selector that is written gives the device this driver anyway.
-bool reached(const Policy& policy, const TakenDevice& taken, const AutomaticDriver& automatic) {
-    for (const auto& rule : policy.rules)
-        for (const auto& selector : rule.devices)
-            if (!leftToTheDaemon(rule) && selector.match(taken.device.facts()) == Match::yes)
-                return driverFor(rule, selector, automatic) == taken.driver;
-    return false;
-}
-
-class Writer {
-public:
-    void take(const TakenDevice& taken) {
-        if (safe(taken.driver))
-            lines_ += fmt::format("{}, {}", presentDevice(taken.device), overrideTo(taken.driver));
-        else
-            leftOut_.push_back(fmt::format("{}: {} is no driver's name that udev could be given",
-                                           taken.device.address.str(), quote(taken.driver)));
-    }
-
-    void leave(const Device& device) { lines_ += fmt::format("{}, {}", presentDevice(device), gotoEnd()); }
-
-    void rule(const Rule& rule, const AutomaticDriver& automatic) {
-        if (leftToTheDaemon(rule))
-            return;
-        if (!safe(rule.name)) {
-            leftOut_.push_back(
-                fmt::format("rule {}: it has no name that udev could be given", quote(rule.name)));
-            return;
-        }
-        for (const auto& selector : rule.devices) {
-            const auto driver = driverFor(rule, selector, automatic);
-            const auto keys = selectorMatches(selector);
-            if (!safe(driver))
-                leftOut_.push_back(fmt::format("rule {}: {} is no driver's name that udev could be given",
-                                               rule.name, quote(driver)));
-            else if (!keys.empty())
-                lines_ +=
-                    fmt::format("# rule {}\n{}, {}", rule.name, fmt::join(keys, ", "), overrideTo(driver));
-        }
-    }
-
-    UdevRules result() && {
-        if (lines_.empty())
-            return {{}, std::move(leftOut_)};
-        return {fmt::format("# Written by vfio-bind from its configuration; changes are lost.\n"
-                            "ACTION!=\"add\", {0}SUBSYSTEM!=\"pci\", {0}"
-                            "# What has a driver is in use: the guards look before it is taken.\n"
-                            "DRIVER==\"?*\", {0}"
-                            "# Bridges belong to the host.\n"
-                            "ATTR{{class}}==\"0x0600??\", {0}ATTR{{class}}==\"0x06*\", "
-                            "TEST==\"secondary_bus_number\", {0}"
-                            "# An override that is set already is somebody else's will, or done.\n"
-                            "ATTR{{driver_override}}!=\"|(null)\", {0}{1}LABEL=\"{2}\"\n",
-                            gotoEnd(), lines_, endLabel),
-                std::move(leftOut_)};
-    }
-
-private:
-    std::string lines_;
-    std::vector<std::string> leftOut_;
-};
-
 std::string importText(const std::string& name, const NodeAccess& node) {
     std::string text = fmt::format("VFIO_BIND_NAME=\"{}\"\n", name);
     const auto add = [&text](std::string_view key, const std::string& value) {
-        if (safe(value))
+        if (udevSafe(value))
             text += fmt::format("VFIO_BIND_NODE_{}=\"{}\"\n", key, value);
     };
     add("OWNER", node.owner);
@@ -180,24 +86,41 @@ std::string importText(const std::string& name, const NodeAccess& node) {
 
 } // namespace
 
-UdevRules udevRules(const Policy& policy, const std::vector<TakenDevice>& taken,
-                    const std::vector<Device>& left, const AutomaticDriver& automatic) {
-    Writer writer;
-    for (const auto& device : left)
-        writer.leave(device);
-    for (const auto& device : taken)
-        if (!reached(policy, device, automatic))
-            writer.take(device);
-    for (const auto& rule : policy.rules)
-        writer.rule(rule, automatic);
-    return std::move(writer).result();
+bool udevSafe(std::string_view text) {
+    return !text.empty() && std::ranges::all_of(text, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+               c == '_' || c == '.' || c == ':';
+    });
+}
+
+std::string udevRules(const std::vector<OverrideRule>& overrides) {
+    if (overrides.empty())
+        return {};
+    std::string lines;
+    for (const auto& entry : overrides) {
+        if (!entry.rule.empty())
+            lines += fmt::format("# rule {}\n", entry.rule);
+        for (const auto& key : selectorMatches(entry.selector))
+            lines += key + ", ";
+        lines += (entry.driver.empty() ? gotoEnd() : overrideTo(entry.driver));
+    }
+    return fmt::format("# Written by vfio-bind from its configuration; changes are lost.\n"
+                       "ACTION!=\"add\", {0}SUBSYSTEM!=\"pci\", {0}"
+                       "# What has a driver is in use: the guards look before it is taken.\n"
+                       "DRIVER==\"?*\", {0}"
+                       "# Bridges belong to the host.\n"
+                       "ATTR{{class}}==\"0x0600??\", {0}ATTR{{class}}==\"0x06*\", "
+                       "TEST==\"secondary_bus_number\", {0}"
+                       "# An override that is set already is somebody else's will, or done.\n"
+                       "ATTR{{driver_override}}!=\"|(null)\", {0}{1}LABEL=\"{2}\"\n",
+                       gotoEnd(), lines, endLabel);
 }
 
 std::map<unsigned, std::string> nodeImports(const Policy& policy, const Topology& topology,
                                             const Resolution& resolution) {
     std::map<std::string, std::map<Address, unsigned>> groupsOfRules; // by each group's first device
     for (const auto& [group, wanted] : resolution.groups)
-        if (const auto endpoints = topology.endpoints(group); !endpoints.empty() && safe(wanted.rule))
+        if (const auto endpoints = topology.endpoints(group); !endpoints.empty() && udevSafe(wanted.rule))
             groupsOfRules[wanted.rule].emplace(endpoints.front()->address, group);
     std::map<unsigned, std::string> texts;
     for (const auto& [name, groups] : groupsOfRules) {

@@ -5,9 +5,9 @@
 
 #include "config/policy.h"
 #include "plan/wanted.h"
+#include "rules/override_rules.h"
 #include "topology/topology.h"
 
-#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -16,33 +16,14 @@ namespace vfiobind {
 
 inline constexpr std::string_view udevRulesFile = "/run/udev/rules.d/10-vfio-bind.rules";
 
-struct UdevRules {
-    std::string text;                 ///< empty where there is nothing to say: no file then
-    std::vector<std::string> leftOut; ///< what could not be written safely, one sentence each
-};
+/// What may stand between udev's quotes as it is: neither a quote nor a pattern's or a substitution's sign.
+/// The configuration's own rules for names are narrower; a driver's name can also come over D-Bus.
+bool udevSafe(std::string_view text);
 
-/// What driver "auto" means for a device that is not here yet. Subsystem and class are zero where the
-/// selector does not tell them.
-using AutomaticDriver = std::function<std::string(const Ids&)>;
-
-/// A device that stands here, or stood here, and is to be handed over.
-struct TakenDevice {
-    Device device;
-    std::string driver;
-};
-
-/// The rules for udev(7). They set `driver_override` of devices that have neither a driver nor an override,
-/// before udev loads a module for them and, on hotplug, before the kernel probes the drivers that are loaded
-/// (kernel.md 4).
-///
-/// What has a driver is left alone by every rule: it may be in use, and the guards look before it is taken.
-/// `left` are devices without a driver that the guards have refused; they are passed over by address and ids,
-/// whatever selector fits. `taken` are members of groups that the guards have let go: those that no selector
-/// reaches (a group is taken whole) are listed by address and ids. No selector is written for a rule whose
-/// verdict depends on more than the one device: with `count`, with `method = "new-id"` (which is to do
-/// without overrides), and with `sriov-vfs` (which names the PF, and means its VFs).
-UdevRules udevRules(const Policy& policy, const std::vector<TakenDevice>& taken,
-                    const std::vector<Device>& left, const AutomaticDriver& automatic);
+/// The rules for udev(7): what overrideRules() tells, for devices that have neither a driver nor an override.
+/// udev applies them before it loads a module for a device. Empty where there is nothing to say: no file
+/// then.
+std::string udevRules(const std::vector<OverrideRule>& overrides);
 
 /// Name and access of each wanted group's node, as `IMPORT{file}` reads it (udev(7)), by group number; only
 /// groups that a rule wants. A rule's name is the name of its group's node; where the rule has several

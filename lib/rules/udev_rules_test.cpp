@@ -37,8 +37,13 @@ std::string plain(const Ids&) {
     return "vfio-pci";
 }
 
+std::string textOf(const Policy& policy, const std::vector<TakenDevice>& taken = {},
+                   const std::vector<Device>& left = {}, const AutomaticDriver& automatic = plain) {
+    return udevRules(overrideRules(policy, taken, left, automatic).rules);
+}
+
 std::string rulesFor(const std::string& toml) {
-    return udevRules(policyOf(toml), {}, {}, plain).text;
+    return textOf(policyOf(toml));
 }
 
 TakenDevice taken(const Address& address, const std::string& driver) {
@@ -46,7 +51,7 @@ TakenDevice taken(const Address& address, const std::string& driver) {
 }
 
 TEST(UdevRules, SayNothingWithoutRules) {
-    EXPECT_EQ(udevRules({}, {}, {}, plain).text, "");
+    EXPECT_EQ(textOf({}), "");
 }
 
 TEST(UdevRules, LeaveWhatHasADriverOrAnOverrideAndEveryBridge) {
@@ -93,19 +98,17 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(UdevRules, ListTheMembersThatNoSelectorReaches) {
     // case 1: the rule names the display only
     const std::vector<TakenDevice> group{taken({0, 1, 0, 0}, "vfio-pci"), taken({0, 1, 0, 1}, "vfio-pci")};
-    const auto text = udevRules(policyOf(bind("\"10de:1284\"")), group, {}, plain).text;
+    const auto text = textOf(policyOf(bind("\"10de:1284\"")), group);
     EXPECT_THAT(text,
                 HasSubstr("KERNEL==\"0000:01:00.1\", ATTR{vendor}==\"0x10de\", ATTR{device}==\"0x0e0f\", "
                           "ATTR{driver_override}=\"vfio-pci\""));
     EXPECT_THAT(text, Not(HasSubstr("0000:01:00.0")));
-    EXPECT_THAT(udevRules(policyOf(bind("\"10de:1284\"", "count = 1")), group, {}, plain).text,
-                HasSubstr("0000:01:00.0"));
+    EXPECT_THAT(textOf(policyOf(bind("\"10de:1284\"", "count = 1")), group), HasSubstr("0000:01:00.0"));
 }
 
 TEST(UdevRules, PassOverARefusedDeviceBeforeAnySelector) {
     // case 6, 9: what the guards refuse is not taken by udev either
-    const auto text =
-        udevRules(policyOf(bind("\"8086:10d3\"")), {}, {*machine().find({0, 2, 0, 0})}, plain).text;
+    const auto text = textOf(policyOf(bind("\"8086:10d3\"")), {}, {*machine().find({0, 2, 0, 0})});
     const auto leave =
         text.find("KERNEL==\"0000:02:00.0\", ATTR{vendor}==\"0x8086\", ATTR{device}==\"0x10d3\", GOTO=");
     ASSERT_NE(leave, std::string::npos);
@@ -120,7 +123,7 @@ TEST(UdevRules, LeaveToTheDaemonWhatOneDeviceAloneDoesNotTell) {
 
 TEST(UdevRules, NameTheVariantDriverOfAnIdAndTheRulesOwnDriver) {
     const auto variant = [](const Ids& ids) { return ids.device == 0x101e ? "mlx5_vfio_pci" : "vfio-pci"; };
-    EXPECT_THAT(udevRules(policyOf(bind("\"15b3:101e\", \"15b3:\"")), {}, {}, variant).text,
+    EXPECT_THAT(textOf(policyOf(bind("\"15b3:101e\", \"15b3:\"")), {}, {}, variant),
                 testing::AllOf(HasSubstr("0x101e\", ATTR{driver_override}=\"mlx5_vfio_pci\""),
                                HasSubstr("0x15b3\", ATTR{driver_override}=\"vfio-pci\"")));
     EXPECT_THAT(rulesFor(bind("\"15b3:101e\"", "driver = \"pci-stub\"")),
@@ -130,14 +133,14 @@ TEST(UdevRules, NameTheVariantDriverOfAnIdAndTheRulesOwnDriver) {
 TEST(UdevRules, RefuseWhatWouldBeReadAsARule) {
     Rule rule{
         .name = "x\", RUN+=\"/bin/sh", .devices = {*Selector::parse("10de:1284")}, .driver = "vfio-pci"};
-    const auto named = udevRules({.rules = {rule}}, {}, {}, plain);
-    EXPECT_EQ(named.text, "");
+    const auto named = overrideRules({.rules = {rule}}, {}, {}, plain);
+    EXPECT_THAT(named.rules, testing::IsEmpty());
     ASSERT_EQ(named.leftOut.size(), 1U);
     EXPECT_THAT(named.leftOut[0], StartsWith("rule \"x\\\""));
     rule.name = "x";
     rule.driver = "a\nRUN+=b";
-    EXPECT_EQ(udevRules({.rules = {rule}}, {}, {}, plain).leftOut.size(), 1U);
-    EXPECT_EQ(udevRules({}, {taken({0, 2, 0, 0}, "$name")}, {}, plain).leftOut.size(), 1U);
+    EXPECT_EQ(overrideRules({.rules = {rule}}, {}, {}, plain).leftOut.size(), 1U);
+    EXPECT_EQ(overrideRules({}, {taken({0, 2, 0, 0}, "$name")}, {}, plain).leftOut.size(), 1U);
 }
 
 TEST(NodeImports, NameOwnerAndModeOfEachGroup) {

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "rules/override_rules.h"
+
+#include "pci/text.h"
+#include "rules/udev_rules.h"
+#include "topology/topology.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <fmt/format.h>
+
+namespace vfiobind {
+namespace {
+
+/// Exactly this card at this place.
+Selector only(const Device& device) {
+    return {.address = device.address,
+            .id = IdPattern{.vendor = device.ids.vendor, .device = device.ids.device},
+            .subsystem = {},
+            .path = {}};
+}
+
+std::string driverFor(const Rule& rule, const Selector& selector, const AutomaticDriver& automatic) {
+    if (rule.driver != "auto")
+        return rule.driver;
+    const auto& id = selector.id;
+    if (!id || !id->vendor || !id->device)
+        return "vfio-pci";
+    const auto sub = selector.subsystem.value_or(SubsystemPattern{});
+    return automatic({.vendor = *id->vendor,
+                      .device = *id->device,
+                      .subsystemVendor = sub.vendor.value_or(0),
+                      .subsystemDevice = sub.device.value_or(0)});
+}
+
+/// Whether one device alone tells what is to become of it.
+bool leftToTheDaemon(const Rule& rule) {
+    return rule.count || rule.method == Method::newId || rule.sriovVfs > 0;
+}
+
+/// Whether a selector that is written gives the device this driver anyway.
+bool reached(const Policy& policy, const TakenDevice& taken, const AutomaticDriver& automatic) {
+    for (const auto& rule : policy.rules)
+        for (const auto& selector : rule.devices)
+            if (!leftToTheDaemon(rule) && selector.match(taken.device.facts()) == Match::yes)
+                return driverFor(rule, selector, automatic) == taken.driver;
+    return false;
+}
+
+void addRule(OverrideRules& result, const Rule& rule, const AutomaticDriver& automatic) {
+    if (leftToTheDaemon(rule))
+        return;
+    if (!udevSafe(rule.name)) {
+        result.leftOut.push_back(
+            fmt::format("rule {}: it has no name that udev could be given", quote(rule.name)));
+        return;
+    }
+    for (const auto& selector : rule.devices) {
+        auto driver = driverFor(rule, selector, automatic);
+        if (!udevSafe(driver))
+            result.leftOut.push_back(fmt::format("rule {}: {} is no driver's name that udev could be given",
+                                                 rule.name, quote(driver)));
+        else
+            result.rules.push_back({.rule = rule.name,
+                                    .selector = selector,
+                                    .driver = std::move(driver),
+                                    .groupDriver = rule.driver == "auto" ? "vfio-pci" : rule.driver});
+    }
+}
+
+const OverrideRule* firstThatFits(const std::vector<OverrideRule>& rules, const Device& device) {
+    const auto found = std::ranges::find_if(
+        rules, [&](const OverrideRule& rule) { return rule.selector.match(device.facts()) == Match::yes; });
+    return found == rules.end() ? nullptr : &*found;
+}
+
+class NewDevice {
+public:
+    NewDevice(Sysfs& sysfs, const std::vector<OverrideRule>& rules) : sysfs_(sysfs), rules_(rules) {}
+
+    void come(const Address& address) {
+        const auto device = readDevice(sysfs_, address);
+        if (!device || !device->endpoint())
+            return;
+        const auto* rule = firstThatFits(rules_, *device);
+        if (rule == nullptr)
+            return;
+        override(*device, rule->driver);
+        if (!rule->groupDriver.empty() && device->group)
+            completeGroup(*device, rule->groupDriver);
+    }
+
+    NewDeviceOverrides result() && { return std::move(result_); }
+
+private:
+    /// The functions of a card are all announced before the first of them is matched with drivers.
+    void completeGroup(const Device& matched, const std::string& driver) {
+        const auto members = sysfs_.list(fmt::format("/sys/kernel/iommu_groups/{}/devices", *matched.group));
+        if (!members) {
+            note(members.error());
+            return;
+        }
+        for (const auto& name : *members) {
+            const auto address = Address::parse(name);
+            if (!address || *address == matched.address)
+                continue;
+            const auto device = readDevice(sysfs_, *address);
+            if (!device || !device->endpoint())
+                continue;
+            const auto* own = firstThatFits(rules_, *device);
+            override(*device, own == nullptr ? driver : own->driver);
+        }
+    }
+
+    void override(const Device& device, const std::string& driver) {
+        if (driver.empty() || !device.driver.empty())
+            return;
+        const auto held = readDriverOverride(sysfs_, device.address);
+        if (!held)
+            return note(held.error());
+        if (!held->value.empty())
+            return; // somebody else's will, or done
+        if (auto written = sysfs_.write(device.sysfsPath() + "/driver_override", driver); !written)
+            return note(written.error());
+        result_.set.emplace_back(device.address, driver);
+    }
+
+    void note(SysError error) {
+        if (error.code != ENOENT && error.code != ENODEV) // it has gone again
+            result_.errors.push_back(std::move(error));
+    }
+
+    Sysfs& sysfs_;
+    const std::vector<OverrideRule>& rules_;
+    NewDeviceOverrides result_;
+};
+
+} // namespace
+
+OverrideRules overrideRules(const Policy& policy, const std::vector<TakenDevice>& taken,
+                            const std::vector<Device>& left, const AutomaticDriver& automatic) {
+    OverrideRules result;
+    for (const auto& device : left)
+        result.rules.push_back({.rule = {}, .selector = only(device), .driver = {}, .groupDriver = {}});
+    for (const auto& device : taken) {
+        if (reached(policy, device, automatic))
+            continue;
+        if (udevSafe(device.driver))
+            result.rules.push_back(
+                {.rule = {}, .selector = only(device.device), .driver = device.driver, .groupDriver = {}});
+        else
+            result.leftOut.push_back(fmt::format("{}: {} is no driver's name that udev could be given",
+                                                 device.device.address.str(), quote(device.driver)));
+    }
+    for (const auto& rule : policy.rules)
+        addRule(result, rule, automatic);
+    return result;
+}
+
+NewDeviceOverrides overrideNewDevice(Sysfs& sysfs, const std::vector<OverrideRule>& rules,
+                                     const Address& address) {
+    NewDevice device(sysfs, rules);
+    device.come(address);
+    return std::move(device).result();
+}
+
+} // namespace vfiobind

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "rules/override_rules.h"
+
+#include "config/config.h"
+#include "fake/machine.h"
+#include "topology/topology.h"
+
+#include <cerrno>
+
+namespace vfiobind {
+namespace {
+
+using namespace fakemachine;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Pair;
+
+const std::string late = "0000:02:00.1";
+
+std::vector<OverrideRule> rulesFor(const std::string& devices, const std::vector<TakenDevice>& taken = {},
+                                   const std::vector<Device>& left = {}, const std::string& more = {}) {
+    const auto policy = parsePolicy(
+        {{"vfio-bind.toml", "[[bind]]\nname = \"r\"\ndevices = [" + devices + "]\n" + more + "\n"}});
+    return overrideRules(*policy, taken, left, [](const Ids&) { return "vfio-pci"; }).rules;
+}
+
+Address at(const std::string& text) {
+    return *Address::parse(text);
+}
+
+/// A NIC is announced, and not yet matched with drivers; e1000e is loaded and would take it.
+class NewDevice : public testing::Test {
+protected:
+    void SetUp() override { kernel.addWindow = true; }
+    void plug(const std::string& address, const std::string& ids = "8086:10d3", unsigned group = 7) {
+        kernel.hotplug({.address = address, .ids = ids, .classCode = 0x020000, .group = group});
+    }
+    FakeKernel kernel = machine();
+};
+
+TEST_F(NewDevice, IsTheNativeDriversWithoutARule) {
+    plug(late);
+    EXPECT_THAT(overrideNewDevice(kernel, rulesFor("\"10de:1284\""), at(late)).set, IsEmpty());
+    kernel.finishAdd(late);
+    EXPECT_EQ(kernel.driverOf(late), "e1000e");
+}
+
+TEST_F(NewDevice, GoesStraightToVfioPastANativeDriverThatIsLoaded) { // case 42
+    plug(late);
+    const auto result = overrideNewDevice(kernel, rulesFor("\"8086:10d3\""), at(late));
+    EXPECT_THAT(result.set, ElementsAre(Pair(at(late), "vfio-pci")));
+    EXPECT_THAT(result.errors, IsEmpty());
+    kernel.finishAdd(late);
+    EXPECT_EQ(kernel.driverOf(late), "vfio-pci");
+    EXPECT_EQ(kernel.driverOf(nic), "e1000e") << "its twin was on a driver before";
+}
+
+TEST_F(NewDevice, BringsTheFunctionsOfItsGroupThatNoRuleNames) { // case 1
+    plug(late, "8086:10d4");
+    plug("0000:02:00.2");
+    const auto result = overrideNewDevice(kernel, rulesFor("\"02:00.2\""), at("0000:02:00.2"));
+    EXPECT_THAT(result.set, ElementsAre(Pair(at("0000:02:00.2"), "vfio-pci"), Pair(at(late), "vfio-pci")));
+}
+
+TEST_F(NewDevice, LeavesWhatIsInUseOrSomebodyElses) { // case 28
+    EXPECT_THAT(overrideNewDevice(kernel, rulesFor("\"8086:10d3\""), at(nic)).set, IsEmpty());
+    plug(late);
+    ASSERT_EQ(overrideTo(kernel, late, "none"), 0);
+    EXPECT_THAT(overrideNewDevice(kernel, rulesFor("\"8086:10d3\""), at(late)).set, IsEmpty());
+    EXPECT_EQ(kernel.overrideOf(late), "none");
+}
+
+TEST_F(NewDevice, IsPassedOverWhereTheGuardsHaveRefusedIt) { // case 6
+    plug(late);
+    plug("0000:02:00.2");
+    const auto refused = *readDevice(kernel, at(late));
+    const auto rules = rulesFor("\"8086:10d3\"", {}, {refused});
+    EXPECT_THAT(overrideNewDevice(kernel, rules, at(late)).set, IsEmpty());
+    EXPECT_THAT(overrideNewDevice(kernel, rules, at("0000:02:00.2")).set,
+                ElementsAre(Pair(at("0000:02:00.2"), "vfio-pci")))
+        << "nor does a sibling bring it along";
+}
+
+TEST_F(NewDevice, ThatWasTakenBeforeIsKnownByAddressAndIds) {
+    plug(late);
+    const std::vector<TakenDevice> taken{{*readDevice(kernel, at(late)), "pci-stub"}};
+    EXPECT_THAT(overrideNewDevice(kernel, rulesFor("\"10de:1284\"", taken), at(late)).set,
+                ElementsAre(Pair(at(late), "pci-stub")));
+    kernel.unplug(late);
+    plug(late, "8086:10d4"); // another card in the slot
+    EXPECT_THAT(overrideNewDevice(kernel, rulesFor("\"10de:1284\"", taken), at(late)).set, IsEmpty());
+}
+
+TEST_F(NewDevice, IsLeftToTheDaemonWhereOneDeviceDoesNotTell) { // case 12
+    plug(late);
+    for (const auto* more : {"count = 1", "method = \"new-id\"", "sriov-vfs = 4"})
+        EXPECT_THAT(rulesFor("\"8086:10d3\"", {}, {}, more), IsEmpty()) << more;
+}
+
+TEST_F(NewDevice, AFailedWriteIsToldAndAVanishedDeviceIsNot) { // case 41
+    plug(late);
+    kernel.failAt(0, Fault::error(EIO));
+    const auto failed = overrideNewDevice(kernel, rulesFor("\"8086:10d3\""), at(late));
+    EXPECT_THAT(failed.set, IsEmpty());
+    ASSERT_EQ(failed.errors.size(), 1U);
+    EXPECT_EQ(failed.errors[0].str(),
+              "write /sys/bus/pci/devices/0000:02:00.1/driver_override: EIO (Input/output error)");
+    kernel.unplug(late);
+    EXPECT_THAT(overrideNewDevice(kernel, rulesFor("\"8086:10d3\""), at(late)).errors, IsEmpty());
+}
+
+TEST(OverridesJson, ComesBackAsItWas) {
+    const auto refused = *readDevice(machine(), at(nic));
+    const auto rules = rulesFor("\"10de:1284\", \"::03xx\", \"path:0000:00/01.0/00.0\", "
+                                "{ address = \"10000:e1:00.0\", id = \"8086:\", subsystem = \"8086:00a2\" }",
+                                {}, {refused}, "driver = \"pci-stub\"");
+    ASSERT_EQ(rules.size(), 5U);
+    EXPECT_EQ(overridesFromJson(overridesToJson(rules)).value(), rules);
+    EXPECT_EQ(overridesToJson({}), "");
+}
+
+TEST(OverridesJson, RefusesWhatIsNone) {
+    for (const auto* text : {"", "{", "[1]", "[{}]", R"([{"rule":"r","driver":"d","group-driver":""}])",
+                             R"([{"rule":"r","driver":"d","group-driver":"","address":"../x"}])"})
+        EXPECT_THAT(overridesFromJson(text).error(), testing::StartsWith("it cannot be read: ")) << text;
+}
+
+} // namespace
+} // namespace vfiobind
