@@ -50,14 +50,7 @@ public:
         lookForMoved();
         if (interfaces->empty())
             return std::move(blockers_);
-        if (auto routes = readDefaultRoutes(sysfs_))
-            routes_ = std::move(*routes);
-        else
-            unknown("default-route", "carries the default route", routes.error());
-        if (auto addresses = readAddresses(sysfs_))
-            addresses_ = std::move(*addresses);
-        else
-            unknown("network-up", "has an address", addresses.error());
+        readNetwork();
         for (const auto& [name, place] : *interfaces)
             lookAt(name);
         return std::move(blockers_);
@@ -69,6 +62,25 @@ private:
     }
     void unknown(const char* code, const char* question, const SysError& error) {
         blockers_.push_back(cannotTell(code, device_, fmt::format("{} {}", device_.str(), question), error));
+    }
+
+    void readNetwork() {
+        auto routes = readDefaultRoutes(sysfs_);
+        if (!routes && routes.error().code == EAFNOSUPPORT) {
+            if (auto named = readDefaultRoutesOfProcessOne(sysfs_))
+                namedRoutes_ = std::move(*named);
+            else
+                unknown("default-route", "carries the default route", named.error());
+            return;
+        }
+        if (routes)
+            routes_ = std::move(*routes);
+        else
+            unknown("default-route", "carries the default route", routes.error());
+        if (auto addresses = readAddresses(sysfs_))
+            addresses_ = std::move(*addresses);
+        else
+            unknown("network-up", "has an address", addresses.error());
     }
 
     /// An interface in another namespace leaves the folder `net` of its device behind, empty: the folder goes
@@ -127,6 +139,12 @@ private:
         for (const auto& [upper, chain] : uppers)
             chains.emplace(indexOf(upper), chain);
         lookForRoutes(interface, chains);
+        for (const auto& route : namedRoutes_)
+            if (route.interface == interface || uppers.contains(route.interface))
+                refuse("default-route", interface,
+                       fmt::format("carries the default route ({}, {}); route it elsewhere first",
+                                   route.v6 ? "IPv6" : "IPv4",
+                                   route.interface == interface ? interface : uppers.at(route.interface)));
         lookWhetherUp(interface, chains);
     }
 
@@ -191,6 +209,7 @@ private:
     const Sysfs& sysfs_;
     Address device_;
     std::vector<DefaultRoute> routes_;
+    std::vector<NamedDefaultRoute> namedRoutes_;
     std::vector<InterfaceAddress> addresses_;
     Blockers blockers_;
 };

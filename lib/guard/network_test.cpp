@@ -195,6 +195,38 @@ TEST(Network, WhatCannotBeReadIsNotTakenForFree) {
     }
 }
 
+// vfio-bind-early.service has no netlink.
+TEST(Network, WithoutNetlinkTheRoutesOfProcessOneAreRead) {
+    auto kernel = withInterface();
+    stack(kernel, "eth0", "bond0", bond0, "bond");
+    kernel.putFile("/proc/1/net/route",
+                   "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+                   "bond0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+                   "eth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n");
+    HostSysfs host(kernel);
+    host.dumpError = EAFNOSUPPORT;
+    EXPECT_THAT(sentences(host),
+                ElementsAre(HasSubstr("network-stacked"),
+                            "default-route: eth0 of 0000:02:00.0 carries the default route (IPv4, "
+                            "eth0 -> bond0); route it elsewhere first"));
+    kernel.dropPath("/proc/1/net/route");
+    EXPECT_THAT(sentences(host),
+                ElementsAre(HasSubstr("carries the default route cannot be told: read /proc/1/net"),
+                            HasSubstr("network-stacked")));
+}
+
+TEST(RoutesOfProc, DefaultRoutesOfBothFamiliesWithoutTheKernelsOwn) {
+    const std::string zero(32, '0');
+    const auto v6 = zero + " 00 " + zero +
+                    " 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003 "
+                    "    eth1\n" +
+                    zero + " 00 " + zero + " 00 " + zero + " ffffffff 00000001 00000000 00200200       lo\n" +
+                    zero + " 40 " + zero + " 00 " + zero + " 00000100 00000001 00000000 00000001     eth2\n";
+    EXPECT_THAT(
+        defaultRoutesInProc("Iface\tDestination\n*\t00000000\t00000000\t0200\t0\t0\t0\t00000000\n", v6),
+        ElementsAre(NamedDefaultRoute{true, "eth1"}));
+}
+
 TEST(Network, ANextHopWhoseInterfaceIsHiddenIsNotTakenForFree) {
     auto kernel = withInterface(true, false);
     HostSysfs host(kernel);

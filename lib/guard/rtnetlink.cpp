@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "guard/rtnetlink.h"
 
+#include "guard/look.h"
+
 #include <arpa/inet.h>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fmt/format.h>
 #include <functional>
 #include <linux/if_addr.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <net/route.h>
+#include <sstream>
 
 namespace vfiobind {
 namespace {
@@ -142,6 +147,40 @@ std::vector<InterfaceAddress> addressesIn(std::string_view messages) {
                              fmt::format("{}/{}", local.empty() ? address : local, message.ifa_prefixlen)});
     });
     return addresses;
+}
+
+std::vector<NamedDefaultRoute> defaultRoutesInProc(const std::string& route, const std::string& ipv6Route) {
+    std::vector<NamedDefaultRoute> routes;
+    std::istringstream v4(route);
+    for (std::string line; std::getline(v4, line);) {
+        std::istringstream words(line);
+        std::string interface, destination, gateway, flags, references, use, metric, mask;
+        words >> interface >> destination >> gateway >> flags >> references >> use >> metric >> mask;
+        if (destination == "00000000" && mask == "00000000" &&
+            (std::strtoul(flags.c_str(), nullptr, 16) & RTF_REJECT) == 0)
+            routes.push_back({false, interface});
+    }
+    std::istringstream v6(ipv6Route);
+    for (std::string line; std::getline(v6, line);) {
+        std::istringstream words(line);
+        std::string destination, bits, source, sourceBits, gateway, metric, references, use, flags, interface;
+        words >> destination >> bits >> source >> sourceBits >> gateway >> metric >> references >> use >>
+            flags >> interface;
+        if (bits == "00" && (std::strtoul(flags.c_str(), nullptr, 16) & RTF_REJECT) == 0)
+            routes.push_back({true, interface});
+    }
+    return routes;
+}
+
+SysResult<std::vector<NamedDefaultRoute>> readDefaultRoutesOfProcessOne(const Sysfs& sysfs) {
+    constexpr std::size_t enough = 16 << 20;
+    const auto route = sysfs.read("/proc/1/net/route", enough);
+    if (!route)
+        return std::unexpected(route.error());
+    const auto ipv6Route = readIfThere(sysfs, "/proc/1/net/ipv6_route", enough); // a kernel without IPv6
+    if (!ipv6Route)
+        return std::unexpected(ipv6Route.error());
+    return defaultRoutesInProc(*route, *ipv6Route);
 }
 
 SysResult<std::vector<DefaultRoute>> readDefaultRoutes(const Sysfs& sysfs) {

@@ -34,8 +34,20 @@ std::vector<DefaultRoute> defaultRoutesIn(std::string_view messages);
 /// up has one of link scope.
 std::vector<InterfaceAddress> addressesIn(std::string_view messages);
 
+/// A default route as the text files have it, which know no IPv4 table but main.
+struct NamedDefaultRoute {
+    bool v6 = false;
+    std::string interface; ///< by name
+    bool operator==(const NamedDefaultRoute&) const = default;
+};
+std::vector<NamedDefaultRoute> defaultRoutesInProc(const std::string& route, const std::string& ipv6Route);
+
 /// Both families, from the kernel.
 SysResult<std::vector<DefaultRoute>> readDefaultRoutes(const Sysfs& sysfs);
 SysResult<std::vector<InterfaceAddress>> readAddresses(const Sysfs& sysfs);
+
+/// The default routes of process 1's network namespace, for a program that may have no netlink socket, or is
+/// in a namespace of its own (`/proc/PID/net/route`, proc_pid_net(5)).
+SysResult<std::vector<NamedDefaultRoute>> readDefaultRoutesOfProcessOne(const Sysfs& sysfs);
 
 } // namespace vfiobind
