@@ -2,6 +2,8 @@
 /// vfio-bindctl(1): the command line client of vfio-bindd.
 #include "commands.h"
 #include "config/blocker_codes.h"
+#include "doctor/doctor.h"
+#include "doctor/groups.h"
 #include "json.h"
 #include "options.h"
 #include "output.h"
@@ -23,6 +25,10 @@ ExitCode run(const Options& options) {
                 printLine(code.name);
         return ExitCode::done;
     }
+    if (options.command == Command::doctor)
+        return runDoctor(options);
+    if (options.command == Command::groups)
+        return runGroups(options);
     const Client::Bus which = options.session ? Client::Bus::session
                               : options.host  ? Client::Bus::remote
                                               : Client::Bus::system;
@@ -44,7 +50,9 @@ ExitCode run(const Options& options) {
     case Command::completeTargets:
         return runCompleteTargets(client);
     case Command::completeCodes:
-        break; // above: it needs no bus
+    case Command::doctor:
+    case Command::groups:
+        break; // above: they need no bus
     }
     throw std::logic_error("a command without a handler");
 }

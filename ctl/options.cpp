@@ -88,12 +88,17 @@ Parser::Parser() {
     CLI::App* check = subcommand(Command::check, "check", "say what bind would do, and do nothing");
     subcommand(Command::reload, "reload", "have the daemon read its configuration again");
     subcommand(Command::watch, "watch", "print changes as they come");
+    CLI::App* doctor =
+        subcommand(Command::doctor, "doctor",
+                   "say what stands between a target, or the machine, and a VM; needs no daemon");
+    subcommand(Command::groups, "groups", "list the IOMMU groups; needs no daemon");
     subcommand(Command::completeTargets, "complete-targets", "list targets for shell completion")->group("");
     subcommand(Command::completeCodes, "complete-codes", "list blocker codes for shell completion")
         ->group("");
 
     for (CLI::App* sub : {show, bind, release, check})
         sub->add_option("TARGET", options_.target, targetHelp)->required()->type_name("");
+    doctor->add_option("TARGET", options_.target, targetHelp)->type_name("");
     for (CLI::App* sub : {bind, release})
         sub->add_flag("--no-wait", options_.noWait, "do not wait for the jobs");
     addBindOptions(*bind);
@@ -117,6 +122,10 @@ std::variant<Options, ParseEnd> Parser::parse(const std::vector<std::string>& ar
         app_.parse(reversed);
         if (options_.all && options_.command != Command::status)
             throw CLI::ExcludesError("--all", "any command but status");
+        const bool local = options_.command == Command::doctor || options_.command == Command::groups;
+        if (local && (options_.host || options_.session))
+            throw CLI::ExcludesError(options_.host ? "--host" : "--session",
+                                     "doctor and groups, which look at this machine and ask no daemon");
     } catch (const CLI::ParseError& error) {
         return endOf(error);
     }

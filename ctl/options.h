@@ -11,7 +11,19 @@
 
 namespace vfiobind::ctl {
 
-enum class Command { status, show, bind, release, check, reload, watch, completeTargets, completeCodes };
+enum class Command {
+    status,
+    show,
+    bind,
+    release,
+    check,
+    reload,
+    watch,
+    doctor,
+    groups,
+    completeTargets,
+    completeCodes
+};
 
 struct Options {
     Command command = Command::status;

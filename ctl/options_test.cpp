@@ -86,6 +86,15 @@ TEST(CommandLine, WrongOnesEndWithUsage) {
     }
 }
 
+TEST(CommandLine, DoctorAndGroupsLookAtThisMachine) {
+    EXPECT_EQ(parsed({"doctor"}).command, Command::doctor);
+    EXPECT_EQ(parsed({"doctor", "--json", "01:00.0"}).target, "01:00.0");
+    EXPECT_EQ(parsed({"groups"}).command, Command::groups);
+    EXPECT_THAT(refused({"groups", "--host", "other"}).err, HasSubstr("look at this machine"));
+    EXPECT_THAT(refused({"--session", "doctor"}).err, HasSubstr("look at this machine"));
+    EXPECT_EQ(refused({"groups", "01:00.0"}).code, ExitCode::usage);
+}
+
 TEST(CommandLine, BlockerCodesAreChecked) {
     EXPECT_THAT(refused({"bind", "a", "--allow", "mountd"}).err, HasSubstr("there is no blocker 'mountd'"));
     EXPECT_THAT(refused({"bind", "a", "--allow", "mountd"}).err, HasSubstr("mounted"));

@@ -16,6 +16,8 @@ Core::Core(EventLoop& loop, Sysfs& sysfs, Executor& executor, Modules& modules, 
     journals_(files_.stateDirectory + "/journal") {}
 
 void Core::start() {
+    if (!names_.error().empty())
+        spdlog::warn("no names of devices: {}", names_.error());
     auto topology = Topology::read(sysfs_);
     if (!topology)
         throw std::runtime_error(topology.error().str());
@@ -72,6 +74,7 @@ std::expected<void, ApiError> Core::reload() {
                  policy_.files.size());
     for (auto& [group, record] : records_)
         forgetRefusals(record);
+    std::erase_if(vfCreations_, [](const auto& entry) { return entry.second.work == nullptr; });
     reconcile();
     return {};
 }
@@ -94,6 +97,7 @@ void Core::reconcile() {
         changes_.groups.insert(group);
         consider(group);
     }
+    considerVirtualFunctions();
 }
 
 std::optional<Wanted> Core::wantedFor(unsigned group) const {
@@ -241,8 +245,11 @@ void Core::deviceEvent(const Address& address, Origin origin) {
         return;
     changes_.groups.insert(*device->group);
     watchDrift(*device->group);
-    if (origin == Origin::udev)
+    if (origin == Origin::udev) {
         consider(*device->group);
+        if (resolution_.virtualFunctions.contains(address))
+            considerVirtualFunctions();
+    }
 }
 
 void Core::rescan() {

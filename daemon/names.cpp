@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "names.h"
 
-#include <spdlog/spdlog.h>
-
 #include <cstring>
 
 namespace vfiobind {
@@ -10,7 +8,7 @@ namespace vfiobind {
 Names::Names() {
     sd_hwdb* hwdb = nullptr;
     if (const int result = sd_hwdb_new(&hwdb); result < 0)
-        spdlog::warn("no names of devices: the hardware database cannot be opened ({})", strerror(-result));
+        error_ = std::string("the hardware database cannot be opened: ") + strerror(-result);
     hwdb_.reset(hwdb);
 }
 
@@ -19,6 +17,11 @@ std::string Names::get(const Ids& ids, const char* key) const {
     if (!hwdb_ || sd_hwdb_get(hwdb_.get(), ids.modalias().c_str(), key, &value) < 0)
         return {};
     return value;
+}
+
+std::string Names::kind(const Ids& ids) const {
+    auto subclass = get(ids, "ID_PCI_SUBCLASS_FROM_DATABASE");
+    return subclass.empty() ? get(ids, "ID_PCI_CLASS_FROM_DATABASE") : subclass;
 }
 
 } // namespace vfiobind

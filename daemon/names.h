@@ -15,6 +15,10 @@ public:
     Names();
     std::string vendor(const Ids& ids) const { return get(ids, "ID_VENDOR_FROM_DATABASE"); }
     std::string device(const Ids& ids) const { return get(ids, "ID_MODEL_FROM_DATABASE"); }
+    /// What it is by its class, `VGA compatible controller`.
+    std::string kind(const Ids& ids) const;
+    /// Why there are no names at all; empty where there are.
+    const std::string& error() const { return error_; }
 
 private:
     std::string get(const Ids& ids, const char* key) const;
@@ -22,6 +26,7 @@ private:
         void operator()(sd_hwdb* hwdb) const { sd_hwdb_unref(hwdb); }
     };
     std::unique_ptr<sd_hwdb, Unref> hwdb_;
+    std::string error_;
 };
 
 } // namespace vfiobind

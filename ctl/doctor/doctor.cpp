@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "doctor/doctor.h"
+
+#include "config/config.h"
+#include "doctor/group.h"
+#include "doctor/machine.h"
+#include "json.h"
+#include "lines.h"
+#include "output.h"
+#include "plan/wanted.h"
+#include "sysfs/real_sysfs.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace vfiobind::ctl {
+namespace {
+
+void append(Findings& all, Findings more) {
+    all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
+/// What makes an initramfs, and where its part of vfio-bind and its images are.
+struct ImageMaker {
+    const char* part;
+    const char* image; ///< {} is the kernel's release
+    const char* command;
+};
+constexpr std::array<ImageMaker, 3> imageMakers{
+    {{"/usr/share/initramfs-tools/hooks/vfio-bind", "/boot/initrd.img-{}", "update-initramfs -u"},
+     {"/usr/lib/dracut/modules.d/90vfio-bind", "/boot/initramfs-{}.img", "dracut --force"},
+     {"/usr/lib/initcpio/install/vfio-bind", "/boot/initramfs-linux.img", "mkinitcpio -P"}}};
+
+/// case 60: an image that knows an older configuration does at the start what it said then.
+Findings initramfsFindings(const Sysfs& sysfs, const DoctorContext& context) {
+    const auto configured = context.changed(context.config);
+    const auto release = sysfs.read("/proc/sys/kernel/osrelease", 256).value_or(std::string{});
+    for (const auto& maker : imageMakers) {
+        const auto image = fmt::format(fmt::runtime(maker.image), release);
+        const auto made = context.changed(image);
+        if (!sysfs.exists(maker.part) || !made || !configured)
+            continue;
+        if (*made < *configured)
+            return {{Level::warning,
+                     "initramfs",
+                     {},
+                     fmt::format("{} is older than {}: at the start devices are bound as the older one says",
+                                 image, context.config),
+                     maker.command}};
+        return {{Level::ok, "initramfs", {}, fmt::format("{} knows the configuration", image), ""}};
+    }
+    return {};
+}
+
+void addTarget(Diagnosis& diagnosis, const Sysfs& sysfs, const DoctorContext& context) {
+    const auto topology = Topology::read(sysfs);
+    if (!topology)
+        throw std::runtime_error(topology.error().str());
+    // The rules' names may be targets; what is wrong with the file is no matter for an address.
+    const auto policy = loadPolicy(context.config);
+    if (!policy)
+        diagnosis.findings.push_back({Level::warning, "configuration", {}, str(policy.error()), ""});
+    const auto target = resolveTarget(context.target, policy ? *policy : Policy{}, *topology);
+    if (!target)
+        throw UnknownTarget(target.error().sentence);
+    for (const auto& blocker : target->ungrouped)
+        diagnosis.findings.push_back({Level::error, blocker.code, blocker.device, blocker.sentence, ""});
+    for (const auto group : target->groups)
+        append(diagnosis.findings, groupFindings(sysfs, *topology, group));
+    if (target->groups.empty() && target->ungrouped.empty())
+        diagnosis.findings.push_back(
+            {Level::error,
+             "isolation",
+             {},
+             fmt::format("{} is a bridge, which stays with the host", context.target),
+             "name a device behind it"});
+}
+
+Colour colourOf(Level level) {
+    switch (level) {
+    case Level::ok:
+        return Colour::green;
+    case Level::note:
+        return Colour::none;
+    case Level::warning:
+        return Colour::yellow;
+    case Level::error:
+        return Colour::red;
+    }
+    return Colour::none;
+}
+
+std::string verdict(const Diagnosis& diagnosis) {
+    const auto what = diagnosis.target.empty() ? std::string("a device") : diagnosis.target;
+    if (diagnosis.target.empty() && diagnosis.possible())
+        return "This machine can pass devices through; name one to hear what stands against it.";
+    if (diagnosis.possible())
+        return fmt::format("{} can be passed through.", what);
+    const bool refused =
+        std::ranges::any_of(diagnosis.findings, [](const Finding& one) { return one.level == Level::error; });
+    if (refused && diagnosis.target.empty())
+        return "This machine cannot pass devices through as it stands.";
+    if (refused)
+        return fmt::format("{} cannot be passed through as it stands.", what);
+    return fmt::format("Whether {} can be passed through cannot be told: run it as root.", what);
+}
+
+std::optional<std::int64_t> changedOnDisk(const std::string& path) {
+    struct stat found{};
+    return ::stat(path.c_str(), &found) == 0 ? std::optional<std::int64_t>(found.st_mtime) : std::nullopt;
+}
+
+} // namespace
+
+bool Diagnosis::certain() const {
+    return std::ranges::none_of(findings, &Finding::unknown);
+}
+
+bool Diagnosis::possible() const {
+    return certain() &&
+           std::ranges::none_of(findings, [](const Finding& one) { return one.level == Level::error; });
+}
+
+Diagnosis diagnose(const Sysfs& sysfs, const DoctorContext& context) {
+    Diagnosis diagnosis{.target = context.target};
+    auto& findings = diagnosis.findings;
+    append(findings, iommuFindings(sysfs));
+    append(findings, interruptFindings(sysfs));
+    append(findings, moduleFindings(sysfs));
+    append(findings, memlockFindings(sysfs, context.root));
+    append(findings, initramfsFindings(sysfs, context));
+    append(findings, leftoverFindings(sysfs));
+    if (!context.target.empty())
+        addTarget(diagnosis, sysfs, context);
+    return diagnosis;
+}
+
+std::string renderDiagnosis(const Diagnosis& diagnosis, const Style& style) {
+    Lines lines(style);
+    for (const auto& finding : diagnosis.findings) {
+        lines.field(0, levelName(finding.level), finding.sentence, colourOf(finding.level));
+        lines.field(0, "", finding.remedy.empty() ? "" : "To do: " + finding.remedy);
+    }
+    lines.raw("");
+    lines.sentence(0, verdict(diagnosis), diagnosis.possible() ? Colour::green : Colour::yellow);
+    return lines.take();
+}
+
+std::string diagnosisJson(const Diagnosis& diagnosis) {
+    auto findings = nlohmann::ordered_json::array();
+    for (const auto& finding : diagnosis.findings)
+        findings.push_back({{"level", levelName(finding.level)},
+                            {"topic", finding.topic},
+                            {"device", finding.device ? finding.device->str() : ""},
+                            {"sentence", finding.sentence},
+                            {"remedy", finding.remedy},
+                            {"unknown", finding.unknown}});
+    return dumpLine({{"target", diagnosis.target},
+                     {"possible", diagnosis.possible()},
+                     {"certain", diagnosis.certain()},
+                     {"findings", findings}});
+}
+
+ExitCode runDoctor(const Options& options) {
+    const RealSysfs sysfs;
+    try {
+        const auto diagnosis =
+            diagnose(sysfs, {.target = options.target, .root = ::geteuid() == 0, .changed = changedOnDisk});
+        if (options.json)
+            printLine(diagnosisJson(diagnosis));
+        else
+            print(renderDiagnosis(diagnosis, Style::forStdout()));
+        return diagnosis.possible() ? ExitCode::done : ExitCode::failed;
+    } catch (const UnknownTarget& error) {
+        if (options.json)
+            printLine(errorJson("", error.what()));
+        complain(error.what());
+        return ExitCode::failed;
+    }
+}
+
+} // namespace vfiobind::ctl

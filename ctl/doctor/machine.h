@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// What vfio-bindctl doctor finds of the machine as a whole. Reads files only, through the seam.
+#pragma once
+
+#include "doctor/finding.h"
+#include "sysfs/sysfs.h"
+
+namespace vfiobind::ctl {
+
+/// Whether there is an IOMMU and how it is switched on, and else which setting of the firmware or parameter
+/// of the kernel is missing: the firmware offers one where it has an ACPI table DMAR (Intel), IVRS (AMD),
+/// IORT (ARM) or VIOT (virtio).
+Findings iommuFindings(const Sysfs& sysfs);
+
+/// Whether interrupts are remapped: the names of x86's chips begin with `IR-` in /proc/interrupts.
+Findings interruptFindings(const Sysfs& sysfs);
+
+/// Whether vfio-pci and vfio_iommu_type1 are there, built in, installed, kept off by modprobe.d, or unsigned
+/// under lockdown (kernel_lockdown(7)).
+Findings moduleFindings(const Sysfs& sysfs);
+
+/// How much memory the calling user may lock (/proc/self/limits): a VM's memory is locked as a whole while it
+/// has a device.
+Findings memlockFindings(const Sysfs& sysfs, bool root);
+
+/// Other ways to hand devices out that would get in the way: `vfio-pci.ids=` and `pci-stub.ids=` on the
+/// command line, `options vfio-pci ids=` and `softdep ... vfio-pci` in modprobe.d, overrides of driverctl(8),
+/// a vfio-bind.service of one's own.
+Findings leftoverFindings(const Sysfs& sysfs);
+
+/// The value behind the last `word` of a modprobe.d line that is in force for a module: the lines of all
+/// files, in which `-` and `_` are one.
+struct ModprobeLine {
+    std::string file;
+    std::vector<std::string> words;
+};
+/// All lines of /etc/modprobe.d, /run/modprobe.d and /usr/lib/modprobe.d; a file hides those of the same name
+/// in a later directory (modprobe.d(5)).
+std::vector<ModprobeLine> modprobeLines(const Sysfs& sysfs);
+
+} // namespace vfiobind::ctl
