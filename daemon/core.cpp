@@ -74,7 +74,6 @@ std::expected<void, ApiError> Core::reload() {
                  policy_.files.size());
     for (auto& [group, record] : records_)
         forgetRefusals(record);
-    std::erase_if(vfCreations_, [](const auto& entry) { return entry.second.work == nullptr; });
     reconcile();
     return {};
 }
@@ -97,7 +96,6 @@ void Core::reconcile() {
         changes_.groups.insert(group);
         consider(group);
     }
-    considerVirtualFunctions();
 }
 
 std::optional<Wanted> Core::wantedFor(unsigned group) const {
@@ -245,11 +243,8 @@ void Core::deviceEvent(const Address& address, Origin origin) {
         return;
     changes_.groups.insert(*device->group);
     watchDrift(*device->group);
-    if (origin == Origin::udev) {
+    if (origin == Origin::udev)
         consider(*device->group);
-        if (resolution_.virtualFunctions.contains(address))
-            considerVirtualFunctions();
-    }
 }
 
 void Core::rescan() {
