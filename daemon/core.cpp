@@ -74,6 +74,7 @@ std::expected<void, ApiError> Core::reload() {
                  policy_.files.size());
     for (auto& [group, record] : records_)
         forgetRefusals(record);
+    std::erase_if(vfCreations_, [](const auto& entry) { return entry.second.work == nullptr; });
     reconcile();
     return {};
 }
@@ -96,6 +97,7 @@ void Core::reconcile() {
         changes_.groups.insert(group);
         consider(group);
     }
+    considerVirtualFunctions();
 }
 
 std::optional<Wanted> Core::wantedFor(unsigned group) const {
@@ -239,12 +241,17 @@ void Core::refreshGroup(unsigned group) {
 void Core::deviceEvent(const Address& address, Origin origin) {
     refreshDevice(address);
     const auto* device = topology_.find(address);
+    if (device == nullptr)
+        vfCreations_.erase(address);
     if (device == nullptr || !device->group)
         return;
     changes_.groups.insert(*device->group);
     watchDrift(*device->group);
-    if (origin == Origin::udev)
+    if (origin == Origin::udev) {
         consider(*device->group);
+        if (resolution_.virtualFunctions.contains(address))
+            considerVirtualFunctions();
+    }
 }
 
 void Core::rescan() {

@@ -141,6 +141,15 @@ private:
         std::chrono::steady_clock::time_point lastTakeBack;
     };
 
+    /// A physical function whose virtual functions were seen to.
+    struct VfCreation {
+        VfOrder order;
+        std::string step;           ///< the last, for the log
+        std::unique_ptr<Work> work; ///< nullptr when it has ended
+        EventSource limit;
+        EventSource over;
+    };
+
     // core.cpp: what is wanted, and what the world is like
     std::expected<void, ApiError> readPolicy();
     void reconcile();
@@ -163,6 +172,12 @@ private:
     void scheduleTakeBack(unsigned group);
     void takeBack(unsigned group);
     void forgetRefusals(Record& record);
+
+    // core_sriov.cpp: virtual functions that a rule wants made
+    void considerVirtualFunctions();
+    void createVirtualFunctions(const Device& physicalFunction, const VfOrder& order);
+    void hearOfVirtualFunctions(const Address& physicalFunction, const WorkMessage& message);
+    void virtualFunctionsFailed(const Address& physicalFunction, const std::string& why);
 
     // core_recovery.cpp: what was cut off
     void launchRecovery(Journal journal);
@@ -218,6 +233,7 @@ private:
     std::vector<std::shared_ptr<Undertaking>> waiting_; ///< calls for groups that are only being looked at
     EventSource beginWaiting_;
     std::unique_ptr<Work> survey_;
+    std::map<Address, VfCreation> vfCreations_; ///< by physical function
     std::uint32_t lastJob_ = 0;
     Changes changes_;
     std::uint64_t revision_ = 0;

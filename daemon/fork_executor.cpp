@@ -121,7 +121,8 @@ private:
 };
 
 void ForkExecutor::runInChild(int fd, const WorkOrder& order, const Topology& topology) {
-    const bool changes = order.kind == WorkOrder::Kind::carryOut || order.kind == WorkOrder::Kind::recover;
+    const bool changes = order.kind == WorkOrder::Kind::carryOut || order.kind == WorkOrder::Kind::recover ||
+                         order.kind == WorkOrder::Kind::createVfs;
     if (changes)
         if (const auto lock = lockGroup(stateDirectory_ + "/lock", order.group);
             !lock) // held until the process ends

@@ -2,6 +2,7 @@
 #include "work.h"
 
 #include "guard/guard.h"
+#include "transaction/virtual_functions.h"
 
 #include <thread>
 
@@ -90,6 +91,16 @@ void survey(const Sysfs& sysfs, const WorkOrder& order, const Send& send) {
     send(Finished{"done", {}, {}});
 }
 
+void createVfs(Sysfs& sysfs, const WorkOrder& order, const Send& send) {
+    const auto made = createVirtualFunctions(sysfs, order.devices.front(), order.virtualFunctions,
+                                             AutoprobeFiles(order.stateDirectory + "/sriov"),
+                                             [&send](const std::string& step, const std::string& result) {
+                                                 send(StepBegun{step});
+                                                 send(StepEnded{result});
+                                             });
+    send(made ? Finished{"done", {}, {}} : Finished{"failed", made.error(), {}});
+}
+
 } // namespace
 
 void work(Sysfs& sysfs, const WorkOrder& order, const Topology& topology, JournalStore& journals,
@@ -100,6 +111,8 @@ void work(Sysfs& sysfs, const WorkOrder& order, const Topology& topology, Journa
     case WorkOrder::Kind::holders:
         send(Verdict{.holders = holders(sysfs, topology, order.group)});
         return send(Finished{"done", {}, {}});
+    case WorkOrder::Kind::createVfs:
+        return createVfs(sysfs, order, send);
     case WorkOrder::Kind::recover:
         return resolve(sysfs, order.journal, journals, send);
     case WorkOrder::Kind::examine:

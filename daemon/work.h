@@ -18,18 +18,21 @@ namespace vfiobind {
 
 struct WorkOrder {
     enum class Kind {
-        carryOut, ///< examine, wait for the word to go, then the transaction
-        examine,  ///< tells what carrying out would do
-        recover,  ///< resolves the journal of a worker that was cut off
-        survey,   ///< reads driver_override of the devices
-        holders,  ///< looks who holds the group; tells it in a verdict
+        carryOut,  ///< examine, wait for the word to go, then the transaction
+        examine,   ///< tells what carrying out would do
+        recover,   ///< resolves the journal of a worker that was cut off
+        survey,    ///< reads driver_override of the devices
+        holders,   ///< looks who holds the group; tells it in a verdict
+        createVfs, ///< makes the virtual functions of a physical function
     };
     Kind kind = Kind::carryOut;
     unsigned group = 0;
     Wanted wanted;
     Drivers drivers;
     Journal journal;              ///< for recover
-    std::vector<Address> devices; ///< for survey
+    std::vector<Address> devices; ///< for survey; for createVfs the physical function
+    VfOrder virtualFunctions;     ///< for createVfs
+    std::string stateDirectory;   ///< for createVfs
 };
 
 /// What the worker found before the first write.

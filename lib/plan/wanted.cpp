@@ -11,6 +11,7 @@ namespace {
 struct RuleMatches {
     std::set<Address> devices;                 ///< endpoints that are wanted
     std::set<Address> bridges;                 ///< matched, but never handed over
+    std::set<Address> physicalFunctions;       ///< of a rule with sriov-vfs: their VFs are wanted
     std::map<Address, std::string> otherCards; ///< selector that names the slot, by device
 };
 
@@ -34,9 +35,10 @@ RuleMatches matchRule(const Rule& rule, const Topology& topology) {
             found.otherCards.emplace(address, selectorText);
         else if (best == Match::yes && !device.endpoint())
             found.bridges.insert(address);
-        else if (best == Match::yes && rule.sriovVfs > 0)
+        else if (best == Match::yes && rule.sriovVfs > 0) {
+            found.physicalFunctions.insert(address);
             found.devices.insert(device.virtualFunctions.begin(), device.virtualFunctions.end());
-        else if (best == Match::yes)
+        } else if (best == Match::yes)
             found.devices.insert(address);
     }
     return found;
@@ -95,7 +97,13 @@ void addBlocker(Resolution& resolution, const Device& device, const Rule& rule, 
 void resolveRule(Resolution& resolution, const Rule& rule, const Topology& topology) {
     const auto matches = matchRule(rule, topology);
     resolution.devicesOfRules[rule.name] = matches.devices;
-    if (matches.devices.empty() && matches.otherCards.empty())
+    for (const auto& address : matches.physicalFunctions)
+        resolution.virtualFunctions.try_emplace(
+            address, VfOrder{.count = rule.sriovVfs,
+                             .driver = rule.driver == "auto" ? "vfio-pci" : rule.driver,
+                             .by = "rule " + rule.name,
+                             .timeout = rule.timeout});
+    if (matches.devices.empty() && matches.otherCards.empty() && matches.physicalFunctions.empty())
         resolution.waiting.push_back(rule.name);
 
     for (const auto& [address, selector] : matches.otherCards) {

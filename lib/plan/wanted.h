@@ -35,12 +35,23 @@ struct Wanted {
     bool operator==(const Wanted&) const = default;
 };
 
+/// What a rule's `sriov-vfs` asks of a physical function.
+struct VfOrder {
+    unsigned count = 0;
+    std::string driver = "vfio-pci"; ///< what the new functions' driver_override is to hold
+    std::string by;                  ///< for the log: `rule nic`
+    std::chrono::milliseconds timeout{30000};
+    bool operator==(const VfOrder&) const = default;
+};
+
 /// What the rules come to on this machine, now.
 struct Resolution {
     std::map<unsigned, Wanted> groups;                       ///< by IOMMU group number
     Blockers ungrouped;                                      ///< matched devices that have no IOMMU group
     std::vector<std::string> waiting;                        ///< rules that match nothing today (case 62)
     std::map<std::string, std::set<Address>> devicesOfRules; ///< what each rule's selectors match
+    std::map<Address, VfOrder>
+        virtualFunctions; ///< by physical function; the functions themselves are devices
 };
 
 /// Resolves every rule. A rule's group is wanted whole. Pure.

@@ -100,8 +100,9 @@ def two_functions(guest):
     stream = guest.uevents()
     mark = stream.mark()
     with binding_log(guest) as since:
-        # The guest is told of the slot with function 0, which therefore comes last.
-        guest.machine.device_add(HOTPLUGGED_MODEL, id="hp1", bus=HOTPLUG_PORTS[0], addr="00.1")
+        # The guest is told of the slot with function 0, which therefore comes last. Both say that there are several:
+        # else they are not in one group.
+        guest.machine.device_add(HOTPLUGGED_MODEL, id="hp1", bus=HOTPLUG_PORTS[0], addr="00.1", multifunction=True)
         guest.machine.device_add(HOTPLUGGED_MODEL, id="hp0", bus=HOTPLUG_PORTS[0], addr="00.0", multifunction=True)
         for address in (HOTPLUGGED, SECOND):
             stream.wait(lambda text, address=address: re.search(rf"\bbind .*{address} ", text), 60, mark, f"bind of {address}")
