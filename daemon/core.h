@@ -30,6 +30,8 @@ public:
     virtual void jobChanged(const JobView& job) = 0;
     /// Devices and groups show the result already.
     virtual void jobRemoved(const JobView& job, const std::string& result) = 0;
+    /// A caller is about to be answered.
+    virtual void answering() = 0;
 };
 
 /// Options of Bind, Release and Check.
@@ -188,7 +190,7 @@ private:
     void resume(unsigned group);
     void finishReleases();
 
-    // core_jobs.cpp: carrying out
+    // core_asking.cpp: from a call to the verdicts
     std::optional<ApiError> begin(const std::shared_ptr<Undertaking>& undertaking);
     void groupsCameFree();
     Wanted requestedWanted(Action action, unsigned group, const CallOptions& options,
@@ -196,22 +198,26 @@ private:
     std::vector<std::string> modulesToLoad(const std::map<unsigned, Wanted>& groups);
     Drivers driversFor(unsigned group, const Wanted& wanted, WorkOrder::Kind kind);
     void launch(const std::shared_ptr<Undertaking>& undertaking);
-    void lookForHolders(unsigned group);
-    void noteHolders(unsigned group, const std::vector<Holder>& found);
-    void receive(unsigned group, WorkMessage message);
     void receiveVerdict(unsigned group, Verdict verdict);
     void settle(const std::shared_ptr<Undertaking>& undertaking);
     void refuse(const std::shared_ptr<Undertaking>& undertaking, const ApiError& error);
     void leave(const Undertaking& undertaking);
-    static void replyError(Undertaking& undertaking, const ApiError& error);
+    bool stillWished(const Undertaking& undertaking) const;
+    void tellBeforeAnswer();
+    void replyError(Undertaking& undertaking, const ApiError& error);
+    void replyCheck(const std::shared_ptr<Undertaking>& undertaking);
+
+    // core_jobs.cpp: carrying out
+    void receive(unsigned group, WorkMessage message);
     void setOut(unsigned group);
     void stepBegun(unsigned group, const std::string& step);
     void stepEnded(unsigned group, const std::string& result);
     void overdue(unsigned group);
+    void lookForHolders(unsigned group);
+    void noteHolders(unsigned group, const std::vector<Holder>& found);
     void finish(unsigned group, const Finished& finished);
     void noteOutcome(unsigned group, const Running& done, const Finished& finished);
     void died(unsigned group, const std::string& how);
-    void replyCheck(const std::shared_ptr<Undertaking>& undertaking);
 
     EventLoop& loop_;
     Sysfs& sysfs_;

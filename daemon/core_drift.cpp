@@ -22,8 +22,7 @@ constexpr auto peace = 10min;
 /// What is not as we left it, as a sentence; empty where all is.
 std::string Core::driftOf(unsigned group) const {
     const auto* entry = ledger_.find(group);
-    if (entry == nullptr || !entry->owned || running_.contains(group) ||
-        topology_.findGroup(group) == nullptr)
+    if (entry == nullptr || !entry->owned || topology_.findGroup(group) == nullptr)
         return {};
     std::string text;
     const auto add = [&text](const std::string& what) { text += (text.empty() ? "" : "; ") + what; };
@@ -42,18 +41,21 @@ std::string Core::driftOf(unsigned group) const {
 }
 
 void Core::watchDrift(unsigned group) {
+    if (running_.contains(group))
+        return; // what moves is our own doing; its end is looked at
     const auto now = driftOf(group);
     const auto known = records_.find(group);
     if (now.empty() && (known == records_.end() || known->second.drift.empty()))
         return;
     auto& record = records_[group];
     if (record.drift != now) {
-        if (now.empty())
-            spdlog::info("group {}: all members are on VFIO again", group);
-        else
+        if (!now.empty())
             spdlog::warn("group {}: {}", group, now);
+        else if (stateInputs(group).owned)
+            spdlog::info("group {}: all members are on VFIO again", group);
+        if (!now.empty() || record.lastError == record.drift)
+            record.lastError = now;
         record.drift = now;
-        record.lastError = now;
         changes_.groups.insert(group);
     }
     if (now.empty())
@@ -85,7 +87,7 @@ void Core::takeBack(unsigned group) {
     auto& record = records_[group];
     record.takeBack.reset();
     const auto wanted = wantedFor(group);
-    if (!wanted || running_.contains(group) || stateInputs(group).lost == 0)
+    if (!wanted || !wanted->keep || running_.contains(group) || stateInputs(group).lost == 0)
         return;
     ++record.takenBack;
     record.lastTakeBack = std::chrono::steady_clock::now();

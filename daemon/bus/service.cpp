@@ -34,8 +34,7 @@ void Service::Release(Jobs_&& result, std::string target, OptionMap options) {
 void Service::change(Action action, Jobs_&& result, const std::string& target, const OptionMap& options) {
     const auto shared = std::make_shared<Jobs_>(std::move(result));
     answer(shared, [&] {
-        changeGroups(core_, getObject(), action, targetOf(target), options, [this, shared](const auto& jobs) {
-            sync(); // who reads a property after the answer is to find it as the answer says
+        changeGroups(core_, getObject(), action, targetOf(target), options, [shared](const auto& jobs) {
             if (!jobs)
                 return shared->returnError(toBus(jobs.error()));
             std::vector<sdbus::ObjectPath> paths;

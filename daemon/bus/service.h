@@ -23,6 +23,7 @@ public:
     void jobAdded(const JobView& job) override;
     void jobChanged(const JobView& job) override;
     void jobRemoved(const JobView& job, const std::string& result) override;
+    void answering() override { sync(); }
 
 private:
     using Jobs_ = sdbus::Result<std::vector<sdbus::ObjectPath>>;

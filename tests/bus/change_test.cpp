@@ -329,5 +329,42 @@ TEST_F(ChangeTest, AnotherProgramsChangeIsDriftAndNotFought) {
     EXPECT_EQ(client().group(3, "State"), "bound");
 }
 
+/// Case 45: what is taken away from a rule with `keep` is taken back, and its story told in the right order.
+TEST_F(ChangeTest, KeepTakesBackAndTellsSoAfterwards) {
+    configure("[[bind]]\nname = \"kept\"\ndevices = [\"" + nic + "\"]\nkeep = true\n");
+    start();
+    ASSERT_EQ(client().group(3, "State"), "bound");
+    tell("echo /sys/bus/pci/devices/" + nic + "/driver_override (newline)");
+    tell("echo /sys/bus/pci/drivers/vfio-pci/unbind " + nic);
+    tell("echo /sys/bus/pci/drivers/e1000e/bind " + nic);
+    client().waitForState(3, "drifted");
+    EXPECT_THAT(client().group(3, "LastError").get<std::string>(), HasSubstr("is on e1000e"));
+    client().waitForState(3, "bound");
+    settle();
+    EXPECT_EQ(client().group(3, "LastError"), "");
+    EXPECT_EQ(driverOf(nic), "vfio-pci");
+    const auto told = log();
+    const auto begins = told.rfind("group 3: bind begins");
+    const auto again = told.find("all members are on VFIO again");
+    ASSERT_NE(begins, std::string::npos);
+    ASSERT_NE(again, std::string::npos) << told;
+    EXPECT_LT(begins, again);
+    EXPECT_EQ(told.find("all members are on VFIO again", again + 1), std::string::npos);
+}
+
+TEST_F(ChangeTest, ARuleThatIsGoneTakesNothingBack) {
+    configure("[[bind]]\nname = \"kept\"\ndevices = [\"" + nic + "\"]\nkeep = true\n");
+    start();
+    tell("echo /sys/bus/pci/devices/" + nic + "/driver_override (newline)");
+    tell("echo /sys/bus/pci/drivers/vfio-pci/unbind " + nic);
+    client().waitForState(3, "drifted");
+    configure("");
+    client().manager().Reload();
+    tell("clear-writes");
+    settle();
+    EXPECT_THAT(writes(), IsEmpty());
+    EXPECT_EQ(driverOf(nic), "");
+}
+
 } // namespace
 } // namespace vfiobind::bustest
