@@ -148,7 +148,9 @@ SysResult<std::string> terminalUsers(const Sysfs& sysfs, const Openers& openers)
     const auto consoles = readIfThere(sysfs, "/proc/consoles", 4096);
     if (!consoles)
         return std::unexpected(consoles.error());
-    const auto users = among(openers, terminalNodes(sysfs));
+    auto users = among(openers, terminalNodes(sysfs));
+    // It keeps a terminal open so that nobody else gets it (ReserveVT= in logind.conf(5)).
+    std::erase_if(users, [](const Opener& opener) { return opener.command == "systemd-logind"; });
     if (!users.empty())
         return named(users);
     if (('\n' + *consoles).contains("\ntty0 "))

@@ -106,6 +106,8 @@ TEST(Console, TheTerminalsAreMissedWhereSomebodyUsesThem) {
                 ElementsAre("console: 0000:01:00.0 shows the console (fb0), which is used by the "
                             "kernel (console=tty0)"));
     kernel.putFile("/proc/consoles", "ttyS0 -W- (EC a) 4:64\n");
+    open(kernel, 268, "systemd-logind", "/dev/tty6"); // reserved, not used
+    EXPECT_THAT(sentences(kernel), IsEmpty());
     open(kernel, 433, "agetty", "/dev/tty1");
     EXPECT_THAT(
         sentences(kernel),
