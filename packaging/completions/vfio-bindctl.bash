@@ -34,9 +34,10 @@ _vfio_bindctl() {
             ;;
         *)
             case $command in
-                '') candidates="status show bind release check reload watch --all --version $globals" ;;
+                '') candidates="status show bind release check reload watch doctor groups --all --version $globals" ;;
                 status) candidates="--all $globals" ;;
                 reload | watch) candidates=$globals ;;
+                doctor | groups) candidates='--json --help' ;;
                 show) candidates=$globals ;;
                 bind) candidates="--allow --driver --method --persist --no-wait $globals" ;;
                 check) candidates="--allow --driver --method --persist $globals" ;;
@@ -45,7 +46,7 @@ _vfio_bindctl() {
             if [[ $cur != -* ]]; then
                 [[ -n $command ]] && candidates=''
                 case $command in
-                    show | bind | release | check)
+                    show | bind | release | check | doctor)
                         # Over ssh the tabulator would hang for a password.
                         if [[ -z $target && -z $host ]]; then
                             candidates=$("${words[0]}" "${bus[@]}" complete-targets 2>/dev/null | cut -f1)
