@@ -36,6 +36,22 @@ CARDS = (
     "msix_qsize=17",
 )
 
+# What a host uses, and must not lose.
+SCREEN = "0000:00:02.0"                                # the display that the firmware uses
+DISK_A, DISK_B = "0000:01:00.0", "0000:02:00.0"        # NVMe, a namespace each
+LAN_A, LAN_B = "0000:03:00.0", "0000:04:00.0"
+USB = "0000:05:00.0"                                   # with a stick and a keyboard
+USED = (
+    "VGA,addr=02.0",
+    "nvme,bus=rp1,serial=a,drive=s0",
+    "nvme,bus=rp2,serial=b,drive=s1",
+    "e1000e,bus=rp3",
+    "e1000e,bus=rp4",
+    "qemu-xhci,bus=rp5,id=xhci",
+    "usb-storage,bus=xhci.0,drive=s2",
+    "usb-kbd,bus=xhci.0",
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Boot:
@@ -47,6 +63,7 @@ class Boot:
     memory: int = 2048                                          # MiB
     cpus: int = 2
     seconds: int = 300                                          # limit until the command channel answers
+    disks: int = 0                                              # scratch disks of 256 MiB: drives s0, s1, ...
     extra: tuple[str, ...] = dataclasses.field(default=())      # further arguments of QEMU
 
 
@@ -54,6 +71,8 @@ BOOTS = {boot.name: boot for boot in (
     Boot("intel"),
     # The hardware is there and the kernel was not told to use it: the commonest mistake of all.
     Boot("no-iommu", cmdline="intel_iommu=off"),
+    Boot("used", devices=ROOT_PORTS + USED, disks=3),
+    Boot("amd", iommu="amd-iommu,intremap=on", cmdline=""),
     # For what leaves a machine that only a boot mends.
     Boot("wrecked"),
 )}

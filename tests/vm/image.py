@@ -30,6 +30,8 @@ PACKAGES = [
     "libsystemd0", "libudev1", "libkmod2", "libstdc++6", "pci.ids",
     # what the scenarios look with; gdbus (libglib2.0-bin) because busctl does not print the names of errors
     "python3", "pciutils", "strace", "iproute2", "polkitd", "libglib2.0-bin", "procps",
+    # what the guards must see through
+    "lvm2", "mdadm", "cryptsetup-bin",
 ]
 SUITE_PACKAGES = {
     "bookworm": ["libsdbus-c++1", "libspdlog1.10", "libfmt9", "libtomlplusplus3"],

@@ -171,6 +171,9 @@ class Machine:
         self.image = get_image(self.boot.suite, self.log)
         self.accel = acceleration(self.image)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="vfio-bind-vm-"))
+        for number in range(self.boot.disks):
+            with open(self.folder / f"s{number}.raw", "wb") as disk:
+                disk.truncate(256 << 20)
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(self.image.disk), "-F", "raw",
                         str(self.folder / "overlay.qcow2")], check=True, timeout=60)
         if self.accel == "tcg" or os.environ.get("VFIO_BIND_ACCEL"):
@@ -234,6 +237,8 @@ class Machine:
             "-chardev", f"socket,id=agent,path={folder}/agent,server=on,wait=off",
             "-device", f"virtserialport,chardev=agent,name={PORT_NAME}",
         ]
+        for number in range(boot.disks):
+            command += ["-drive", f"if=none,id=s{number},file={folder}/s{number}.raw,format=raw,cache=unsafe"]
         for device in boot.devices:
             command += ["-device", device]
         return command + list(boot.extra)
