@@ -5,10 +5,12 @@ goes through when the host uses it no more."""
 import contextlib
 import json
 import re
+import tempfile
 
 from boots import DISK_A, DISK_B, LAN_A, LAN_B, ROOT_DISK, SCREEN, USB
-from guest import CONFIG, GROUP, MANAGER, NO_RULES, ROOT, Failed, expect
+from guest import CONFIG, GROUP, MANAGER, NO_RULES, ROOT, UNIT, Failed, expect
 from scenarios import scenario
+from tools import build
 
 
 def allowing(*codes):
@@ -237,6 +239,20 @@ def usb(guest):
         for one in keyboards:
             guest.run(f"echo -n {one} > /sys/bus/serio/drivers/atkbd/bind", 20)
         bound_and_given_back(guest, USB)
+
+
+# The guards are a small part of a bind. Named only: a busy host makes any measurement worthless.
+@scenario("guards-take-little-time", boot="used", seconds=1200, named=True)
+def guards_take_little_time(guest):
+    with tempfile.TemporaryDirectory(prefix="guard-clock-") as folder:
+        guest.put("/usr/local/bin/guard-clock", build(folder, "guard-clock").read_bytes(), 0o755)
+    with undone(guest, f"systemctl start {UNIT}"):
+        guest.run(f"systemctl stop {UNIT}; modprobe vfio-pci && udevadm settle", 120)
+        told = guest.out(f"guard-clock {DISK_A} {LAN_A} {SCREEN} {USB}", 300)
+    for address, guards, bind in (line.split() for line in told.splitlines()):
+        part = int(guards) / int(bind)
+        print(f"    {address}: guards {int(guards) / 1000:.1f} ms, bind {int(bind) / 1000:.1f} ms, {part:.1%}", flush=True)
+        expect(part < 0.1, f"the guards take {part:.1%} of a bind of {address}")
 
 
 def doctor(guest, target="", code=0):

@@ -12,29 +12,12 @@ import subprocess
 import tempfile
 
 from guest import UNIT, expect
-from image import RigError
 from scenarios import scenario
+from tools import build
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM, DESCRIPTION, TRANSCRIPT = "/usr/local/bin/kernel-twin", "/var/tmp/machine.json", "/var/tmp/transcript"
 UNCLEAN = ("left behind", "NOT RESTORED", "repair", "BROKEN")
 SHOWN = 6       # of the differences in one scenario, the first so many are told
-
-
-def build(folder):
-    """Linked statically: the guest's libraries need not be the host's."""
-    if named := os.environ.get("VFIO_BIND_KERNEL_TWIN"):
-        return pathlib.Path(named)
-    for command in (["cmake", "-S", TOP, "-B", folder, "-G", "Ninja"],
-                    ["nice", "cmake", "--build", folder, "--target", "kernel-twin"]):
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
-        except FileNotFoundError as error:
-            raise RigError(f"{command[0]} is not installed, and kernel-twin must be built "
-                           "(or named with VFIO_BIND_KERNEL_TWIN)") from error
-        if done.returncode != 0:
-            raise RigError(f"kernel-twin could not be built: {(done.stderr or done.stdout).strip()[-2000:]}")
-    return pathlib.Path(folder) / "tests/vm/kernel-twin"
 
 
 def chapters(transcript):
@@ -70,7 +53,7 @@ def compare(real, fake):
 @scenario("twin: the fake kernel does what this kernel does", boot="wrecked", seconds=1800)
 def twin(guest):
     with tempfile.TemporaryDirectory(prefix="kernel-twin-") as folder:
-        program = build(folder)
+        program = build(folder, "kernel-twin")
         guest.put(PROGRAM, program.read_bytes(), 0o755)
         guest.run(f"systemctl stop {UNIT}; modprobe vfio-pci && udevadm settle", 120)
         try:
