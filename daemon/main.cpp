@@ -2,6 +2,7 @@
 // vfio-bindd: everything is wired here.
 #include "bus/pump.h"
 #include "bus/service.h"
+#include "clock_watch.h"
 #include "core.h"
 #include "dry_run.h"
 #include "early_log.h"
@@ -61,6 +62,10 @@ int serve(const Options& options) {
     StatusLine status;
     const auto tell = loop.afterEach([&] { status.show(core); });
 
+    const ClockWatch clock(loop, [&] {
+        spdlog::info("the machine has slept, or its clock was set: everything is read again");
+        core.rescan();
+    });
     const bus::Pump pump(loop, *connection, [&] { loop.exit(EXIT_FAILURE); });
     connection->requestName(bus::BusName{bus::busName});
     const auto onTerm = loop.signal(SIGTERM, [&] { loop.exit(EXIT_SUCCESS); });

@@ -12,7 +12,7 @@
 #   deb              builds the Debian packages, lintian
 #   vm               the package on a real kernel in a virtual machine (builds it first)
 #   fuzz [SECONDS]   each libFuzzer target for so long (default 60)
-#   all              lint, unit, bus, deb and vm (default)
+#   all              lint, unit, bus, leaks, fuzz, deb and vm (default)
 #   tidy             clang-tidy over the C++ sources
 #   bench            measurements, with a table
 #
@@ -341,7 +341,7 @@ main() {
         usage
         exit 0
         ;;
-    all) parts=(lint unit bus deb vm) ;;
+    all) parts=(lint unit bus leaks fuzz deb vm) ;;
     lint | unit | bus | leaks | deb | vm | tidy | fuzz | bench) parts=("$part") ;;
     *)
         echo "tests/run.sh: there is no part '$part'" >&2

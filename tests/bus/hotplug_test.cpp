@@ -9,6 +9,7 @@ namespace vfiobind::bustest {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 
 const std::string slot = "0000:04:00.0";
@@ -57,6 +58,29 @@ TEST_F(HotplugTest, ADeviceThatNoRuleWantsIsShownAndLeftAlone) {
     settle();
     EXPECT_EQ(client().device(slot, "Driver"), "e1000e");
     EXPECT_EQ(client().group(slotGroup, "State"), "native");
+    EXPECT_THAT(writes(), IsEmpty());
+}
+
+/// Case 58: a host bridge without a driver is left alone in a group that is bound; one that it gets later
+/// counts against the group.
+TEST_F(HotplugTest, ADriverThatComesLateForADriverlessMemberIsAnAlarm) {
+    const std::string hostBridge = "0000:00:00.0";
+    auto machine = standardMachine();
+    machine["drivers"].push_back({{"name", "skx_edac"}, {"module", "skx_edac"}, {"ids", {"8086:29c0"}}});
+    machine["devices"][0]["group"] = 3;
+    configure("[[bind]]\nname = \"lan\"\ndevices = [\"" + nic + "\"]\n");
+    start(machine);
+    ASSERT_EQ(client().group(3, "State"), "bound");
+    ASSERT_EQ(client().group(3, "Viable"), true);
+    tell("clear-writes");
+    tell("echo /sys/bus/pci/drivers/skx_edac/bind " + hostBridge);
+    client().waitFor("the alarm", [&] { return client().group(3, "Viable") == false; });
+    EXPECT_THAT(client().group(3, "LastError").get<std::string>(),
+                HasSubstr(hostBridge + " is on skx_edac, so group 3 is not viable"));
+    tell("echo /sys/bus/pci/drivers/skx_edac/unbind " + hostBridge);
+    client().waitFor("the all-clear", [&] { return client().group(3, "Viable") == true; });
+    EXPECT_EQ(client().group(3, "LastError"), "");
+    settle();
     EXPECT_THAT(writes(), IsEmpty());
 }
 

@@ -2,7 +2,8 @@
 """Runs in the guest: D-Bus calls from one process, timed. Starting a program takes longer there than any answer.
 
     bus_clock.py answers GROUP-PATH            how long reads take, as JSON {what: [milliseconds of each try]}
-    bus_clock.py bind TARGET                   how long the answer to Bind takes
+    bus_clock.py binds TARGET GROUP-PATH       how long the answers to Bind take, as a list of milliseconds; the group
+                                               is native before and after
     bus_clock.py states GROUP-PATH SECONDS LAST COMMAND
         runs the shell command, and prints a line `STATE MILLISECONDS` for each state that the group then takes,
         counted from the command's end, until it has left the first and is LAST
@@ -16,7 +17,7 @@ import sys
 import time
 
 NAME, ROOT = b"org.vfiobind1", b"/org/vfiobind1"
-TRIES = 7
+TRIES, BINDS = 7, 4
 
 
 class Error(ctypes.Structure):      # sd_bus_error(3)
@@ -77,9 +78,23 @@ def answers(group):
     print(json.dumps({name: [milliseconds(read) for _ in range(TRIES)] for name, read in reads.items()}))
 
 
-def bind(target):
+def binds(target, group):
     bus = Bus()
-    print(milliseconds(lambda: bus.call(ROOT, b"org.vfiobind1.Manager", b"Bind", b"sa{sv}", target, ctypes.c_uint(0))))
+
+    def call(member):
+        bus.call(ROOT, b"org.vfiobind1.Manager", member, b"sa{sv}", target, ctypes.c_uint(0))
+
+    def become(state):
+        while bus.state(group) != state:    # each answer is waited for
+            pass
+
+    times = []
+    for _ in range(BINDS):
+        times.append(milliseconds(lambda: call(b"Bind")))
+        become("bound")
+        call(b"Release")
+        become("native")
+    print(json.dumps(times))
 
 
 def states(group, seconds, last, command):
@@ -103,8 +118,8 @@ def main():
     verb, *words = [word.encode() for word in sys.argv[1:]]
     if verb == b"answers":
         answers(*words)
-    elif verb == b"bind":
-        bind(*words)
+    elif verb == b"binds":
+        binds(*words)
     elif verb == b"states":
         states(words[0], float(words[1]), words[2].decode(), words[3])
     else:

@@ -6,7 +6,6 @@ import json
 import pathlib
 import re
 import shlex
-import statistics
 
 from boots import AUDIO, GPU, NVME, TWIN_A, TWIN_B
 from guest import GROUP, JOB, MANAGER, ROOT, UNIT, expect, sysfs
@@ -70,15 +69,13 @@ def held_release(guest):
 
 
 # case 34, 36, 37
-@scenario("forced-release-is-stuck-until-the-holder-ends", named=True, seconds=180)
+@scenario("forced-release-is-stuck-until-the-holder-ends", seconds=180)
 def forced_release(guest):
     before = guest.drivers()
     bound_twin(guest)
     path = guest.group_path(TWIN_A)
     control = json.loads(clock(guest, "answers", path))
-    bind_control = float(clock(guest, "bind", TWIN_B))
-    guest.wait_state(TWIN_B, "bound")
-    guest.done("Release", TWIN_B)
+    control["Bind of another group"] = json.loads(clock(guest, "binds", TWIN_B, guest.group_path(TWIN_B)))
     with held(guest, TWIN_A):
         pid = int(guest.out("pgrep -x vfio-probe"))
         job = force_release(guest)
@@ -89,12 +86,10 @@ def forced_release(guest):
                          f"Holders to be vfio-probe with pid {pid}")
         error = guest.get(path, GROUP, "LastError")
         expect(f"unbind {TWIN_A}" in error and "vfio-probe" in error, f"LastError does not tell step and holder: {error}")
-        expect_answers(control, json.loads(clock(guest, "answers", path)))
-        bind_hung = float(clock(guest, "bind", TWIN_B))
-        print(f"  Bind of another group: {bind_control} ms, with the hang {bind_hung} ms", flush=True)
-        expect(bind_hung <= bind_control + ALLOWED_MS, f"Bind of another group took {bind_hung} ms, without the hang "
-               f"{bind_control} ms")
-        guest.wait_state(TWIN_B, "bound")
+        hung = json.loads(clock(guest, "answers", path))
+        hung["Bind of another group"] = json.loads(clock(guest, "binds", TWIN_B, guest.group_path(TWIN_B)))
+        expect_answers(control, hung)
+        guest.done("Bind", TWIN_B)
         expect(guest.state(TWIN_A) == "stuck", f"meanwhile the group has become '{guest.state(TWIN_A)}'")
         name, message = guest.refused(ROOT, MANAGER, "Bind", f"'{TWIN_A}'", "@a{sv} {}")
         expect(name == "Busy", f"Bind of the stuck group: {name} ({message})")
@@ -106,9 +101,10 @@ def forced_release(guest):
 
 
 def expect_answers(control, hung):
+    """The best of several tries on either side: what else the host does can only add to one."""
     for what, times in hung.items():
-        usual, now = statistics.median(control[what]), statistics.median(times)
-        print(f"  {what}: median {usual} ms, with the hang {now} ms (worst {max(times)} ms)", flush=True)
+        usual, now = min(control[what]), min(times)
+        print(f"  {what}: {usual} ms, with the hang {now} ms (worst {max(times)} ms)", flush=True)
         expect(now <= usual + ALLOWED_MS, f"{what} took {now} ms during the hang, before it {usual} ms")
 
 
@@ -274,3 +270,17 @@ def overflow(guest):
         guest.run(f"echo 0 > {sysfs(NVME, 'sriov_numvfs')}; echo 1 > {sysfs(NVME, 'sriov_drivers_autoprobe')}; "
                   f"sysctl -q net.core.rmem_max={limit}; rm -f /run/systemd/system/vfio-bind.service.d/patient.conf; "
                   f"systemctl daemon-reload; systemctl restart {UNIT}", 90, check=False)
+
+
+# case 68
+@scenario("a-clock-that-jumps-and-a-sleep-release-nothing", seconds=180)
+def clock_and_sleep(guest):
+    bound_twin(guest)
+    with guest.no_kernel_writes("a clock that is set, and a machine that slept"):
+        for what, command in (("the clock was set", "date -s '+3 hours'"), ("the machine slept", "rtcwake -m freeze -s 2")):
+            mark = guest.out("journalctl -n0 --show-cursor | sed -n 's/^-- cursor: //p'")
+            guest.run(command, 60)
+            guest.wait_until(lambda mark=mark: "everything is read again" in
+                             guest.out(f"journalctl -u {UNIT} --after-cursor='{mark}' -o cat"), 30,
+                             f"the daemon to read everything again after {what}")
+            expect(guest.state(TWIN_A) == "bound", f"after {what} the group is '{guest.state(TWIN_A)}'")
