@@ -65,6 +65,7 @@ void takeOver(const bus::PropertyMap& properties, ManagerState& manager) {
     take(properties, "NoIommu", manager.noIommu);
     take(properties, "ConfigFiles", manager.configFiles);
     take(properties, "ConfigError", manager.configError);
+    take(properties, "Warnings", manager.warnings);
     using RuleStruct = sdbus::Struct<std::string, std::string, std::vector<std::string>>;
     takeStructs<RuleStruct>(properties, "Rules", manager.rules, [](const RuleStruct& item) {
         return RuleState{std::get<0>(item), std::get<1>(item), std::get<2>(item)};

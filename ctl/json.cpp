@@ -73,9 +73,13 @@ Json toJson(const ManagerState& manager) {
     Json rules = Json::array();
     for (const RuleState& rule : manager.rules)
         rules.push_back({{"name", rule.name}, {"driver", rule.driver}, {"devices", rule.selectors}});
-    return {{"version", manager.version},          {"iommu", manager.iommu},
-            {"no-iommu", manager.noIommu},         {"config-files", manager.configFiles},
-            {"config-error", manager.configError}, {"rules", rules}};
+    return {{"version", manager.version},
+            {"iommu", manager.iommu},
+            {"no-iommu", manager.noIommu},
+            {"config-files", manager.configFiles},
+            {"config-error", manager.configError},
+            {"warnings", manager.warnings},
+            {"rules", rules}};
 }
 
 Json toJson(const GroupState& group) {

@@ -30,6 +30,8 @@ void addHead(Lines& lines, const Snapshot& snapshot) {
                                              : "The rules that were read before it are still in force.",
                        Colour::red);
     }
+    for (const auto& warning : manager.warnings)
+        lines.sentence(0, "warning: " + warning, Colour::yellow);
     if (none)
         lines.sentence(
             0,

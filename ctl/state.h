@@ -37,6 +37,7 @@ struct ManagerState {
     bool noIommu = false;
     std::vector<std::string> configFiles;
     std::string configError; ///< empty if all is well
+    std::vector<std::string> warnings;
     std::vector<RuleState> rules;
     bool operator==(const ManagerState&) const = default;
 };

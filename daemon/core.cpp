@@ -88,6 +88,7 @@ void Core::readDriverNames() {
 
 void Core::reconcile() {
     readDriverNames();
+    lookForWarnings();
     resolution_ = resolve(policy_, topology_);
     for (const auto& name : resolution_.waiting)
         spdlog::info("rule {} matches no device today; it waits for one", name);

@@ -93,6 +93,8 @@ public:
     GroupView groupView(unsigned group) const;
     std::string groupState(unsigned group) const { return vfiobind::groupState(stateInputs(group)); }
     const std::string& configError() const { return configError_; }
+    /// What needs the administrator and keeps nothing from being done, a sentence each.
+    const std::vector<std::string>& warnings() const { return warnings_; }
     std::string groupType(unsigned group) const;
     ManagerView managerView() const;
     std::vector<JobView> jobs() const;
@@ -156,6 +158,7 @@ private:
     std::expected<void, ApiError> readPolicy();
     void reconcile();
     void readDriverNames();
+    void lookForWarnings();
     void consider(unsigned group);
     std::optional<Wanted> wantedFor(unsigned group) const;
     StateInputs stateInputs(unsigned group) const;
@@ -232,6 +235,7 @@ private:
     Policy policy_;
     Resolution resolution_;
     std::string configError_;
+    std::vector<std::string> warnings_;
     Ledger ledger_;
     FileJournalStore journals_;
     std::map<unsigned, Running> running_;

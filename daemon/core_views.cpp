@@ -73,7 +73,8 @@ ManagerView Core::managerView() const {
     ManagerView view{.version = VFIO_BIND_VERSION,
                      .iommu = iommuKind(sysfs_),
                      .configFiles = policy_.files,
-                     .configError = configError_};
+                     .configError = configError_,
+                     .warnings = warnings_};
     const auto noIommu = sysfs_.read("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode", 8);
     view.noIommu = noIommu && *noIommu == "Y";
     for (const auto& rule : policy_.rules) {

@@ -93,6 +93,7 @@ std::string describe(Core& core) {
                   {"no-iommu", manager.noIommu},
                   {"config-files", manager.configFiles},
                   {"config-error", manager.configError},
+                  {"warnings", manager.warnings},
                   {"rules", rulesJson(core, manager)},
                   {"groups", json::array()},
                   {"devices", json::array()},

@@ -66,6 +66,10 @@ int dryRun(const std::string& configFile) {
         fmt::print("rule {}: matches no device today; it waits for one\n", name);
     for (const auto& blocker : wanted.ungrouped)
         fmt::print("{}\n", blocker.str());
+    for (const auto& [address, order] : wanted.virtualFunctions)
+        if (const auto existing = topology.find(address)->virtualFunctions.size(); existing != order.count)
+            fmt::print("{}: {} virtual functions are there, {} wants {}\n", address.str(), existing, order.by,
+                       order.count);
     for (const auto& [group, want] : wanted.groups) {
         readOverrides(sysfs, topology, group);
         const auto found = inspect(sysfs, topology, group, want.action);

@@ -19,6 +19,8 @@ void StatusLine::show(const Core& core) {
         text = "no group bound";
     if (!core.configError().empty())
         text += "; the configuration is invalid";
+    for (const auto& warning : core.warnings())
+        text += "; " + warning;
     if (text == last_)
         return;
     sd_notify(0, ("STATUS=" + text).c_str());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "udev_files.h"
 
+#include "rules/module_options.h"
 #include "rules/udev_rules.h"
 
 #include <algorithm>

@@ -62,6 +62,7 @@ struct ManagerView {
     bool noIommu = false;
     std::vector<std::string> configFiles;
     std::string configError;
+    std::vector<std::string> warnings;
     struct RuleView {
         std::string name;
         std::string driver;

@@ -8,14 +8,13 @@
 #include "lines.h"
 #include "output.h"
 #include "plan/wanted.h"
+#include "rules/initramfs.h"
 #include "sysfs/real_sysfs.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <sys/stat.h>
 #include <unistd.h>
 
 namespace vfiobind::ctl {
@@ -25,36 +24,19 @@ void append(Findings& all, Findings more) {
     all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
 }
 
-/// What makes an initramfs, and where its part of vfio-bind and its images are.
-struct ImageMaker {
-    const char* part;
-    const char* image; ///< {} is the kernel's release
-    const char* command;
-};
-constexpr std::array<ImageMaker, 3> imageMakers{
-    {{"/usr/share/initramfs-tools/hooks/vfio-bind", "/boot/initrd.img-{}", "update-initramfs -u"},
-     {"/usr/lib/dracut/modules.d/90vfio-bind", "/boot/initramfs-{}.img", "dracut --force"},
-     {"/usr/lib/initcpio/install/vfio-bind", "/boot/initramfs-linux.img", "mkinitcpio -P"}}};
-
 /// case 60: an image that knows an older configuration does at the start what it said then.
 Findings initramfsFindings(const Sysfs& sysfs, const DoctorContext& context) {
-    const auto configured = context.changed(context.config);
-    const auto release = sysfs.read("/proc/sys/kernel/osrelease", 256).value_or(std::string{});
-    for (const auto& maker : imageMakers) {
-        const auto image = fmt::format(fmt::runtime(maker.image), release);
-        const auto made = context.changed(image);
-        if (!sysfs.exists(maker.part) || !made || !configured)
-            continue;
-        if (*made < *configured)
-            return {{Level::warning,
-                     "initramfs",
-                     {},
-                     fmt::format("{} is older than {}: at the start devices are bound as the older one says",
-                                 image, context.config),
-                     maker.command}};
-        return {{Level::ok, "initramfs", {}, fmt::format("{} knows the configuration", image), ""}};
-    }
-    return {};
+    const auto image = initramfsOf(sysfs, {context.config, dropInDirectory(context.config)}, context.changed);
+    if (!image || !context.changed(context.config))
+        return {};
+    if (image->newerFile.empty())
+        return {{Level::ok, "initramfs", {}, fmt::format("{} knows the configuration", image->path), ""}};
+    return {{Level::warning,
+             "initramfs",
+             {},
+             fmt::format("{} is older than {}: at the start devices are bound as the older one says",
+                         image->path, image->newerFile),
+             image->command}};
 }
 
 void addTarget(Diagnosis& diagnosis, const Sysfs& sysfs, const DoctorContext& context) {
@@ -108,11 +90,6 @@ std::string verdict(const Diagnosis& diagnosis) {
     if (refused)
         return fmt::format("{} cannot be passed through as it stands.", what);
     return fmt::format("Whether {} can be passed through cannot be told: run it as root.", what);
-}
-
-std::optional<std::int64_t> changedOnDisk(const std::string& path) {
-    struct stat found{};
-    return ::stat(path.c_str(), &found) == 0 ? std::optional<std::int64_t>(found.st_mtime) : std::nullopt;
 }
 
 } // namespace
@@ -170,7 +147,7 @@ ExitCode runDoctor(const Options& options) {
     const RealSysfs sysfs;
     try {
         const auto diagnosis =
-            diagnose(sysfs, {.target = options.target, .root = ::geteuid() == 0, .changed = changedOnDisk});
+            diagnose(sysfs, {.target = options.target, .root = ::geteuid() == 0, .changed = changeTime});
         if (options.json)
             printLine(diagnosisJson(diagnosis));
         else

@@ -95,6 +95,7 @@ void Service::showManager(ManagerView view) {
     add(view.noIommu != view_.noIommu, "NoIommu");
     add(view.configFiles != view_.configFiles, "ConfigFiles");
     add(view.configError != view_.configError, "ConfigError");
+    add(view.warnings != view_.warnings, "Warnings");
     add(view.rules != view_.rules, "Rules");
     add(view.jobs != view_.jobs, "Jobs");
     view_ = std::move(view);

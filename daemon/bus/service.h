@@ -41,6 +41,7 @@ private:
     bool NoIommu() override { return view_.noIommu; }
     std::vector<std::string> ConfigFiles() override { return view_.configFiles; }
     std::string ConfigError() override { return view_.configError; }
+    std::vector<std::string> Warnings() override { return view_.warnings; }
     std::vector<sdbus::Struct<std::string, std::string, std::vector<std::string>>> Rules() override;
     std::vector<sdbus::ObjectPath> Jobs() override;
 

@@ -5,10 +5,12 @@
 #include "early/parallel.h"
 #include "guard/guard.h"
 #include "rules/module_aliases.h"
+#include "rules/module_options.h"
 #include "rules/rule_files.h"
 #include "rules/udev_rules.h"
 #include "sysfs/real_sysfs.h"
 #include "transaction/transaction.h"
+#include "transaction/virtual_functions.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -88,6 +90,48 @@ void Early::loadModules() {
         report_.lines.push_back(fmt::format("would run {}", fmt::join(command, " ")));
     else if (auto error = runProgram(command, options_.limit); !error.empty())
         fail(std::move(error));
+}
+
+/// Physical functions that have their driver already, built in or loaded in the initramfs; for the others it
+/// comes later, and then the daemon makes theirs.
+void Early::createVirtualFunctions() {
+    std::vector<std::function<std::string()>> tasks;
+    std::vector<Address> devices;
+    for (const auto& [address, order] : resolution_.virtualFunctions) {
+        const auto* device = topology_.find(address);
+        if (device->driver.empty() || device->virtualFunctions.size() == order.count)
+            continue;
+        if (options_.dryRun) {
+            report_.lines.push_back(fmt::format("would make {} virtual functions of {} ({})", order.count,
+                                                address.str(), order.by));
+            continue;
+        }
+        devices.push_back(address);
+        tasks.emplace_back([this, address = address, order = order] {
+            const auto made = vfiobind::createVirtualFunctions(
+                sysfs_, address, order, AutoprobeFiles(options_.stateDirectory + "/sriov"),
+                [](const std::string&, const std::string&) {});
+            return made ? std::string("done") : made.error();
+        });
+    }
+    if (tasks.empty())
+        return;
+    const auto results = runInParallel(tasks, options_.limit);
+    for (std::size_t i = 0; i < results.size(); ++i) {
+        if (results[i] && *results[i] == "done")
+            report_.lines.push_back(fmt::format("{}: its virtual functions are there", devices[i].str()));
+        else
+            fail(fmt::format("{}: its virtual functions are not made: {}", devices[i].str(),
+                             results[i]
+                                 ? *results[i]
+                                 : std::string("a write has not come back in time; it hangs in the kernel")));
+    }
+    if (auto topology = Topology::read(sysfs_)) {
+        topology_ = std::move(*topology);
+        resolution_ = resolve(policy_, topology_);
+    } else {
+        fail(topology.error().str());
+    }
 }
 
 /// What the guards and the plan say of every group that a rule wants.
@@ -174,6 +218,9 @@ Report Early::run() {
     if (!options_.dryRun)
         mkdir(options_.stateDirectory.c_str(),
               0755); // that it cannot be made shows with the first file in it
+    if (options_.inInitramfs)
+        if (auto marked = writeFileAtomically(options_.stateDirectory + "/initramfs", "", 0644); !marked)
+            fail(marked.error().str());
     if (!look()) {
         // Rules of an initramfs that knew an older configuration would outlive it.
         if (!options_.dryRun)
@@ -185,6 +232,7 @@ Report Early::run() {
         for (const auto& error : RuleFiles().applyModuleOptions(moduleOptionLines(policy_.modules)).errors)
             fail(error.str());
     loadModules();
+    createVirtualFunctions();
     const auto work = judge(Action::bind);
     writeFiles(work);
     carryOutAll(work);

@@ -18,6 +18,7 @@ struct Options {
     std::string stateDirectory = "/run/vfio-bind";
     std::chrono::seconds limit{20}; ///< for all groups together, which run in parallel
     bool dryRun = false;
+    bool inInitramfs = false; ///< leaves a mark: the image's configuration may be older than the machine's
 };
 
 /// A line for the log, by what it is about.
@@ -48,6 +49,7 @@ public:
 private:
     bool look();
     void loadModules();
+    void createVirtualFunctions();
     void writeFiles(const std::vector<GroupWork>& work);
     std::vector<GroupWork> judge(Action action);
     void carryOutAll(const std::vector<GroupWork>& work);

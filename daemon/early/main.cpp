@@ -27,6 +27,7 @@ constexpr std::string_view help =
     "  --config FILE     the configuration file [/etc/vfio-bind.toml]\n"
     "  --state DIR       where run-time state is kept [/run/vfio-bind]\n"
     "  --limit SECONDS   for all groups together [20]\n"
+    "  --initramfs       it runs in an initramfs\n"
     "  --dry-run         print what would be done\n"
     "  --give-back       let go of what was taken, and remove the rules\n"
     "  --modules         print the modules that an initramfs needs for it\n"
@@ -60,6 +61,8 @@ std::optional<Arguments> parse(int argc, char** argv) {
             options.limit = std::chrono::seconds(seconds);
         else if (word == "--dry-run")
             options.dryRun = true;
+        else if (word == "--initramfs")
+            options.inInitramfs = true;
         else if (word == "--give-back")
             arguments.mode = Mode::giveBack;
         else if (word == "--modules")

@@ -134,17 +134,4 @@ std::map<unsigned, std::string> nodeImports(const Policy& policy, const Topology
     return texts;
 }
 
-std::string moduleOptionLines(const ModuleOptions& options) {
-    std::string text;
-    const auto add = [&text](std::string_view module, std::string_view option,
-                             const std::optional<bool>& value) {
-        if (value)
-            text += fmt::format("options {} {}={}\n", module, option, *value ? 'Y' : 'N');
-    };
-    add("vfio-pci", "disable_vga", options.disableVga);
-    add("vfio-pci", "disable_idle_d3", options.disableIdleD3);
-    add("vfio_iommu_type1", "allow_unsafe_interrupts", options.allowUnsafeInterrupts);
-    return text.empty() ? text : "# Written by vfio-bind from its configuration; changes are lost.\n" + text;
-}
-
 } // namespace vfiobind

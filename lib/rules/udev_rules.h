@@ -31,7 +31,4 @@ std::string udevRules(const std::vector<OverrideRule>& overrides);
 std::map<unsigned, std::string> nodeImports(const Policy& policy, const Topology& topology,
                                             const Resolution& resolution);
 
-/// The options for `modprobe.d(5)` that `[vfio-pci]` asks for; empty where it asks for none.
-std::string moduleOptionLines(const ModuleOptions& options);
-
 } // namespace vfiobind

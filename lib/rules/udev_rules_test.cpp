@@ -162,12 +162,5 @@ TEST(NodeImports, TellTheGroupsOfOneRuleApart) {
     EXPECT_EQ(texts.at(3), "VFIO_BIND_NAME=\"r-0000:02:00.0\"\n");
 }
 
-TEST(ModuleOptionLines, AreThoseThatTheConfigurationNames) {
-    EXPECT_EQ(moduleOptionLines({}), "");
-    EXPECT_THAT(moduleOptionLines({.disableVga = true, .allowUnsafeInterrupts = false}),
-                testing::EndsWith(
-                    "options vfio-pci disable_vga=Y\noptions vfio_iommu_type1 allow_unsafe_interrupts=N\n"));
-}
-
 } // namespace
 } // namespace vfiobind

@@ -5,11 +5,12 @@ The proof is the kernel's own log of the driver core since it started: with dyna
 has a line for every device that a driver was bound to, whoever caused it.
 """
 
+import contextlib
 import re
 
 import image
-from boots import AUDIO, GPU, NVME, TWIN_A, TWIN_B
-from guest import CONFIG, expect
+from boots import AUDIO, GPU, NVME, ROOT_DISK, TWIN_A, TWIN_B
+from guest import CONFIG, GROUP, MANAGER, ROOT, UNIT, Failed, expect
 from scenarios import scenario
 
 PROBE_LOG = 'intel_iommu=on log_buf_len=8M dyndbg="file drivers/base/dd.c +p"'
@@ -48,19 +49,67 @@ def expect_never_native(guest):
         expect(guest.state(address) == "bound", f"the daemon says that the group of {address} is '{guest.state(address)}'")
 
 
+def boots_never_native(guest, count):
+    """Boots so many times; the devices never had a native driver in any of them."""
+    for number in range(1, count + 1):
+        guest.machine.reboot(PROBE_LOG)
+        try:
+            expect_never_native(guest)
+        except Failed as error:
+            raise Failed(f"boot {number} of {count}: {error}") from error
+    print(f"note: no native driver since the kernel started, {count} of {count} boots", flush=True)
+
+
+@contextlib.contextmanager
+def rules_at_boot(guest, text, initrd=None):
+    """The configuration for the boots to come, and at last a boot without it."""
+    machine = guest.machine
+    cmdline = machine.boot.cmdline
+    guest.put(CONFIG, text)
+    machine.initrd = initrd
+    try:
+        yield machine
+    finally:
+        machine.initrd = None
+        guest.put(CONFIG, "")
+        machine.reboot(cmdline)
+
+
 # case 20, 44
 @scenario("cold-boot-never-native", named=True, seconds=400)
 def cold_boot(guest):
     """Without anything in the initramfs: the early unit is before udev's coldplug."""
-    cmdline = guest.machine.boot.cmdline
-    guest.put(CONFIG, RULES)
-    guest.machine.reboot(PROBE_LOG)
-    try:
-        expect_never_native(guest)
+    with rules_at_boot(guest, RULES):
+        boots_never_native(guest, 1)
         node_access(guest)
-    finally:
-        guest.put(CONFIG, "")
-        guest.machine.reboot(cmdline)
+        device_unit(guest)
+
+
+@scenario("cold-boot-never-native-10x", named=True, seconds=1800)
+def cold_boots(guest):
+    with rules_at_boot(guest, RULES):
+        boots_never_native(guest, 10)
+
+
+def device_unit(guest):
+    """A unit for a VM that wants the device: it starts after the node is there, and fails where it never comes."""
+    unit = """[Unit]
+Requires=dev-vfio-by\\x2dname-{0}.device
+After=dev-vfio-by\\x2dname-{0}.device
+JobTimeoutSec=5
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/bin/test -c /dev/vfio/by-name/{1}
+"""
+    guest.put("/run/systemd/system/rig-vm.service", unit.format("guest\\x2dgpu", "guest-gpu"))
+    guest.put("/run/systemd/system/rig-vm-none.service", unit.format("nobody", "nobody"))
+    guest.run("systemctl daemon-reload; systemctl start rig-vm.service", 60)
+    ready = guest.run("systemctl start rig-vm-none.service", 60, check=False)
+    expect(ready.code != 0, "a unit started whose device is not there")
+    order = guest.out("systemctl show -P ActiveEnterTimestampMonotonic 'dev-vfio-by\\x2dname-guest\\x2dgpu.device' "
+                      "rig-vm.service").split()
+    expect(int(order[0]) <= int(order[1]), f"the unit started before its device: {order}")
 
 
 def node_access(guest):
@@ -78,20 +127,58 @@ def node_access(guest):
     guest.run("systemctl is-active 'dev-vfio-by\\x2dname-guest\\x2dgpu.device'")
 
 
+def initrd(guest):
+    """With the native drivers in it, and with us."""
+    return image.initrd_with(guest.machine.image, guest.package, RULES, ["nvme", "e1000e", "bochs", "snd_hda_intel"])
+
+
 @scenario("cold-boot-never-native-initramfs", named=True, seconds=600)
 def cold_boot_initramfs(guest):
-    """The native drivers are in the initramfs, and so are we."""
-    machine = guest.machine
-    cmdline = machine.boot.cmdline
-    guest.put(CONFIG, RULES)
-    machine.initrd = image.initrd_with(machine.image, guest.package, RULES, ["nvme", "e1000e", "bochs", "snd_hda_intel"])
-    try:
-        machine.reboot(PROBE_LOG)
-        expect_never_native(guest)
-        loaded = float(re.search(r"\[ *([\d.]+)\].*driver_bound: bound to device '" + NVME, guest.out("dmesg", 60)).group(1))
-        switched = float(re.search(r"\[ *([\d.]+)\] systemd\[1\]", guest.out("dmesg", 60)).group(1))
+    with rules_at_boot(guest, RULES, initrd(guest)):
+        boots_never_native(guest, 1)
+        log = guest.out("dmesg", 60)
+        loaded = float(re.search(r"\[ *([\d.]+)\].*driver_bound: bound to device '" + NVME, log).group(1))
+        switched = float(re.search(r"\[ *([\d.]+)\] systemd\[1\]", log).group(1))
         expect(loaded < switched, f"{NVME} was bound at {loaded} s, after the initramfs had ended ({switched} s)")
+
+
+@scenario("cold-boot-never-native-initramfs-10x", named=True, seconds=2400)
+def cold_boots_initramfs(guest):
+    with rules_at_boot(guest, RULES, initrd(guest)):
+        boots_never_native(guest, 10)
+
+
+@scenario("boot-with-a-broken-config", named=True, seconds=300)
+def broken_config(guest):
+    """case 63: it boots as if we were not there, and says so."""
+    with rules_at_boot(guest, RULES + "no-such-key = 1\n") as machine:
+        machine.reboot()
+        guest.expect_drivers({}, guest.pristine)
+        expect("no-such-key" in guest.get(ROOT, MANAGER, "ConfigError"), "ConfigError does not name the key")
+        expect("before udev: no rules are in force" in guest.journal(), "the daemon does not tell what the early program met")
+        expect("the configuration is invalid" in guest.out(f"systemctl show -P StatusText {UNIT}"), "status does not say it")
+        guest.run("test ! -e /run/udev/rules.d/10-vfio-bind.rules && test ! -e /run/vfio-bind/early.log")
+
+
+@scenario("boot-with-a-config-that-names-the-root-disk", named=True, seconds=400)
+def root_disk(guest):
+    """case 6: refused at early boot and by the daemon; what else is named is taken."""
+    rules = f'[[bind]]\nname = "root"\ndevices = ["{ROOT_DISK}"]\n[[bind]]\nname = "nic"\ndevices = ["{TWIN_A}"]\n'
+    with rules_at_boot(guest, rules) as machine:
+        machine.reboot()
+        guest.expect_drivers({TWIN_A: "vfio-pci"}, guest.pristine)
+        expect(guest.state(ROOT_DISK) == "blocked", f"the root disk's group is '{guest.state(ROOT_DISK)}'")
+        expect("mounted" in str(guest.get(guest.group_path(ROOT_DISK), GROUP, "Blockers")), "the blocker is not named")
+
+
+@scenario("boot-without-a-config", named=True, seconds=300)
+def no_config(guest):
+    """case 63"""
+    guest.run(f"mv {CONFIG} {CONFIG}.away")
+    try:
+        guest.machine.reboot()
+        guest.expect_drivers({}, guest.pristine)
+        expect(guest.get(ROOT, MANAGER, "ConfigError") == "", "a missing file is told as an error")
+        expect(guest.out("systemctl is-failed 'vfio-bind*' || true").count("failed") == 0, "a unit has failed")
     finally:
-        machine.initrd = None
-        guest.put(CONFIG, "")
-        machine.reboot(cmdline)
+        guest.run(f"mv {CONFIG}.away {CONFIG}")

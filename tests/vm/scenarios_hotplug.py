@@ -125,7 +125,8 @@ def rules_follow(guest):
     text = guest.out(f"cat {rules}")
     expect('ATTR{vendor}=="0x15ad", ATTR{device}=="0x07b0"' in text, f"the id is not in the rules: {text}")
     expect('"15ad:07b0"' in guest.out("cat /run/vfio-bind/overrides.json"), "the watch does not know the id")
-    guest.configure(f'[[bind]]\nname = "gpu"\ndevices = ["{GPU}"]\nnode = {{ group = "kvm", mode = "0660" }}\n')
+    guest.configure(f'[[bind]]\nname = "gpu"\ndevices = ["{GPU}"]\nallow = ["console"]\n'
+                    'node = { group = "kvm", mode = "0660" }\n')
     guest.wait_state(GPU, "bound")
     group = guest.group(GPU)
     text = guest.out(f"cat {rules}")

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "rules/initramfs.h"
+
+#include "fake/fake_kernel.h"
+
+#include <gtest/gtest.h>
+#include <map>
+
+namespace vfiobind {
+namespace {
+
+const std::string config = "/etc/vfio-bind.toml";
+const std::string dropIns = "/etc/vfio-bind.d";
+const std::string image = "/boot/initrd.img-6.1.0-1";
+
+class InitramfsTest : public testing::Test {
+protected:
+    InitramfsTest() {
+        kernel.putFile("/proc/sys/kernel/osrelease", "6.1.0-1\n");
+        kernel.putFile("/usr/share/initramfs-tools/hooks/vfio-bind", "");
+        times = {{config, 100}, {dropIns, 100}, {image, 200}};
+    }
+    std::optional<Initramfs> look() const {
+        return initramfsOf(kernel, {config, dropIns}, [this](const std::string& path) {
+            const auto found = times.find(path);
+            return found == times.end() ? std::nullopt : std::optional(found->second);
+        });
+    }
+
+    FakeKernel kernel;
+    std::map<std::string, std::int64_t> times;
+};
+
+TEST_F(InitramfsTest, KnowsTheConfigurationThatIsOlder) {
+    ASSERT_TRUE(look());
+    EXPECT_EQ(look()->path, image);
+    EXPECT_EQ(look()->newerFile, "");
+}
+
+TEST_F(InitramfsTest, IsStaleWhenAFileWasChangedSince) { // case 60
+    times[config] = 201;
+    EXPECT_EQ(look()->newerFile, config);
+    EXPECT_EQ(look()->command, "update-initramfs -u");
+    times[config] = 100;
+    times[dropIns] = 300; // one was removed
+    EXPECT_EQ(look()->newerFile, dropIns);
+}
+
+TEST_F(InitramfsTest, OfAnotherBuilder) {
+    kernel.dropPath("/usr/share/initramfs-tools/hooks/vfio-bind");
+    EXPECT_FALSE(look()) << "nothing of ours is in it";
+    kernel.putFile("/usr/lib/dracut/modules.d/90vfio-bind/module-setup.sh", "");
+    times["/boot/initramfs-6.1.0-1.img"] = 50;
+    EXPECT_EQ(look()->newerFile, dropIns);
+    EXPECT_EQ(look()->command, "dracut --force");
+}
+
+TEST(ChangeTime, IsTheFiles) {
+    EXPECT_GT(changeTime("/etc/passwd").value_or(0), 0);
+    EXPECT_FALSE(changeTime("/nonexistent/file"));
+}
+
+} // namespace
+} // namespace vfiobind

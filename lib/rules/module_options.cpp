@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "rules/module_options.h"
+
+#include <array>
+#include <fmt/format.h>
+#include <optional>
+
+namespace vfiobind {
+namespace {
+
+struct Option {
+    const char* module;
+    const char* parameter;
+    const char* key; ///< in the configuration
+    std::optional<bool> ModuleOptions::* value;
+};
+constexpr std::array<Option, 3> known{
+    {{"vfio-pci", "disable_vga", "disable-vga", &ModuleOptions::disableVga},
+     {"vfio-pci", "disable_idle_d3", "disable-idle-d3", &ModuleOptions::disableIdleD3},
+     {"vfio_iommu_type1", "allow_unsafe_interrupts", "allow-unsafe-interrupts",
+      &ModuleOptions::allowUnsafeInterrupts}}};
+
+std::string folderOf(std::string module) {
+    for (auto& c : module)
+        c = c == '-' ? '_' : c;
+    return "/sys/module/" + module;
+}
+
+} // namespace
+
+std::string moduleOptionLines(const ModuleOptions& options) {
+    std::string text;
+    for (const auto& option : known)
+        if (const auto& value = options.*option.value)
+            text += fmt::format("options {} {}={}\n", option.module, option.parameter, *value ? 'Y' : 'N');
+    return text.empty() ? text : "# Written by vfio-bind from its configuration; changes are lost.\n" + text;
+}
+
+std::vector<std::string> otherOptionsInForce(const Sysfs& sysfs, const ModuleOptions& options) {
+    std::vector<std::string> sentences;
+    for (const auto& option : known) {
+        const auto& wanted = options.*option.value;
+        const auto file = fmt::format("{}/parameters/{}", folderOf(option.module), option.parameter);
+        const auto now = sysfs.read(file, 8);
+        if (wanted && now && (*now == "Y") != *wanted)
+            sentences.push_back(fmt::format(
+                "[vfio-pci] says {} = {}, but module {} is loaded with {}={}; it takes effect when the "
+                "module is loaded anew, at the latest with the next boot",
+                option.key, *wanted, option.module, option.parameter, *now));
+    }
+    return sentences;
+}
+
+} // namespace vfiobind
