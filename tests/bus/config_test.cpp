@@ -39,6 +39,19 @@ TEST_F(ConfigTest, ARuleIsCarriedOutAtTheStart) {
     EXPECT_EQ(driverOf(gpu), "nouveau");
 }
 
+TEST_F(ConfigTest, AModuleThatIsLoadedWithOtherOptionsIsAWarning) {
+    start();
+    EXPECT_EQ(client().root("Warnings"), json::array());
+    configure("[vfio-pci]\ndisable-vga = true\n");
+    client().manager().Reload();
+    settle();
+    EXPECT_EQ(client().audit(), "");
+    ASSERT_EQ(client().root("Warnings").size(), 1U);
+    EXPECT_THAT(client().root("Warnings")[0].get<std::string>(),
+                HasSubstr("says disable-vga = true, but module vfio-pci is loaded with disable_vga=N"));
+    EXPECT_THAT(ctl({"status"}).out, HasSubstr("warning: [vfio-pci] says disable-vga = true"));
+}
+
 /// Case 63, the missing file.
 TEST_F(ConfigTest, AMissingFileIsAConfigurationWithoutRules) {
     start();

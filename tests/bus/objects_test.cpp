@@ -15,9 +15,9 @@ using testing::UnorderedElementsAre;
 
 using Signatures = std::map<std::string, std::string>;
 
-const Signatures managerSignatures{{"Version", "s"},      {"Iommu", "s"},       {"NoIommu", "b"},
-                                   {"ConfigFiles", "as"}, {"ConfigError", "s"}, {"Rules", "a(ssas)"},
-                                   {"Jobs", "ao"}};
+const Signatures managerSignatures{{"Version", "s"},     {"Warnings", "as"},    {"Iommu", "s"},
+                                   {"NoIommu", "b"},     {"ConfigFiles", "as"}, {"ConfigError", "s"},
+                                   {"Rules", "a(ssas)"}, {"Jobs", "ao"}};
 const Signatures groupSignatures{{"Number", "u"},      {"State", "s"},     {"Viable", "b"},
                                  {"Devices", "ao"},    {"Rule", "s"},      {"Driver", "s"},
                                  {"Node", "s"},        {"Type", "s"},      {"Blockers", "a(sss)"},
