@@ -263,16 +263,17 @@ def _make_disk(work):
 
 # --- an initramfs with vfio-bind in it --------------------------------------------------------------------------------
 
-def initrd_with(image, package, config, modules):
+def initrd_with(image, package, config, modules, builder="initramfs-tools"):
     """An initramfs of this image with the package's part, the configuration and further modules in it; kept.
 
-    It is made by the guest's own initramfs-tools in a chroot of its root: in the emulated guest it takes ten minutes.
+    It is made by the guest's own initramfs-tools, or by Debian's dracut, in a chroot of its root: in the emulated guest
+    it takes ten minutes.
     """
-    key = hashlib.sha256(b"|".join([package, config.encode(), *map(str.encode, modules)])).hexdigest()[:16]
-    made = image.folder / f"initrd-{key}"
+    key = hashlib.sha256(b"|".join([package, config.encode(), builder.encode(), *map(str.encode, modules)])).hexdigest()[:16]
+    made = image.folder / f"initrd-{builder}-{key}"
     if made.exists():
         return made
-    for old in image.folder.glob("initrd-*"):
+    for old in image.folder.glob(f"initrd-{builder}-*"):
         old.unlink()
     work = image.folder / "initrd.building"
     shutil.rmtree(work, ignore_errors=True)
@@ -283,15 +284,15 @@ def initrd_with(image, package, config, modules):
     _run("mount", "-t", "overlay", "overlay", "-o", options, str(root))
     try:
         (work / "vfio-bind.deb").write_bytes(package)
-        _run("dpkg-deb", "-x", str(work / "vfio-bind.deb"), str(work / "package"))
-        # What an initramfs is made of; unpacking all of it would put a folder in place of the link /lib.
-        for part in ("usr/libexec", "usr/share/initramfs-tools"):
-            shutil.copytree(work / "package" / part, root / part, dirs_exist_ok=True)
+        _unpack(work / "vfio-bind.deb", root)
         (root / "etc/vfio-bind.toml").write_text(config, encoding="utf-8")
-        with open(root / "usr/share/initramfs-tools/modules.d/rig", "a", encoding="ascii") as file:
-            file.write("".join(f"{module}\n" for module in modules))
         release = next((root / "boot").glob("vmlinuz-*")).name.removeprefix("vmlinuz-")
-        _run("chroot", str(root), "mkinitramfs", "-o", "/boot/initrd-with", release)
+        if builder == "dracut":
+            _run_dracut(image, root, release, modules)
+        else:
+            with open(root / "usr/share/initramfs-tools/modules.d/rig", "a", encoding="ascii") as file:
+                file.write("".join(f"{module}\n" for module in modules))
+            _run("chroot", str(root), "mkinitramfs", "-o", "/boot/initrd-with", release)
         shutil.copy(root / "boot/initrd-with", f"{made}.new")
         os.rename(f"{made}.new", made)
     finally:
@@ -300,7 +301,33 @@ def initrd_with(image, package, config, modules):
     return made
 
 
-def _run(*command):
-    done = subprocess.run(["nice", *command], capture_output=True, text=True, timeout=300, check=False)
+def _unpack(package, root):
+    """A package's files, without its scripts; /lib stays the link that it is."""
+    _run("sh", "-c", 'dpkg-deb --fsys-tarfile "$1" | tar -x --keep-directory-symlink -C "$2"', "sh", str(package), str(root))
+
+
+def _run_dracut(image, root, release, modules):
+    """dracut conflicts with nothing here, but its packages are no part of the guest: the host's apt fetches them."""
+    if image.suite != _host_suite():
+        raise RigError(f"dracut is fetched by the host's apt, which is for {_host_suite()} and not for {image.suite}")
+    folder = root.parent / "dracut"
+    folder.mkdir()
+    done = subprocess.run(["apt-get", "download", "dracut-core", "cpio"], cwd=folder, capture_output=True, text=True,
+                          timeout=120, check=False)
+    if done.returncode != 0:
+        raise RigError(f"dracut cannot be fetched: {done.stderr.strip()[-400:]}")
+    for package in folder.glob("*.deb"):
+        _unpack(package, root)
+    _run("mount", "-t", "proc", "proc", str(root / "proc"))
+    try:
+        _run("chroot", str(root), "dracut", "--force", "--no-hostonly", "--no-hostonly-cmdline",
+             "-m", "base rootfs-block kernel-modules udev-rules fs-lib shutdown vfio-bind",
+             "--drivers", " ".join([*INITRAMFS_MODULES, *modules]), "/boot/initrd-with", release, seconds=900)
+    finally:
+        _run("umount", str(root / "proc"))
+
+
+def _run(*command, seconds=300):
+    done = subprocess.run(["nice", *command], capture_output=True, text=True, timeout=seconds, check=False)
     if done.returncode != 0:
         raise RigError(f"`{' '.join(command)}` ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-800:]}")

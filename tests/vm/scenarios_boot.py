@@ -126,19 +126,45 @@ def node_access(guest):
     guest.run("systemctl is-active 'dev-vfio-by\\x2dname-guest\\x2dgpu.device'")
 
 
-def initrd(guest):
+def initrd(guest, builder="initramfs-tools"):
     """With the native drivers in it, and with us."""
-    return image.initrd_with(guest.machine.image, guest.package, RULES, ["nvme", "e1000e", "bochs", "snd_hda_intel"])
+    return image.initrd_with(guest.machine.image, guest.package, RULES, ["nvme", "e1000e", "bochs", "snd_hda_intel"], builder)
+
+
+def expect_bound_in_initramfs(guest):
+    log = guest.out("dmesg", 60)
+    loaded = float(re.search(r"\[ *([\d.]+)\].*driver_bound: bound to device '" + NVME, log).group(1))
+    switched = float(re.search(r"\[ *([\d.]+)\] systemd\[1\]", log).group(1))
+    expect(loaded < switched, f"{NVME} was bound at {loaded} s, after the initramfs had ended ({switched} s)")
 
 
 @scenario("cold-boot-never-native-initramfs", named=True, seconds=600)
 def cold_boot_initramfs(guest):
     with rules_at_boot(guest, RULES, initrd(guest)):
         boots_never_native(guest, 1)
-        log = guest.out("dmesg", 60)
-        loaded = float(re.search(r"\[ *([\d.]+)\].*driver_bound: bound to device '" + NVME, log).group(1))
-        switched = float(re.search(r"\[ *([\d.]+)\] systemd\[1\]", log).group(1))
-        expect(loaded < switched, f"{NVME} was bound at {loaded} s, after the initramfs had ended ({switched} s)")
+        expect_bound_in_initramfs(guest)
+
+
+@scenario("cold-boot-never-native-dracut", named=True, seconds=900)
+def cold_boot_dracut(guest):
+    with rules_at_boot(guest, RULES, initrd(guest, "dracut")):
+        boots_never_native(guest, 1)
+        expect_bound_in_initramfs(guest)
+
+
+@scenario("initramfs-part-is-small")
+def small(guest):
+    """At most 2 MiB, with the modules that it brings; libc is in every initramfs."""
+    guest.put(CONFIG, RULES)
+    early = "/usr/libexec/vfio-bind-early"
+    files = guest.out(f"echo {early}; for m in $({early} --modules); do modprobe --show-depends $m; done | "
+                      "sed -n 's/^insmod \\([^ ]*\\).*/\\1/p' | sort -u")
+    expect("/vfio-pci.ko" in files, f"the modules are not among the files: {files}")
+    size = sum(int(text) for text in guest.out("stat -c %s " + files.replace("\n", " ")).split())
+    print(f"note: {size / 1024:.0f} KiB in an initramfs, {len(files.splitlines())} files", flush=True)
+    expect(size <= 2 << 20, f"{size} bytes are more than 2 MiB")
+    linked = guest.out(f"ldd {early}")
+    expect(all(name not in linked for name in ("systemd", "sdbus", "stdc++")), f"it brings libraries along: {linked}")
 
 
 @scenario("cold-boot-never-native-initramfs-10x", named=True, seconds=2400)
