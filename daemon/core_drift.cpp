@@ -17,6 +17,15 @@ constexpr std::array<std::chrono::seconds, 4> pauses{1s, 5s, 25s, 125s};
 /// A group that stayed ours so long was not fought for.
 constexpr auto peace = 10min;
 
+/// The kernel does not tell who wrote to it. driverctl(8) leaves a file for each device that it moves, until
+/// its unset-override; libvirt and a hand leave nothing.
+std::string whoTakes(const Sysfs& sysfs, const Address& address) {
+    for (const auto* prefix : {"/etc/driverctl.d/", "/etc/driverctl.d/pci-"})
+        if (const auto file = prefix + address.str(); sysfs.exists(file))
+            return "driverctl (" + file + ")";
+    return "another program";
+}
+
 } // namespace
 
 /// What is not as we left it, as a sentence; empty where all is.
@@ -33,7 +42,8 @@ std::string Core::driftOf(unsigned group) const {
         const bool handed = named.empty() ? isVfioDriver(device.driver) : device.driver == named;
         const auto driver = device.driver.empty() ? std::string("no driver") : device.driver;
         if (device.endpoint() && entry->owned->native.contains(address) && !handed)
-            add(fmt::format("{} is on {}: another program took it from VFIO", address.str(), driver));
+            add(fmt::format("{} is on {}: {} took it from VFIO", address.str(), driver,
+                            whoTakes(sysfs_, address)));
         else if (!device.endpoint() && !keepsGroupViable(device.driver))
             add(fmt::format("{} is on {}, so group {} is not viable any more", address.str(), driver, group));
     }

@@ -325,8 +325,20 @@ TEST_F(ChangeTest, AnotherProgramsChangeIsDriftAndNotFought) {
     settle();
     EXPECT_THAT(writes(), IsEmpty());
     EXPECT_EQ(client().group(3, "State"), "drifted");
+    EXPECT_EQ(client().group(3, "LastError"), nic + " is on e1000e: another program took it from VFIO");
     EXPECT_THAT(client().bindAndWait(nic), ElementsAre("done")) << "until somebody asks";
     EXPECT_EQ(client().group(3, "State"), "bound");
+}
+
+TEST_F(ChangeTest, DriverctlIsNamedWhenItLeftItsFile) {
+    start();
+    tell("put /etc/driverctl.d/" + nic + " e1000e");
+    tell("echo /sys/bus/pci/devices/" + nic + "/driver_override e1000e");
+    tell("echo /sys/bus/pci/drivers/vfio-pci/unbind " + nic);
+    tell("echo /sys/bus/pci/drivers/e1000e/bind " + nic);
+    client().waitForState(3, "drifted");
+    EXPECT_EQ(client().group(3, "LastError"),
+              nic + " is on e1000e: driverctl (/etc/driverctl.d/" + nic + ") took it from VFIO");
 }
 
 /// Case 45: what is taken away from a rule with `keep` is taken back, and its story told in the right order.

@@ -6,6 +6,7 @@
 ///     unplug ADDRESS              it is torn out
 ///     vfs ADDRESS N               the administrator writes N to sriov_numvfs
 ///     echo PATH DATA              another program writes to a file; DATA `(newline)` is one
+///     put PATH TEXT               a file is there that no kernel made
 ///     hold PID GROUP              a VM opens /dev/vfio/GROUP
 ///     end PID                     it ends
 ///     fail N ERRNO [TIMES]        the Nth write of the daemon's workers from now (0: the next) fails
