@@ -236,6 +236,7 @@ private:
     Resolution resolution_;
     std::string configError_;
     std::vector<std::string> warnings_;
+    EventSource lookAgain_; ///< whether what the warnings are about was mended
     Ledger ledger_;
     FileJournalStore journals_;
     std::map<unsigned, Running> running_;

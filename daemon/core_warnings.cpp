@@ -11,6 +11,12 @@
 #include <spdlog/spdlog.h>
 
 namespace vfiobind {
+namespace {
+
+/// What a warning is about is mended outside of us, and no event tells of it.
+constexpr auto untilLookedAgain = std::chrono::seconds(60);
+
+} // namespace
 
 /// case 60. An initramfs matters where there is something to take, or where it has taken something: it is
 /// marked by vfio-bind-early when that runs in one.
@@ -25,6 +31,7 @@ void Core::lookForWarnings() {
                 fmt::format("{} is older than {}: the next boot begins with what the configuration was "
                             "then; run {}",
                             image->path, image->newerFile, image->command));
+    lookAgain_ = now.empty() ? EventSource{} : loop_.timer(untilLookedAgain, [this] { lookForWarnings(); });
     if (now == warnings_)
         return;
     for (const auto& warning : now)

@@ -61,15 +61,38 @@ void tellOverrides(const Sysfs& sysfs, const GroupPlan& plan, const Send& send) 
             send(OverrideRead{member.device, value->value});
 }
 
+struct Examined {
+    Topology topology;
+    std::vector<Holder> holders;
+    GroupPlan plan;
+};
+
+Examined examine(const Sysfs& sysfs, const WorkOrder& order, const Topology& known, const Send& send) {
+    Examined result{.topology = lookAgain(sysfs, known, order.group, send)};
+    auto found = inspect(sysfs, result.topology, order.group, order.wanted.action);
+    result.plan = planGroup(order.group, order.wanted, result.topology, order.drivers, found.blockers);
+    result.holders = std::move(found.holders);
+    return result;
+}
+
 void examineAndCarryOut(Sysfs& sysfs, const WorkOrder& order, const Topology& known, JournalStore& journals,
                         const Send& send, const std::function<bool()>& mayGo) {
-    const auto topology = lookAgain(sysfs, known, order.group, send);
-    auto found = inspect(sysfs, topology, order.group, order.wanted.action);
-    const auto plan = planGroup(order.group, order.wanted, topology, order.drivers, found.blockers);
-    send(verdictOn(plan, std::move(found.holders), topology));
-    const bool stop = order.kind == WorkOrder::Kind::examine || plan.nothingToDo() || plan.blocked();
+    auto before = examine(sysfs, order, known, send);
+    const bool stop =
+        order.kind == WorkOrder::Kind::examine || before.plan.nothingToDo() || before.plan.blocked();
+    send(verdictOn(before.plan, std::move(before.holders), before.topology));
     if (stop || !mayGo()) {
         send(Finished{"done", {}, {}});
+        return;
+    }
+    // The word to go comes when all groups of a call have been judged: somebody may have mounted a disk
+    // since.
+    const auto plan = examine(sysfs, order, known, send).plan;
+    if (plan.blocked()) {
+        std::string why;
+        for (const auto& blocker : plan.blockers)
+            why += (why.empty() ? "" : "; ") + blocker.str();
+        send(Finished{"failed", "refused right before the first write: " + why, {}});
         return;
     }
     const auto outcome = carryOut(sysfs, plan, journals, hooksFor(send));

@@ -32,7 +32,7 @@ METHODS = {
 SIGNALS = {"Manager": {"JobRemoved": (("id", "u"), ("job", "o"), ("group", "o"), ("result", "s"))}}
 PROPERTIES = {
     "Manager": {"Version": "s", "Iommu": "s", "NoIommu": "b", "ConfigFiles": "as", "ConfigError": "s",
-                "Rules": "a(ssas)", "Jobs": "ao"},
+                "Rules": "a(ssas)", "Jobs": "ao", "Warnings": "as"},
     "Group": {"Number": "u", "State": "s", "Viable": "b", "Devices": "ao", "Rule": "s", "Driver": "s", "Node": "s",
               "Type": "s", "Blockers": "a(sss)", "Holders": "a(us)", "LastError": "s", "Job": "o"},
     "Device": {"Address": "s", "Vendor": "q", "Device": "q", "SubsystemVendor": "q", "SubsystemDevice": "q",

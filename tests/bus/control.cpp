@@ -151,9 +151,11 @@ json Control::run(const std::string& command, const std::string& rest) {
             throw std::runtime_error("the VM gets " + errnoName(code));
     } else if (command == "end")
         kernel_.endProcess(std::stoi(first));
-    else if (command == "finish-hang")
+    else if (command == "finish-hang") {
+        if (!kernel_.anythingHangs())
+            throw std::runtime_error("nothing hangs: settle before");
         kernel_.finishHang();
-    else if (command == "clear-writes")
+    } else if (command == "clear-writes")
         kernel_.clearWrites();
     else if (command == "overflow")
         hooks_.overflow();

@@ -12,7 +12,7 @@
 ///     fail N ERRNO [TIMES]        the Nth write of the daemon's workers from now (0: the next) fails
 ///     fail-at TEXT ERRNO [TIMES]  the next writes fail whose `PATH <- DATA` holds TEXT
 ///     hang N | hang-at TEXT       it does not return ...
-///     finish-hang                 ... until now
+///     finish-hang                 ... until now; refused when nothing hangs yet
 ///     kill N | kill-after N       the worker dies just before or after it
 ///     vanish N                    its device goes just before it
 ///     writes                      all writes since the start or `clear-writes`, and how each ended

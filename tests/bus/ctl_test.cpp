@@ -124,6 +124,7 @@ TEST_F(CtlTest, DoesNotWaitWhenToldSo) {
     EXPECT_EQ(left.code, 0) << left.err;
     EXPECT_THAT(left.out, HasSubstr("job/"));
     EXPECT_EQ(ctl({"bind", nic}).code, 1) << "Busy";
+    settle();
     tell("finish-hang");
     client().waitForState(3, "bound");
 }

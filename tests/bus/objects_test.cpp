@@ -62,6 +62,7 @@ TEST_F(ObjectsTest, HaveTheInterfacesAndTypesOfTheApi) {
         }
     EXPECT_EQ(signaturesOf(client().manager().GetAll(bus::InterfaceName{managerInterface})),
               managerSignatures);
+    settle();
     tell("finish-hang");
     EXPECT_EQ(client().resultOf(jobs.front()), "done");
 }
