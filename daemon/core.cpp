@@ -208,6 +208,7 @@ void Core::refreshDevice(const Address& address) {
     const auto* before = topology_.find(address);
     const auto groupBefore = before != nullptr ? before->group : std::nullopt;
     const auto pfBefore = before != nullptr ? before->physicalFunction : std::nullopt;
+    const auto vfsBefore = before != nullptr ? before->virtualFunctions : std::vector<Address>{};
     if (!topology_.refresh(sysfs_, address))
         return;
     changes_.devices.insert(address);
@@ -217,12 +218,16 @@ void Core::refreshDevice(const Address& address) {
         if (group)
             changes_.groups.insert(*group);
     const auto pf = now != nullptr ? now->physicalFunction : pfBefore;
-    if (pf && topology_.refresh(sysfs_, *pf))
+    // The kernel tells of a virtual function before it links it with its physical function.
+    bool relinked = now != nullptr && (pf != pfBefore || now->virtualFunctions != vfsBefore);
+    if (pf && topology_.refresh(sysfs_, *pf)) {
         changes_.devices.insert(*pf);
+        relinked = true;
+    }
     const bool cameOrWent = (before == nullptr) != (now == nullptr);
     if (groupBefore && topology_.findGroup(*groupBefore) == nullptr && !running_.contains(*groupBefore))
         records_.erase(*groupBefore);
-    if (cameOrWent || groupBefore != groupNow) {
+    if (cameOrWent || relinked || groupBefore != groupNow) {
         ledger_.prune(topology_);
         resolution_ = resolve(policy_, topology_);
         if (groupNow && records_.contains(*groupNow))

@@ -140,7 +140,11 @@ json Control::run(const std::string& command, const std::string& rest) {
             command == "echo" ? first : fmt::format("/sys/bus/pci/devices/{}/sriov_numvfs", first);
         if (auto written = kernel_.writeAsOther(path, data == "(newline)" ? "\n" : data); !written)
             throw std::runtime_error(written.error().str());
-    } else if (command == "put") {
+    } else if (command == "late-links")
+        kernel_.lateLinks = true;
+    else if (command == "link-functions")
+        kernel_.linkFunctions();
+    else if (command == "put") {
         std::string text;
         words >> text;
         kernel_.putFile(first, text);

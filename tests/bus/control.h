@@ -5,6 +5,8 @@
 ///     hotplug {JSON}              a device comes (machine_file.h)
 ///     unplug ADDRESS              it is torn out
 ///     vfs ADDRESS N               the administrator writes N to sriov_numvfs
+///     late-links                  functions that come are linked with their PF only at ...
+///     link-functions              ... this
 ///     echo PATH DATA              another program writes to a file; DATA `(newline)` is one
 ///     put PATH TEXT               a file is there that no kernel made
 ///     hold PID GROUP              a VM opens /dev/vfio/GROUP

@@ -72,6 +72,28 @@ TEST_F(SriovTest, AreMadeForACardThatIsPluggedIn) {
     expectBound(4);
 }
 
+/// pci_iov_add_virtfn, drivers/pci/iov.c: device_add, which tells of the function, comes before
+/// pci_iov_sysfs_link.
+TEST_F(SriovTest, ThatAreLinkedLateAreBound) {
+    configure(rule(2));
+    start(machine());
+    settle();
+    tell("vfs " + pf + " 0");
+    settle();
+    tell("clear-writes");
+    tell("late-links");
+    tell("vfs " + pf + " 2");
+    settle();
+    EXPECT_THAT(writes(), IsEmpty());
+    tell("link-functions");
+    settle();
+    EXPECT_EQ(client().audit(), "");
+    for (const auto& vf : client().device(pf, "VirtualFunctions"))
+        EXPECT_EQ(client().known().at(vf.get<std::string>()).at(deviceInterface).at("Driver"), "vfio-pci")
+            << vf;
+    EXPECT_EQ(client().device(pf, "VirtualFunctions").size(), 2U);
+}
+
 TEST_F(SriovTest, AreMadeAtAReload) {
     configure("");
     start(machine());

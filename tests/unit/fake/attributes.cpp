@@ -80,11 +80,12 @@ std::optional<FakeKernel::Node> FakeKernel::attribute(const Function& device, co
     if (name == "subsystem")
         return link(relativePath(device.place, "/sys/bus/pci"));
     if (name == "physfn")
-        return when(!device.physfn.empty(), link("../" + device.physfn));
+        return when(!device.physfn.empty() && device.linked, link("../" + device.physfn));
     if (name.starts_with("virtfn")) {
         const auto index = number(name.substr(6));
-        return when(index && *index < device.vfs.size(),
-                    link(index && *index < device.vfs.size() ? "../" + device.vfs[*index] : ""));
+        if (!index || *index >= device.vfs.size() || !function(device.vfs[*index])->linked)
+            return std::nullopt;
+        return link("../" + device.vfs[*index]);
     }
     if (name == "vfio-dev")
         return when(device.vfioIndex.has_value(), Node{Node::Type::directory, "", false});

@@ -317,6 +317,7 @@ void FakeKernel::addVf(const std::string& pfAddress, unsigned index) {
         vf.group = freeGroup();
     auto& function = insert(std::move(vf));
     function.physfn = pfAddress;
+    function.linked = !lateLinks;
     function.place = parentOf(pf.place) + '/' + function.address;
     function.matchable = false;
     // vfio_pci_bus_notifier: user space owns the PF, so its VFs must not go to a native driver by themselves.
@@ -326,6 +327,12 @@ void FakeKernel::addVf(const std::string& pfAddress, unsigned index) {
     const std::string address = function.address;
     emit("add", function);
     finishAdd(address);
+}
+
+void FakeKernel::linkFunctions() {
+    for (auto& [address, function] : functions_)
+        if (!std::exchange(function.linked, true))
+            emit("change", function);
 }
 
 unsigned FakeKernel::freeGroup() const {

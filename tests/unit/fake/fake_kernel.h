@@ -61,11 +61,13 @@ public:
         false;                ///< /proc/PID/fd is EACCES, fdinfo is not (PTRACE_MODE_READ without CAP_DAC_*)
     bool noiommuBuilt = true; ///< CONFIG_VFIO_NOIOMMU, which Debian leaves out
     bool addWindow = false;   ///< a hot-plugged device is not matched until finishAdd()
+    bool lateLinks = false; ///< a virtual function has no physfn, nor its PF a virtfn, until linkFunctions()
     std::function<void(const FakeUevent&)> onUevent;
 
     // ---- what others do to the machine
     void hotplug(FakeDevice device);
     void finishAdd(const std::string& address); ///< ends the add window: the kernel attaches a driver
+    void linkFunctions();                       ///< pci_iov_sysfs_link, and its uevents
     void unplug(const std::string& address); ///< surprise removal; VFs and devices behind a bridge go first
     void loadModule(const std::string& module);
     void unloadModule(const std::string& module);
@@ -115,6 +117,7 @@ private:
         bool matchable = true;
         unsigned locks = 0;
         std::string physfn;
+        bool linked = true; ///< physfn and virtfn are to be seen
         std::vector<std::string> vfs;
         bool vfAutoprobe = true;
         std::string possibleResets; ///< were it alone on its bus
