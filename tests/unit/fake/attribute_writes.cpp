@@ -79,7 +79,7 @@ FakeKernel::Errno FakeKernel::writeNode(const std::string& canonical, const std:
         const auto value = boolean(data);
         if (!value)
             return EINVAL;
-        modules_.at(split(directory, '/')[2]).parameters[name] = *value ? "Y" : "N";
+        modules_.at(split(directory, '/')[2]).parameters[name].assign(1, *value ? 'Y' : 'N');
         return 0;
     }
     if (auto* target = driver(nameOf(directory));
