@@ -272,11 +272,11 @@ def overflow(guest):
                   f"systemctl daemon-reload; systemctl restart {UNIT}", 90, check=False)
 
 
-# case 68
 def readings(guest):
     return guest.out(f"journalctl -u {UNIT} -o cat").count("everything is read again")
 
 
+# case 68
 @scenario("a-clock-that-jumps-and-a-sleep-release-nothing", seconds=180)
 def clock_and_sleep(guest):
     bound_twin(guest)
