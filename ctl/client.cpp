@@ -84,6 +84,9 @@ constexpr const char* ownerRule =
     "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
     "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.vfiobind1'";
 
+/// In microseconds. The daemon gives the user five minutes to find his password.
+constexpr std::uint64_t authorisationLimit = 6 * 60 * 1'000'000ULL;
+
 std::vector<std::string> toStrings(const std::vector<sdbus::ObjectPath>& paths) {
     return {paths.begin(), paths.end()};
 }
@@ -181,11 +184,20 @@ std::string Client::describe() {
 }
 
 std::vector<std::string> Client::bind(const std::string& target, const CallOptions& options) {
-    return toStrings(root_->Bind(target, options));
+    return change("Bind", target, options);
 }
 
 std::vector<std::string> Client::release(const std::string& target, const CallOptions& options) {
-    return toStrings(root_->Release(target, options));
+    return change("Release", target, options);
+}
+
+std::vector<std::string> Client::change(const std::string& method, const std::string& target,
+                                        const CallOptions& options) {
+    auto reply = bus::callInteractively(*connection_, bus::rootPath, managerInterface, method,
+                                        authorisationLimit, target, options);
+    std::vector<sdbus::ObjectPath> jobs;
+    reply >> jobs;
+    return toStrings(jobs);
 }
 
 CheckResult Client::check(const std::string& target, const CallOptions& options) {
@@ -194,7 +206,7 @@ CheckResult Client::check(const std::string& target, const CallOptions& options)
 }
 
 void Client::reload() {
-    root_->Reload();
+    bus::callInteractively(*connection_, bus::rootPath, managerInterface, "Reload", authorisationLimit);
 }
 
 std::optional<std::string> Client::lastError(const std::string& groupPath) {

@@ -72,6 +72,8 @@ public:
 
 private:
     class Root;
+    std::vector<std::string> change(const std::string& method, const std::string& target,
+                                    const CallOptions& options);
     void deliver(const std::function<BusEvent()>& make);
     void watchProperties();
     void watchOwner();

@@ -31,6 +31,8 @@ const char* ApiError::name() const {
         return "org.vfiobind1.Error.ReadOnly";
     case Kind::accessDenied:
         return "org.freedesktop.DBus.Error.AccessDenied";
+    case Kind::interactionRequired:
+        return "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired";
     }
     return "org.freedesktop.DBus.Error.Failed";
 }

@@ -23,6 +23,7 @@ struct ApiError {
         configInvalid,
         readOnly,
         accessDenied,
+        interactionRequired,
     };
     Kind kind = Kind::invalidArgument;
     std::string sentence;

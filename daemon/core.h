@@ -73,6 +73,10 @@ public:
     std::expected<void, ApiError> reload();
 
     std::expected<Target, ApiError> targetOf(std::string_view text) const;
+    /// The driver that a call with these options is about: "auto" where nobody says more.
+    std::string driverFor(Action action, unsigned group, const CallOptions& options) const {
+        return requestedWanted(action, group, options, {}).driver;
+    }
     using JobsReply = std::function<void(const std::expected<std::vector<JobView>, ApiError>&)>;
     /// Binds or releases the groups, all or, when one of them is blocked, none. Replies when the guards have
     /// looked.

@@ -50,7 +50,8 @@ int serve(const Options& options) {
     if (!options.session)
         tellOfEarly(options.stateDirectory);
     core.start();
-    bus::Service service(*connection, core);
+    bus::Authority authority(loop, *connection);
+    bus::Service service(*connection, core, authority);
     std::optional<UdevFiles> udevFiles;
     if (!options.session)
         udevFiles.emplace(modules, UdevFiles::Actions{.rulesChanged = [&] { modules.reloadUdev(); }});

@@ -10,6 +10,7 @@
 #include <sdbus-c++/sdbus-c++.h>
 
 #include <array>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -17,6 +18,7 @@
 #include <string>
 #include <string_view>
 #include <sys/types.h>
+#include <systemd/sd-bus.h>
 #include <utility>
 #include <vector>
 
@@ -33,6 +35,7 @@ inline constexpr const char* errorPrefix = "org.vfiobind1.Error.";
 #if VFIO_BIND_SDBUS_MAJOR >= 2
 using BusName = sdbus::ServiceName;
 using InterfaceName = sdbus::InterfaceName;
+using MethodName = sdbus::MethodName;
 using PropertyName = sdbus::PropertyName;
 using ErrorName = sdbus::Error::Name;
 /// What a handler of an asynchronous reply gets; test it as a bool, then use `->`.
@@ -40,6 +43,7 @@ using AsyncError = std::optional<sdbus::Error>;
 #else
 using BusName = std::string;
 using InterfaceName = std::string;
+using MethodName = std::string;
 using PropertyName = std::string;
 using ErrorName = std::string;
 /// What a handler of an asynchronous reply gets; test it as a bool, then use `->`.
@@ -130,6 +134,40 @@ inline std::optional<uid_t> callerUid(const sdbus::IObject& object) {
     const auto* const message = object.getCurrentlyProcessedMessage();
     return message != nullptr ? std::optional(message->getCredsUid()) : std::nullopt;
 #endif
+}
+
+/// The message of sd-bus(3) inside one of sdbus-c++, for what the wrapper leaves out.
+inline sd_bus_message* rawMessage(const sdbus::Message& message) {
+    struct Access : sdbus::Message {
+        static void* of(const sdbus::Message& message) { return message.*(&Access::msg_); }
+    };
+    return static_cast<sd_bus_message*>(Access::of(message));
+}
+
+/// Whether the caller whose method call the object is just handling lets its user be asked for an
+/// authorisation: the header's flag ALLOW_INTERACTIVE_AUTHORIZATION of the D-Bus specification.
+inline bool currentlyInteractive(const sdbus::IObject& object) {
+#if VFIO_BIND_SDBUS_MAJOR >= 2
+    const auto message = object.getCurrentlyProcessedMessage();
+    return message.isValid() && sd_bus_message_get_allow_interactive_authorization(rawMessage(message)) > 0;
+#else
+    const auto* const message = object.getCurrentlyProcessedMessage();
+    return message != nullptr && sd_bus_message_get_allow_interactive_authorization(rawMessage(*message)) > 0;
+#endif
+}
+
+/// Calls a method of the daemon and lets it ask the caller's user for an authorisation, which generated
+/// proxies cannot. Waits at most `timeout`, in microseconds. Throws sdbus::Error.
+template <typename... Arguments>
+sdbus::MethodReply callInteractively(sdbus::IConnection& connection, const std::string& path,
+                                     const std::string& interface, const std::string& method,
+                                     std::uint64_t timeout, const Arguments&... arguments) {
+    const auto proxy = sdbus::createProxy(connection, BusName{busName}, sdbus::ObjectPath{path});
+    auto call = proxy->createMethodCall(InterfaceName{interface}, MethodName{method});
+    static_cast<void>((call << ... << arguments));
+    if (const int code = sd_bus_message_set_allow_interactive_authorization(rawMessage(call), 1); code < 0)
+        throw sdbus::createError(-code, "cannot allow an authorisation to be asked for");
+    return proxy->callMethod(call, timeout);
 }
 
 /// Version 1 subscribes to the signals of a proxy only with this; version 2 has done so at once.

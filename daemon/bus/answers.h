@@ -2,22 +2,19 @@
 /// Bind, Release and Check as the root object and the groups have them alike.
 #pragma once
 
+#include "bus/authority.h"
 #include "bus/calls.h"
 #include "bus/options.h"
 
 namespace vfiobind::bus {
 
-/// Asks who calls and reads the options, then begins. Throws sdbus::Error with the refusal.
-inline void changeGroups(Core& core, const sdbus::IObject& object, Action action, const Target& target,
-                         const OptionMap& given, Core::JobsReply reply) {
-    const auto by = changingCaller(object);
-    if (!by)
-        throw toBus(by.error());
-    const auto options = parseOptions(action == Action::bind ? Call::bind : Call::release, given);
-    if (!options)
-        throw toBus(options.error());
-    core.change(action, target, *options, *by, std::move(reply));
-}
+/// Looks up what the call is about; done twice, since an authorisation can take minutes.
+using FindTarget = std::function<std::expected<Target, ApiError>()>;
+
+/// Reads the options, has the caller authorised, then begins. Throws sdbus::Error with a refusal that is
+/// known at once.
+void changeGroups(Core& core, Authority& authority, const Caller& caller, Action action, FindTarget find,
+                  const OptionMap& given, Core::JobsReply reply);
 
 template <typename Result>
 void checkGroups(Core& core, const Target& target, const OptionMap& given, std::shared_ptr<Result> result) {

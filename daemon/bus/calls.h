@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// What all method handlers share: who calls, and how errors go back.
+/// What all method handlers share: paths, and how errors go back.
 #pragma once
 
 #include "api_error.h"
@@ -30,10 +30,6 @@ inline sdbus::Error toBus(const ApiError& error) {
 
 using BlockerStruct = sdbus::Struct<std::string, std::string, std::string>;
 std::vector<BlockerStruct> toBus(const Blockers& blockers);
-
-/// Who makes the call that the object is handling: `uid 0 (:1.42)`. The error is a denial: changing calls are
-/// for root, and on a session bus for the user whose daemon it is.
-std::expected<std::string, ApiError> changingCaller(const sdbus::IObject& object);
 
 /// Runs a handler. sdbus-c++ 1.2 ends the process when anything but sdbus::Error leaves one.
 template <typename Result, typename Handler>

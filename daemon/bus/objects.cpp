@@ -22,9 +22,9 @@ std::vector<sdbus::ObjectPath> devicePaths(const auto& addresses) {
 
 } // namespace
 
-GroupObject::GroupObject(sdbus::IConnection& connection, Core& core, GroupView view) :
+GroupObject::GroupObject(sdbus::IConnection& connection, Core& core, Authority& authority, GroupView view) :
     AdaptorInterfaces(connection, sdbus::ObjectPath{groupPath(view.number)}), core_(core),
-    view_(std::move(view)) {
+    authority_(authority), view_(std::move(view)) {
     registerAdaptor();
 }
 
@@ -57,7 +57,9 @@ void GroupObject::change(Action action, OneJob&& result, const OptionMap& option
     const auto shared = std::make_shared<OneJob>(std::move(result));
     answer(shared, [&] {
         changeGroups(
-            core_, getObject(), action, {.groups = {view_.number}}, options, [shared](const auto& jobs) {
+            core_, authority_, callerOf(getObject()), action,
+            [group = view_.number] { return Target{.groups = {group}}; }, options,
+            [shared](const auto& jobs) {
                 if (!jobs)
                     return shared->returnError(toBus(jobs.error()));
                 shared->returnResults(sdbus::ObjectPath{jobPath(jobs->empty() ? 0 : jobs->front().id)});

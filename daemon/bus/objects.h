@@ -6,6 +6,7 @@
 #include "Device-adaptor.h"
 #include "Group-adaptor.h"
 #include "Job-adaptor.h"
+#include "bus/authority.h"
 #include "bus/calls.h"
 #include "bus/options.h"
 #include "core.h"
@@ -17,7 +18,7 @@ namespace vfiobind::bus {
 class GroupObject final
     : public sdbus::AdaptorInterfaces<org::vfiobind1::Group_adaptor, sdbus::ManagedObject_adaptor> {
 public:
-    GroupObject(sdbus::IConnection& connection, Core& core, GroupView view);
+    GroupObject(sdbus::IConnection& connection, Core& core, Authority& authority, GroupView view);
     ~GroupObject() { unregisterAdaptor(); }
     void show(GroupView view);
     void announce() { emitInterfacesAddedSignal(); }
@@ -45,6 +46,7 @@ private:
     sdbus::ObjectPath Job() override { return sdbus::ObjectPath{jobPath(view_.job)}; }
 
     Core& core_;
+    Authority& authority_;
     GroupView view_;
 };
 

@@ -6,9 +6,9 @@
 
 namespace vfiobind::bus {
 
-Service::Service(sdbus::IConnection& connection, Core& core) :
+Service::Service(sdbus::IConnection& connection, Core& core, Authority& authority) :
     AdaptorInterfaces(connection, sdbus::ObjectPath{rootPath}), connection_(connection), core_(core),
-    view_(core.managerView()) {
+    authority_(authority), view_(core.managerView()) {
     registerAdaptor();
     core_.listen(*this);
     for (const auto& job : core_.jobs())
@@ -34,14 +34,17 @@ void Service::Release(Jobs_&& result, std::string target, OptionMap options) {
 void Service::change(Action action, Jobs_&& result, const std::string& target, const OptionMap& options) {
     const auto shared = std::make_shared<Jobs_>(std::move(result));
     answer(shared, [&] {
-        changeGroups(core_, getObject(), action, targetOf(target), options, [shared](const auto& jobs) {
-            if (!jobs)
-                return shared->returnError(toBus(jobs.error()));
-            std::vector<sdbus::ObjectPath> paths;
-            for (const auto& job : *jobs)
-                paths.emplace_back(jobPath(job.id));
-            shared->returnResults(paths);
-        });
+        changeGroups(
+            core_, authority_, callerOf(getObject()), action,
+            [this, target] { return core_.targetOf(target); }, options,
+            [shared](const auto& jobs) {
+                if (!jobs)
+                    return shared->returnError(toBus(jobs.error()));
+                std::vector<sdbus::ObjectPath> paths;
+                for (const auto& job : *jobs)
+                    paths.emplace_back(jobPath(job.id));
+                shared->returnResults(paths);
+            });
     });
 }
 
@@ -53,14 +56,21 @@ void Service::Check(CheckAnswer&& result, std::string target, OptionMap options)
 void Service::Reload(sdbus::Result<>&& result) {
     const auto shared = std::make_shared<sdbus::Result<>>(std::move(result));
     answer(shared, [&] {
-        if (const auto by = changingCaller(getObject()); !by)
-            throw toBus(by.error());
-        const auto done = core_.reload();
-        sync();
-        if (!done)
-            throw toBus(done.error());
-        shared->returnResults();
+        authority_.ask(callerOf(getObject()), {"reload"}, {},
+                       [this, shared](const std::optional<ApiError>& denial) {
+                           if (denial)
+                               return shared->returnError(toBus(*denial));
+                           answer(shared, [&] { reload(*shared); });
+                       });
     });
+}
+
+void Service::reload(sdbus::Result<>& result) {
+    const auto done = core_.reload();
+    sync();
+    if (!done)
+        throw toBus(done.error());
+    result.returnResults();
 }
 
 std::string Service::Describe() {
@@ -110,7 +120,9 @@ void Service::syncGroup(unsigned group) {
         it->second->takeLeave();
         groups_.erase(it);
     } else if (there && it == groups_.end()) {
-        groups_.emplace(group, std::make_unique<GroupObject>(connection_, core_, core_.groupView(group)))
+        groups_
+            .emplace(group,
+                     std::make_unique<GroupObject>(connection_, core_, authority_, core_.groupView(group)))
             .first->second->announce();
     } else if (there) {
         it->second->show(core_.groupView(group));

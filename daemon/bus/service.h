@@ -14,7 +14,7 @@ class Service final
     : public sdbus::AdaptorInterfaces<org::vfiobind1::Manager_adaptor, sdbus::ObjectManager_adaptor>,
       public CoreListener {
 public:
-    Service(sdbus::IConnection& connection, Core& core);
+    Service(sdbus::IConnection& connection, Core& core, Authority& authority);
     ~Service() override { unregisterAdaptor(); }
 
     /// Tells on the bus what has changed since the last call.
@@ -34,6 +34,7 @@ private:
     void Reload(sdbus::Result<>&& result) override;
     std::string Describe() override;
     void change(Action action, Jobs_&& result, const std::string& target, const OptionMap& options);
+    void reload(sdbus::Result<>& result);
     Target targetOf(const std::string& text) const;
 
     std::string Version() override { return view_.version; }
@@ -51,6 +52,7 @@ private:
 
     sdbus::IConnection& connection_;
     Core& core_;
+    Authority& authority_;
     ManagerView view_;
     std::map<unsigned, std::unique_ptr<GroupObject>> groups_;
     std::map<vfiobind::Address, std::unique_ptr<DeviceObject>> devices_;

@@ -35,9 +35,10 @@ public:
     Daemon(EventLoop& loop, Sysfs& sysfs, Executor& executor, Modules& modules, const Options& options) :
         connection_(options.session ? bus::openSessionBus() : bus::openSystemBus()),
         core_(loop, sysfs, executor, modules,
-              {.config = options.config, .stateDirectory = options.stateDirectory}) {
+              {.config = options.config, .stateDirectory = options.stateDirectory}),
+        authority_(loop, *connection_) {
         core_.start();
-        service_.emplace(*connection_, core_);
+        service_.emplace(*connection_, core_, authority_);
         sync_ = loop.afterEach([this] { service_->sync(); });
         tell_ = loop.afterEach([this] { status_.show(core_); });
         pump_.emplace(loop, *connection_, [&loop] { loop.exit(EXIT_FAILURE); });
@@ -49,6 +50,7 @@ public:
 private:
     std::unique_ptr<sdbus::IConnection> connection_;
     Core core_;
+    bus::Authority authority_;
     std::optional<bus::Service> service_;
     StatusLine status_;
     EventSource sync_;
