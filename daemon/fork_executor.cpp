@@ -6,13 +6,13 @@
 #include <csignal>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <string>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <system_error>
-#include <thread>
 #include <unistd.h>
 
 namespace vfiobind {
@@ -77,8 +77,10 @@ public:
     }
 
     void go() override {
-        if (write(fd_, &goWord, 1) != 1)
-            throw std::system_error(errno, std::generic_category(), "a worker could not be told to go");
+        // A worker that is dead cannot be told; receive() comes to know of that.
+        if (send(fd_, &goWord, 1, MSG_NOSIGNAL) != 1)
+            spdlog::warn("worker {} could not be told to go: {}", pid_,
+                         std::generic_category().message(errno));
     }
 
     int pid() const override { return pid_; }
@@ -127,18 +129,15 @@ void ForkExecutor::runInChild(int fd, const WorkOrder& order, const Topology& to
         if (const auto lock = lockGroup(stateDirectory_ + "/lock", order.group);
             !lock) // held until the process ends
             return sendLine(fd, Finished{"failed", lock.error().str(), {}});
+    auto full = order;
+    // While we waited for the lock its holder may have been killed.
     if (order.kind == WorkOrder::Kind::carryOut)
-        resolveLeftJournal(order.group);
+        for (auto& left : FileJournalStore(stateDirectory_ + "/journal").load().journals)
+            if (left.group == order.group)
+                full.journal = std::move(left);
     work(
-        sysfs_, order, topology, journals_, [fd](const WorkMessage& m) { sendLine(fd, m); },
+        sysfs_, full, topology, journals_, [fd](const WorkMessage& m) { sendLine(fd, m); },
         [fd] { return awaitGo(fd); });
-}
-
-/// While we waited for the lock its holder may have been killed: what it left comes first.
-void ForkExecutor::resolveLeftJournal(unsigned group) {
-    for (const auto& left : FileJournalStore(stateDirectory_ + "/journal").load().journals)
-        if (left.group == group)
-            recover(sysfs_, left, journals_, {.pause = [](auto time) { std::this_thread::sleep_for(time); }});
 }
 
 std::unique_ptr<Work> ForkExecutor::start(WorkOrder order, const Topology& topology, Listener listener) {

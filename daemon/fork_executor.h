@@ -22,7 +22,6 @@ public:
 
 private:
     class ForkedWork;
-    void resolveLeftJournal(unsigned group);
     void runInChild(int fd, const WorkOrder& order, const Topology& topology);
     EventLoop& loop_;
     Sysfs& sysfs_;

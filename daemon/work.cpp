@@ -2,6 +2,7 @@
 #include "work.h"
 
 #include "guard/guard.h"
+#include "guard/storage.h"
 #include "transaction/virtual_functions.h"
 
 #include <thread>
@@ -35,13 +36,20 @@ Topology lookAgain(const Sysfs& sysfs, Topology topology, unsigned group, const 
     return topology;
 }
 
-TransactionHooks hooksFor(const Send& send) {
+/// A disk that was given back can be in use at once.
+std::string storageUse(const Sysfs& sysfs, const Address& device) {
+    const auto blockers = storageBlockers(sysfs, device);
+    return blockers.empty() ? std::string{} : blockers.front().str();
+}
+
+TransactionHooks hooksFor(const Sysfs& sysfs, const Send& send) {
     return {.before = [&send](const Step& step) { send(StepBegun{step.str()}); },
             .after =
                 [&send](const Step&, const SysResult<void>& result) {
                     send(StepEnded{result ? "done" : result.error().str()});
                 },
-            .pause = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); }};
+            .pause = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); },
+            .inUse = [&sysfs](const Address& device) { return storageUse(sysfs, device); }};
 }
 
 Verdict verdictOn(const GroupPlan& plan, std::vector<Holder> holders, const Topology& topology) {
@@ -85,6 +93,11 @@ void examineAndCarryOut(Sysfs& sysfs, const WorkOrder& order, const Topology& kn
         send(Finished{"done", {}, {}});
         return;
     }
+    if (!order.journal.members.empty()) {
+        const auto left = recover(sysfs, order.journal, journals, hooksFor(sysfs, send));
+        if (left.result == Outcome::Result::failed)
+            return send(finished(left)); // a new journal would forget what the old one knows
+    }
     // The word to go comes when all groups of a call have been judged: somebody may have mounted a disk
     // since.
     const auto plan = examine(sysfs, order, known, send).plan;
@@ -95,13 +108,13 @@ void examineAndCarryOut(Sysfs& sysfs, const WorkOrder& order, const Topology& kn
         send(Finished{"failed", "refused right before the first write: " + why, {}});
         return;
     }
-    const auto outcome = carryOut(sysfs, plan, journals, hooksFor(send));
+    const auto outcome = carryOut(sysfs, plan, journals, hooksFor(sysfs, send));
     tellOverrides(sysfs, plan, send);
     send(finished(outcome));
 }
 
 void resolve(Sysfs& sysfs, const Journal& journal, JournalStore& journals, const Send& send) {
-    auto told = finished(recover(sysfs, journal, journals, hooksFor(send)));
+    auto told = finished(recover(sysfs, journal, journals, hooksFor(sysfs, send)));
     if (told.result == "rolled-back" && told.error.empty())
         told.error = "the worker was cut off before its transaction was through; what it had done is undone";
     send(told);

@@ -40,6 +40,11 @@ std::optional<std::string> restoreMember(const Sysfs& sysfs, StepRunner& steps, 
     const auto device = readDevice(sysfs, member.device);
     if (!device || device->ids != member.ids)
         return std::nullopt; // gone, or another card: nothing of ours is left there
+    const bool givenBack =
+        !device->driver.empty() && !isVfioDriver(device->driver) && isVfioDriver(member.driver);
+    if (const auto use = givenBack ? steps.inUse(member.device) : std::string{}; !use.empty())
+        return fmt::format("{}: driver is {}, was {}, and it stays there: {}", member.device.str(),
+                           device->driver, member.driver, use);
     const auto found = readDriverOverride(sysfs, member.device);
     std::string override = found ? found->value : member.override;
     std::string failure;

@@ -37,6 +37,8 @@ public:
     /// Reads the driver link back.
     Result verify(const MemberPlan& member);
 
+    /// TransactionHooks::inUse
+    std::string inUse(const Address& device) const { return hooks_.inUse(device); }
     std::string driverOf(const Address& device) const;
     bool present(const Address& device) const;
 

@@ -55,6 +55,9 @@ struct TransactionHooks {
     /// Waits before a bind is tried again: between the uevent and the kernel's readiness to match there is no
     /// event to wait for (kernel.md 4, case 31).
     std::function<void(std::chrono::milliseconds)> pause;
+    /// Why a device that undoing would take from its native driver has to stay there, "" where it may go:
+    /// what a release gave back can have been mounted since.
+    std::function<std::string(const Address&)> inUse = [](const Address&) { return std::string{}; };
 };
 
 /// Brings every member of the plan to its target: overrides first, then unbind, then bind, then reading back.
