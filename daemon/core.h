@@ -120,8 +120,11 @@ private:
         CallOptions options;
         JobsReply reply;
         CheckReply checkReply;
+        bool takesBack = false;
         bool givenUp = false; ///< the caller was told that it took too long
     };
+    /// Contents by path; none where there was no file.
+    using FilesBefore = std::map<std::string, std::optional<std::string>>;
     struct Running {
         Wanted wanted;
         WorkOrder::Kind kind = WorkOrder::Kind::carryOut;
@@ -143,8 +146,9 @@ private:
         bool unresolved = false;
         /// What was refused, so that it is not tried again until something changes.
         std::optional<std::pair<Wanted, std::vector<std::pair<Address, std::string>>>> refused;
-        std::string drift; ///< what another program changed, empty for nothing
-        unsigned takenBack = 0;
+        std::string drift;          ///< what another program changed, empty for nothing
+        unsigned takenBack = 0;     ///< since somebody asked, or the group stayed ours for a while
+        unsigned takeBackTries = 0; ///< since the last time
         EventSource takeBack;
         std::chrono::steady_clock::time_point lastTakeBack;
     };
@@ -173,7 +177,9 @@ private:
     void adopt(unsigned group, const std::map<Address, std::string>& natives);
     void resolveJournals();
     void surveyOverrides();
+    std::expected<void, ApiError> note(const Undertaking& undertaking);
     std::expected<void, ApiError> persist(const Undertaking& undertaking);
+    std::expected<void, ApiError> writeDropIns(const Undertaking& undertaking, FilesBefore& before);
 
     // core_drift.cpp: what other programs do to groups that are ours
     void watchDrift(unsigned group);
@@ -205,6 +211,7 @@ private:
     std::vector<std::string> modulesToLoad(const std::map<unsigned, Wanted>& groups);
     Drivers driversFor(unsigned group, const Wanted& wanted, WorkOrder::Kind kind);
     void launch(const std::shared_ptr<Undertaking>& undertaking);
+    void cannotLaunch(const std::shared_ptr<Undertaking>& undertaking, const std::string& why);
     void receiveVerdict(unsigned group, Verdict verdict);
     void settle(const std::shared_ptr<Undertaking>& undertaking);
     void refuse(const std::shared_ptr<Undertaking>& undertaking, const ApiError& error);

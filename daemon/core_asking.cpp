@@ -193,13 +193,32 @@ void Core::launch(const std::shared_ptr<Undertaking>& undertaking) {
     for (const auto& [group, wanted] : undertaking->groups) {
         auto& running = running_.at(group);
         running.limit = loop_.timer(verdictLimit, [this, group = group] { overdue(group); });
-        running.work = executor_.start(
-            {.kind = running.kind,
-             .group = group,
-             .wanted = wanted,
-             .drivers = driversFor(group, wanted, running.kind)},
-            topology_, [this, group = group](WorkMessage message) { receive(group, std::move(message)); });
+        try {
+            running.work = executor_.start({.kind = running.kind,
+                                            .group = group,
+                                            .wanted = wanted,
+                                            .drivers = driversFor(group, wanted, running.kind)},
+                                           topology_, [this, group = group](WorkMessage message) {
+                                               receive(group, std::move(message));
+                                           });
+        } catch (const std::system_error& error) {
+            return cannotLaunch(undertaking, error.what());
+        }
     }
+}
+
+/// No process, no descriptor: it is tried again when somebody asks, or when the devices change.
+void Core::cannotLaunch(const std::shared_ptr<Undertaking>& undertaking, const std::string& why) {
+    const auto sentence = "no worker could be started, so nothing is done: " + why;
+    for (const auto& [group, wanted] : undertaking->groups) {
+        spdlog::error("group {}: {}", group, sentence);
+        if (undertaking->checkReply)
+            continue;
+        auto& record = records_[group];
+        record.lastError = sentence;
+        record.refused = std::pair(wanted, driversOf(group));
+    }
+    refuse(undertaking, {ApiError::Kind::kernelRefused, sentence});
 }
 
 void Core::receiveVerdict(unsigned group, Verdict verdict) {
@@ -243,18 +262,9 @@ void Core::settle(const std::shared_ptr<Undertaking>& undertaking) {
             blockers.insert(blockers.end(), verdict.blockers.begin(), verdict.blockers.end());
     if (!blockers.empty() && undertaking->reply)
         return refuse(undertaking, ApiError::from(blockers));
-    if (undertaking->options.persist)
-        if (auto kept = persist(*undertaking); !kept)
-            return refuse(undertaking, kept.error());
+    if (auto noted = note(*undertaking); !noted)
+        return refuse(undertaking, noted.error());
     std::vector<JobView> jobs;
-    for (const auto& [group, request] : undertaking->requests) {
-        const auto* entry = ledger_.find(group);
-        running_.at(group).requestBefore = entry != nullptr ? entry->request : std::nullopt;
-        if (auto saved = ledger_.setRequest(group, topology_, request); !saved)
-            return refuse(undertaking, {ApiError::Kind::readOnly,
-                                        fmt::format("the request cannot be noted, so nothing is done: {}",
-                                                    saved.error().str())});
-    }
     for (const auto& [group, verdict] : undertaking->verdicts) {
         if (verdict.nothingToDo)
             continue; // its Finished is on the way
@@ -271,6 +281,33 @@ void Core::settle(const std::shared_ptr<Undertaking>& undertaking) {
         tellBeforeAnswer();
         std::exchange(undertaking->reply, nullptr)(std::move(jobs));
     }
+}
+
+/// Writes down what was asked for, in the ledger and, with persist, in the configuration: all of it or
+/// nothing.
+std::expected<void, ApiError> Core::note(const Undertaking& undertaking) {
+    for (const auto group : undertaking.requests | std::views::keys) {
+        const auto* entry = ledger_.find(group);
+        running_.at(group).requestBefore = entry != nullptr ? entry->request : std::nullopt;
+    }
+    std::expected<void, ApiError> noted;
+    for (const auto& [group, request] : undertaking.requests) {
+        if (auto saved = ledger_.setRequest(group, topology_, request); !saved) {
+            noted = std::unexpected(ApiError{
+                ApiError::Kind::readOnly,
+                fmt::format("the request cannot be noted, so nothing is done: {}", saved.error().str())});
+            break;
+        }
+    }
+    if (noted && undertaking.options.persist)
+        noted = persist(undertaking);
+    if (noted)
+        return noted;
+    for (const auto group : undertaking.requests | std::views::keys)
+        if (auto saved = ledger_.setRequest(group, topology_, running_.at(group).requestBefore); !saved)
+            spdlog::error("group {}: a request that was refused stays in the ledger: {}", group,
+                          saved.error().str());
+    return noted;
 }
 
 void Core::refuse(const std::shared_ptr<Undertaking>& undertaking, const ApiError& error) {

@@ -88,7 +88,10 @@ void Core::scheduleTakeBack(unsigned group) {
             group, record.takenBack);
         return;
     }
-    const auto pause = pauses.at(record.takenBack);
+    // While a VM holds it nothing is taken, and no event tells of its end: it is looked at again, less and
+    // less often.
+    const auto pause =
+        pauses.at(std::min<std::size_t>(record.takenBack + record.takeBackTries, pauses.size() - 1));
     spdlog::info("group {}: it is taken back in {} s if nobody holds it", group, pause.count());
     record.takeBack = loop_.timer(pause, [this, group] { takeBack(group); });
 }
@@ -99,9 +102,9 @@ void Core::takeBack(unsigned group) {
     const auto wanted = wantedFor(group);
     if (!wanted || !wanted->keep || running_.contains(group) || stateInputs(group).lost == 0)
         return;
-    ++record.takenBack;
-    record.lastTakeBack = std::chrono::steady_clock::now();
+    ++record.takeBackTries;
     auto undertaking = std::make_shared<Undertaking>();
+    undertaking->takesBack = true;
     undertaking->groups.emplace(group, *wanted);
     begin(undertaking);
 }
@@ -110,6 +113,7 @@ void Core::takeBack(unsigned group) {
 void Core::forgetRefusals(Record& record) {
     record.refused.reset();
     record.takenBack = 0;
+    record.takeBackTries = 0;
 }
 
 } // namespace vfiobind

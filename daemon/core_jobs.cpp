@@ -50,7 +50,13 @@ void Core::setOut(unsigned group) {
     for (const auto& blocker : running.verdict->overridden)
         running.job->steps.emplace_back("allow " + blocker.code,
                                         fmt::format("by {}: {}", wanted.by, blocker.sentence));
-    records_[group].lastError.clear();
+    auto& record = records_[group];
+    record.lastError.clear();
+    if (running.undertaking->takesBack) {
+        ++record.takenBack;
+        record.takeBackTries = 0;
+        record.lastTakeBack = std::chrono::steady_clock::now();
+    }
     running.limit = loop_.timer(wanted.timeout, [this, group] { overdue(group); });
     changes_.groups.insert(group);
     changes_.manager = true;

@@ -6,7 +6,10 @@
 #include "transaction/journal.h"
 
 #include <cerrno>
+#include <filesystem>
 #include <fmt/format.h>
+#include <fstream>
+#include <iterator>
 #include <ranges>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -42,9 +45,42 @@ std::string dropIn(const std::string& name, const Topology& topology, unsigned g
     return text;
 }
 
+std::optional<std::string> contentOf(const std::string& path) {
+    std::error_code ignored; // what cannot be looked at will not be written either
+    std::ifstream file(path);
+    if (!std::filesystem::is_regular_file(path, ignored) || !file)
+        return std::nullopt;
+    return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+/// Of a call that is refused after all.
+void putBack(const std::string& path, const std::optional<std::string>& content) {
+    SysResult<void> done;
+    if (content)
+        done = writeFileAtomically(path, *content, 0644);
+    else if (unlink(path.c_str()) != 0 && errno != ENOENT)
+        done = std::unexpected(SysError{"unlink", path, errno});
+    if (!done)
+        spdlog::error("the drop-in of a call that was refused stays: {}", done.error().str());
+}
+
 } // namespace
 
 std::expected<void, ApiError> Core::persist(const Undertaking& undertaking) {
+    FilesBefore before;
+    auto done = writeDropIns(undertaking, before);
+    if (done)
+        done = readPolicy();
+    if (!done) {
+        for (const auto& [path, content] : before)
+            putBack(path, content);
+        return done;
+    }
+    resolution_ = resolve(policy_, topology_);
+    return {};
+}
+
+std::expected<void, ApiError> Core::writeDropIns(const Undertaking& undertaking, FilesBefore& before) {
     const auto action = undertaking.action;
     const auto directory = dropInDirectory(files_.config);
     for (const auto group : undertaking.groups | std::views::keys) {
@@ -64,22 +100,19 @@ std::expected<void, ApiError> Core::persist(const Undertaking& undertaking) {
                                                         "it for good",
                                                         group, rule->second.rule,
                                                         policy_.find(rule->second.rule)->where.str())});
-        if (action == Action::release) {
-            if (unlink(path.c_str()) != 0 && errno != ENOENT)
-                return std::unexpected(
-                    ApiError{ApiError::Kind::readOnly, SysError{"unlink", path, errno}.str()});
-            continue;
-        }
-        if (auto written =
-                writeFileAtomically(path, dropIn(name, topology_, group, undertaking.options), 0644);
-            !written)
+        auto content = contentOf(path);
+        SysResult<void> done;
+        if (action == Action::bind)
+            done = writeFileAtomically(path, dropIn(name, topology_, group, undertaking.options), 0644);
+        else if (unlink(path.c_str()) != 0 && errno != ENOENT)
+            done = std::unexpected(SysError{"unlink", path, errno});
+        if (!done)
             return std::unexpected(
                 ApiError{ApiError::Kind::readOnly,
-                         fmt::format("the drop-in cannot be written: {}", written.error().str())});
+                         fmt::format("the drop-in cannot be {}: {}",
+                                     action == Action::bind ? "written" : "removed", done.error().str())});
+        before.emplace(path, std::move(content));
     }
-    if (auto read = readPolicy(); !read)
-        return read;
-    resolution_ = resolve(policy_, topology_);
     return {};
 }
 

@@ -113,15 +113,24 @@ LedgerEntry& Ledger::entry(unsigned group, const Topology& topology) {
 SysResult<void> Ledger::setRequest(unsigned group, const Topology& topology, std::optional<Request> request) {
     if (const auto* known = find(group); known == nullptr ? !request : known->request == request)
         return {};
-    entry(group, topology).request = std::move(request);
-    return save();
+    return keep(group, topology, [&](LedgerEntry& entry) { entry.request = std::move(request); });
 }
 
 SysResult<void> Ledger::setOwned(unsigned group, const Topology& topology, std::optional<Owned> owned) {
     if (const auto* known = find(group); known == nullptr ? !owned : known->owned == owned)
         return {};
-    entry(group, topology).owned = std::move(owned);
-    return save();
+    return keep(group, topology, [&](LedgerEntry& entry) { entry.owned = std::move(owned); });
+}
+
+/// What cannot be written is not believed in memory either: the caller is told that nothing is done.
+SysResult<void> Ledger::keep(unsigned group, const Topology& topology,
+                             const std::function<void(LedgerEntry&)>& change) {
+    const auto before = entries_;
+    change(entry(group, topology));
+    auto saved = save();
+    if (!saved)
+        entries_ = before;
+    return saved;
 }
 
 SysResult<void> Ledger::dropReleases() {

@@ -5,6 +5,7 @@
 #include "plan/wanted.h"
 #include "sysfs/sysfs.h"
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -59,6 +60,8 @@ public:
 
 private:
     LedgerEntry& entry(unsigned group, const Topology& topology);
+    SysResult<void> keep(unsigned group, const Topology& topology,
+                         const std::function<void(LedgerEntry&)>& change);
     SysResult<void> save();
 
     std::string file_;

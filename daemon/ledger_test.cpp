@@ -46,6 +46,15 @@ TEST_F(LedgerFile, EntriesGoWhenNothingIsLeftInThem) {
     EXPECT_EQ(ledger.find(3), nullptr);
 }
 
+/// The caller is told that nothing is done: then nothing may be remembered.
+TEST_F(LedgerFile, WhatCannotBeWrittenIsNotRemembered) {
+    Ledger ledger(file() + "/under/a/file");
+    std::ofstream(file()) << "{}";
+    EXPECT_FALSE(ledger.setRequest(3, topology_, release_));
+    EXPECT_FALSE(ledger.setOwned(1, topology_, owned_));
+    EXPECT_TRUE(ledger.entries().empty());
+}
+
 TEST_F(LedgerFile, AReloadDropsReleasesOnly) {
     Ledger ledger(file());
     ASSERT_TRUE(ledger.setRequest(3, topology_, release_));

@@ -291,6 +291,24 @@ TEST_F(ChangeTest, AfterAFailureTheNextBindWorksAndClearsTheError) {
 }
 
 /// Case 33: what could not be put back is said, and stays said.
+TEST_F(ChangeTest, WithoutAWorkerACallIsRefusedAndTheNextIsNot) {
+    configure("[[bind]]\nname = \"lan\"\ndevices = [\"" + nic + "\"]\n");
+    start();
+    client().manager().Release("lan", {});
+    client().waitForState(3, "native");
+    tell("no-processes");
+    const auto refusal = refusalOf([&] { client().bind("8086:10d3"); });
+    EXPECT_EQ(refusal.name, "KernelRefused");
+    EXPECT_THAT(refusal.message,
+                HasSubstr("no worker could be started, so nothing is done: fork of a worker"));
+    EXPECT_THAT(client().group(5, "LastError").get<std::string>(), HasSubstr("no worker"));
+    tell("processes");
+    for (const auto& job : client().bind("8086:10d3"))
+        EXPECT_EQ(client().resultOf(job), "done");
+    EXPECT_EQ(client().group(3, "State"), "bound");
+    EXPECT_EQ(client().group(5, "State"), "bound");
+}
+
 TEST_F(ChangeTest, WhenTheRollbackFailsTooTheGroupIsPartial) {
     startNative();
     tell("fail-at vfio-pci/bind <- " + audio + " EBUSY 1000");

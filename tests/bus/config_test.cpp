@@ -2,6 +2,7 @@
 // The configuration as the daemon meets it: at the start, and on Reload.
 #include "fixture.h"
 
+#include <filesystem>
 #include <fstream>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -292,6 +293,34 @@ TEST_F(PersistTest, AReadOnlyStateDirectoryIsToldAndNothingIsDone) {
     EXPECT_EQ(refusal.name, "ReadOnly");
     EXPECT_THAT(refusal.message, HasSubstr(stateFolder()));
     settle();
+    EXPECT_THAT(writes(), IsEmpty());
+    EXPECT_EQ(client().group(3, "State"), "native");
+}
+
+/// Only the ledger: lock and journal could be written.
+TEST_F(PersistTest, ARequestThatCannotBeNotedIsNotCarriedOutLater) {
+    ASSERT_EQ(mkdir((stateFolder() + "/ledger.json").c_str(), 0755), 0);
+    start();
+    const auto refusal = refusalOf([&] { client().bind("8086:10d3", {{"persist", sdbus::Variant(true)}}); });
+    EXPECT_EQ(refusal.name, "ReadOnly") << refusal.message;
+    settle();
+    EXPECT_THAT(writes(), IsEmpty());
+    EXPECT_EQ(client().group(3, "State"), "native");
+    EXPECT_TRUE(!std::filesystem::exists(dropIns()) || std::filesystem::is_empty(dropIns()));
+}
+
+/// One of two drop-ins cannot be written: then neither is there, and nothing is remembered.
+TEST_F(PersistTest, ACallIsNotedAsAWholeOrNotAtAll) {
+    start();
+    const auto second = dropIns() + "/persist-0000_03_00_0.toml";
+    std::filesystem::create_directories(second + "/in-the-way");
+    const auto refusal = refusalOf([&] { client().bind("8086:10d3", {{"persist", sdbus::Variant(true)}}); });
+    EXPECT_EQ(refusal.name, "ReadOnly") << refusal.message;
+    settle();
+    EXPECT_THAT(writes(), IsEmpty());
+    EXPECT_FALSE(std::filesystem::exists(dropIns() + "/persist-0000_02_00_0.toml"));
+    std::filesystem::remove_all(second);
+    restart();
     EXPECT_THAT(writes(), IsEmpty());
     EXPECT_EQ(client().group(3, "State"), "native");
 }

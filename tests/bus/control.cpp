@@ -163,6 +163,8 @@ json Control::run(const std::string& command, const std::string& rest) {
         kernel_.clearWrites();
     else if (command == "overflow")
         hooks_.overflow();
+    else if (command == "no-processes" || command == "processes")
+        hooks_.noProcesses(command == "no-processes");
     else if (command == "restart")
         hooks_.restart();
     else if (command == "state")

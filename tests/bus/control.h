@@ -23,6 +23,7 @@
 ///     modules                     the modules of vfio that are loaded
 ///     violations                  what the event loop did that it must not do
 ///     overflow                    uevents were lost
+///     no-processes | processes    no worker can be started, or one can again
 ///     restart                     the daemon ends and another starts; the kernel and its workers stay
 ///     settle                      answered when nothing is left to do but to wait for the kernel or for
 ///     calls
@@ -44,6 +45,7 @@ public:
         std::function<void()> kernelMoved; ///< after each command
         std::function<bool()> idle;        ///< for settle
         std::function<void()> restart;
+        std::function<void(bool)> noProcesses;
         std::function<void()> overflow;
         std::function<std::vector<std::string>()> violations;
         std::function<void()> hungUp; ///< standard input was closed

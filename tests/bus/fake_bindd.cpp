@@ -138,6 +138,7 @@ int serve(const Options& options) {
                           {.kernelMoved = [&] { executor.look(); },
                            .idle = [&] { return executor.idle() && uevents.idle() && modules.idle(); },
                            .restart = begin,
+                           .noProcesses = [&](bool none) { executor.noProcesses = none; },
                            .overflow = [&] { daemon->core().rescan(); },
                            .violations = [&] { return sysfs.violations(); },
                            .hungUp = [&] { loop.exit(EXIT_SUCCESS); }});

@@ -244,6 +244,8 @@ InlineExecutor::InlineExecutor(EventLoop& loop, FakeKernel& kernel, std::string 
 InlineExecutor::~InlineExecutor() = default;
 
 std::unique_ptr<Work> InlineExecutor::start(WorkOrder order, const Topology& topology, Listener listener) {
+    if (noProcesses)
+        throw std::system_error(EAGAIN, std::generic_category(), "fork of a worker");
     processes_.push_back(std::make_shared<Process>(kernel_, journalDirectory_, std::move(order), topology,
                                                    std::move(listener)));
     schedule();

@@ -27,6 +27,8 @@ public:
     void look();
     /// Whether no worker has anything left to do but to wait for the kernel or for the word to go.
     bool idle() const;
+    /// While set, no worker can be started: fork(2) gives EAGAIN.
+    bool noProcesses = false;
 
 private:
     class Process;
