@@ -114,6 +114,23 @@ TEST_F(HotplugTest, AGroupThatGainsAMemberIsCompleted) {
     EXPECT_EQ(driverOf("0000:04:00.1"), "vfio-pci");
 }
 
+/// Case 15: ... or, where that cannot be, alarmed; what was bound stays so.
+TEST_F(HotplugTest, AGainedMemberThatCannotBeBoundIsAnAlarm) {
+    start(machine());
+    tell("hotplug " + card().dump());
+    client().waitForState(slotGroup, "bound");
+    const std::string second = "0000:04:00.1";
+    tell("fail-at vfio-pci/bind <- " + second + " EIO 9");
+    tell("hotplug " + networkCard(second, slotGroup, "8086:10d3").dump());
+    client().waitForState(slotGroup, "partial");
+    settle();
+    EXPECT_THAT(client().group(slotGroup, "LastError").get<std::string>(),
+                testing::AllOf(HasSubstr("bind " + second + " vfio-pci"), HasSubstr("EIO")));
+    EXPECT_EQ(driverOf("0000:04:00.0"), "vfio-pci");
+    EXPECT_NE(driverOf(second), "vfio-pci");
+    EXPECT_FALSE(client().group(slotGroup, "Viable").get<bool>());
+}
+
 /// Case 41: torn out in the middle of a transaction.
 TEST_F(HotplugTest, ADeviceThatVanishesMidStepEndsItsJob) {
     start(machine());
