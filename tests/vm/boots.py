@@ -72,6 +72,7 @@ BOOTS = {boot.name: boot for boot in (
     # The hardware is there and the kernel was not told to use it: the commonest mistake of all.
     Boot("no-iommu", cmdline="intel_iommu=off"),
     Boot("used", devices=ROOT_PORTS + USED, disks=3),
+    Boot("boots"),      # for the scenarios that boot it again
     Boot("amd", iommu="amd-iommu,intremap=on", cmdline=""),
     # For what leaves a machine that only a boot mends.
     Boot("wrecked"),

@@ -14,7 +14,7 @@ class Scenario:
     boot: str           # a name from boots.BOOTS; all scenarios of one boot share it
     seconds: int        # limit for the scenario, the clean-up before it not counted
     fresh: bool         # wants the guest as it is right after the installation: runs before the others
-    named: bool         # runs only when --only names it: long, or not yet seen to pass on an idle machine
+    named: bool         # runs only when --only names it: long
 
 
 REGISTER: list[Scenario] = []

@@ -75,7 +75,7 @@ def rules_at_boot(guest, text, initrd=None):
 
 
 # case 20, 44
-@scenario("cold-boot-never-native", named=True, seconds=400)
+@scenario("cold-boot-never-native", boot="boots", seconds=400)
 def cold_boot(guest):
     """Without anything in the initramfs: the early unit is before udev's coldplug."""
     with rules_at_boot(guest, RULES):
@@ -84,7 +84,7 @@ def cold_boot(guest):
         device_unit(guest)
 
 
-@scenario("cold-boot-never-native-10x", named=True, seconds=1800)
+@scenario("cold-boot-never-native-10x", boot="boots", named=True, seconds=1800)
 def cold_boots(guest):
     with rules_at_boot(guest, RULES):
         boots_never_native(guest, 10)
@@ -138,14 +138,14 @@ def expect_bound_in_initramfs(guest):
     expect(loaded < switched, f"{NVME} was bound at {loaded} s, after the initramfs had ended ({switched} s)")
 
 
-@scenario("cold-boot-never-native-initramfs", named=True, seconds=600)
+@scenario("cold-boot-never-native-initramfs", boot="boots", seconds=600)
 def cold_boot_initramfs(guest):
     with rules_at_boot(guest, RULES, initrd(guest)):
         boots_never_native(guest, 1)
         expect_bound_in_initramfs(guest)
 
 
-@scenario("cold-boot-never-native-dracut", named=True, seconds=900)
+@scenario("cold-boot-never-native-dracut", boot="boots", named=True, seconds=900)
 def cold_boot_dracut(guest):
     with rules_at_boot(guest, RULES, initrd(guest, "dracut")):
         boots_never_native(guest, 1)
@@ -167,13 +167,13 @@ def small(guest):
     expect(all(name not in linked for name in ("systemd", "sdbus", "stdc++")), f"it brings libraries along: {linked}")
 
 
-@scenario("cold-boot-never-native-initramfs-10x", named=True, seconds=2400)
+@scenario("cold-boot-never-native-initramfs-10x", boot="boots", named=True, seconds=2400)
 def cold_boots_initramfs(guest):
     with rules_at_boot(guest, RULES, initrd(guest)):
         boots_never_native(guest, 10)
 
 
-@scenario("boot-with-a-broken-config", named=True, seconds=300)
+@scenario("boot-with-a-broken-config", boot="boots", seconds=300)
 def broken_config(guest):
     """case 63: it boots as if we were not there, and says so."""
     with rules_at_boot(guest, RULES + "no-such-key = 1\n") as machine:
@@ -185,7 +185,7 @@ def broken_config(guest):
         guest.run("test ! -e /run/udev/rules.d/10-vfio-bind.rules && test ! -e /run/vfio-bind/early.log")
 
 
-@scenario("boot-with-a-config-that-names-the-root-disk", named=True, seconds=400)
+@scenario("boot-with-a-config-that-names-the-root-disk", boot="boots", seconds=400)
 def root_disk(guest):
     """case 6: refused at early boot and by the daemon; what else is named is taken."""
     rules = f'[[bind]]\nname = "root"\ndevices = ["{ROOT_DISK}"]\n[[bind]]\nname = "nic"\ndevices = ["{TWIN_A}"]\n'
@@ -196,7 +196,7 @@ def root_disk(guest):
         expect("mounted" in str(guest.get(guest.group_path(ROOT_DISK), GROUP, "Blockers")), "the blocker is not named")
 
 
-@scenario("boot-without-a-config", named=True, seconds=300)
+@scenario("boot-without-a-config", boot="boots", seconds=300)
 def no_config(guest):
     """case 63"""
     guest.run(f"mv {CONFIG} {CONFIG}.away")

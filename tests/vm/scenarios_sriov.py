@@ -83,7 +83,7 @@ def cannot(guest):
         raise Failed("sriov_drivers_autoprobe was not restored")
 
 
-@scenario("sriov-vfs-at-boot", named=True, seconds=400)
+@scenario("sriov-vfs-at-boot", boot="boots", seconds=400)
 def at_boot(guest):
     """The PF's driver comes with udev; its VFs are the daemon's to make."""
     guest.put("/etc/vfio-bind.toml", rule(4))
