@@ -5,6 +5,7 @@
 #include "guard/keyboard.h"
 #include "guard/look.h"
 #include "guard/network.h"
+#include "guard/root_disk.h"
 #include "guard/storage.h"
 
 #include <algorithm>
@@ -143,6 +144,7 @@ Inspection inspect(const Sysfs& sysfs, const Topology& topology, unsigned group,
         checkDenylist(result.blockers, sysfs, *device);
         checkAccessible(result.blockers, sysfs, *device);
         append(result.blockers, storageBlockers(sysfs, device->address));
+        append(result.blockers, unseenRootBlockers(sysfs, topology, *device));
         append(result.blockers, networkBlockers(sysfs, device->address));
         addresses.push_back(device->address);
     }

@@ -129,4 +129,9 @@ const Mount* mountOf(const Mounts& mounts, const std::string& path) {
     return best;
 }
 
+bool rootIsMounted(const Mounts& mounts) {
+    const auto* root = mountOf(mounts, "/");
+    return root != nullptr && root->type != "rootfs" && root->type != "tmpfs" && root->type != "ramfs";
+}
+
 } // namespace vfiobind

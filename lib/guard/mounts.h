@@ -41,4 +41,7 @@ SysResult<std::vector<Swap>> readSwaps(const Sysfs& sysfs);
 /// The mount that a path lies in, of the host's namespace; nullptr where there is none.
 const Mount* mountOf(const Mounts& mounts, const std::string& path);
 
+/// False in an initramfs, whose own file system is at `/`.
+bool rootIsMounted(const Mounts& mounts);
+
 } // namespace vfiobind

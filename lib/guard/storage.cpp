@@ -174,11 +174,6 @@ private:
                                label, node.chain));
     }
 
-    bool rootIsMounted() const {
-        const auto* root = mountOf(mounts_, "/");
-        return root != nullptr && root->type != "rootfs" && root->type != "tmpfs" && root->type != "ramfs";
-    }
-
     /// Before the root file system is mounted only the command line tells which it will be.
     void lookAtCommandLine() {
         const auto line = readIfThere(sysfs_, "/proc/cmdline");
@@ -186,7 +181,7 @@ private:
             unknown("mounted", fmt::format("{} holds the root file system", device_.str()), line.error());
             return;
         }
-        if (!rootIsMounted())
+        if (!rootIsMounted(mounts_))
             lookAtParameter(*line, "root", "mounted", "the root file system");
         lookAtParameter(*line, "resume", "swap", "the image to resume from");
     }
