@@ -22,6 +22,13 @@ bool names(const std::string& source, const std::string& device, const std::stri
     });
 }
 
+/// Whether the source is the file system's word and the number no device's: those of several devices have a
+/// number of their own. Of tmpfs and the like, which any user can mount, the source is any text.
+bool sourceTells(const Mount& mount) {
+    return mount.number.starts_with("0:") &&
+           (mount.type == "btrfs" || mount.type == "bcachefs" || mount.type == "zfs");
+}
+
 /// The value after `KEY=` of a device in udev's database.
 std::string udevValue(const std::string& data, const std::string& key) {
     std::istringstream lines(data);
@@ -108,8 +115,7 @@ private:
         const auto mapper = mapperOf(node.name);
         const auto filesystem = btrfs_.find(node.name);
         for (const auto& mount : mounts_.all) {
-            const bool same = (!node.number.empty() && mount.number == node.number) ||
-                              names(mount.source, node.name, mapper);
+            const bool same = isOf(mount, node, mapper);
             const bool sibling = filesystem != btrfs_.end() && mount.type == "btrfs" &&
                                  std::ranges::any_of(filesystem->second, [&](const auto& other) {
                                      return names(mount.source, other, mapperOf(other));
@@ -127,13 +133,17 @@ private:
         return here.empty() ? elsewhere : here;
     }
 
+    static bool isOf(const Mount& mount, const BlockNode& node, const std::string& mapper) {
+        return (!node.number.empty() && mount.number == node.number) ||
+               (sourceTells(mount) && names(mount.source, node.name, mapper));
+    }
+
     bool isOn(const Swap& swap, const BlockNode& node) const {
-        if (swap.path == "/dev/" + node.name ||
-            (!mapperOf(node.name).empty() && swap.path == "/dev/mapper/" + mapperOf(node.name)))
+        const auto mapper = mapperOf(node.name);
+        if (swap.path == "/dev/" + node.name || (!mapper.empty() && swap.path == "/dev/mapper/" + mapper))
             return true;
         const auto* mount = swap.path.starts_with("/dev/") ? nullptr : mountOf(mounts_, swap.path);
-        return mount != nullptr && ((!node.number.empty() && mount->number == node.number) ||
-                                    names(mount->source, node.name, mapperOf(node.name)));
+        return mount != nullptr && isOf(*mount, node, mapper);
     }
 
     std::vector<std::string> listed(const std::string& directory, const char* code) {

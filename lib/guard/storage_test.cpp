@@ -84,6 +84,19 @@ TEST(Storage, BtrfsIsFoundByItsSource) {
                 ElementsAre("mounted: 0000:05:00.0 holds /home (nvme0n1p1); unmount it first"));
 }
 
+// Any user can mount a tmpfs in a namespace of their own, and call its source whatever they like.
+TEST(Storage, TheSourceOfAFileSystemWithoutADiskSaysNothing) {
+    auto kernel = withDisk();
+    mount(kernel, "30 1 0:40 / /tmp/x rw - tmpfs /dev/nvme0n1p1 rw");
+    mount(kernel, "31 1 0:41 / /tmp/y rw - fuse.x /dev/nvme0n1p1 rw");
+    mount(kernel, "32 1 0:42 / /tmp/z rw - overlay /dev/nvme0n1p1 rw");
+    mount(kernel, "33 1 8:3 / /other rw - ext4 /dev/nvme0n1p1 rw");
+    EXPECT_THAT(sentences(kernel), IsEmpty());
+    mount(kernel, "34 1 0:43 / /data rw - bcachefs /dev/sdb:/dev/nvme0n1p1 rw");
+    EXPECT_THAT(sentences(kernel),
+                ElementsAre("mounted: 0000:05:00.0 holds /data (nvme0n1p1); unmount it first"));
+}
+
 TEST(Storage, SwapIsNamed) {
     auto kernel = withDisk();
     kernel.putFile("/proc/swaps", "Filename\tType\n/dev/nvme0n1p1                          partition\t1\n");
