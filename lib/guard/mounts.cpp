@@ -3,6 +3,7 @@
 
 #include "guard/look.h"
 #include "guard/processes.h"
+#include "pci/text.h"
 
 #include <cerrno>
 #include <optional>
@@ -31,6 +32,16 @@ std::string unescaped(const std::string& text) {
     return plain;
 }
 
+/// `logdev=` and `rtdev=` among the super block's options (xfs(5)).
+std::vector<std::string> moreDevices(const std::string& options) {
+    std::vector<std::string> devices;
+    for (const auto option : split(options, ','))
+        for (const std::string_view key : {"logdev=", "rtdev="})
+            if (option.starts_with(key))
+                devices.push_back(unescaped(std::string(option.substr(key.size()))));
+    return devices;
+}
+
 SysResult<std::vector<Mount>> readMountinfo(const Sysfs& sysfs, const std::string& process,
                                             const std::string& shownAs) {
     const auto path = "/proc/" + process + "/mountinfo";
@@ -48,11 +59,12 @@ SysResult<std::vector<Mount>> readMountinfo(const Sysfs& sysfs, const std::strin
         std::istringstream words(line);
         std::istringstream rest(line.substr(dash + 3));
         Mount mount{.process = shownAs};
-        std::string id, parent, root;
+        std::string id, parent, root, options;
         words >> id >> parent >> mount.number >> root >> mount.point;
-        rest >> mount.type >> mount.source;
+        rest >> mount.type >> mount.source >> options;
         mount.point = unescaped(mount.point);
         mount.source = unescaped(mount.source);
+        mount.more = moreDevices(options);
         mounts.push_back(std::move(mount));
     }
     return mounts;

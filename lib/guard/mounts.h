@@ -14,7 +14,8 @@ struct Mount {
     std::string number; ///< `major:minor`; btrfs and ZFS have numbers of their own
     std::string point;
     std::string type;
-    std::string source;  ///< `/dev/mapper/vg0-root`, or whatever the file system says
+    std::string source;            ///< `/dev/mapper/vg0-root`, or whatever the file system says
+    std::vector<std::string> more; ///< XFS's log and realtime devices, which are others than the source
     std::string process; ///< "" for the host's namespace, else the pid of one in the other namespace
     bool operator==(const Mount&) const = default;
 };

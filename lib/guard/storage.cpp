@@ -4,6 +4,7 @@
 #include "guard/block_stack.h"
 #include "guard/command_line.h"
 #include "guard/mounts.h"
+#include "guard/processes.h"
 #include "pci/text.h"
 
 #include <algorithm>
@@ -64,6 +65,7 @@ public:
         else
             unknown("swap", fmt::format("{} holds swap", device_.str()), swaps.error());
         readBtrfs();
+        readSuperblocks();
         readPools();
         for (const auto& [name, node] : stack_.nodes())
             lookForFilesystems(node);
@@ -71,6 +73,7 @@ public:
         for (const auto& [name, node] : stack_.nodes())
             if (!told_.contains(name)) // what is in use says more than what it is part of
                 lookForMembership(node);
+        lookForPrograms();
         return std::move(blockers_);
     }
 
@@ -90,6 +93,12 @@ private:
         if (!points.empty())
             refuse(node, "mounted",
                    fmt::format("holds {} ({}); unmount it first", pointsText(points), node.chain));
+        else if (const auto found = superblocks_.find(node.name); found != superblocks_.end())
+            refuse(node, "mounted",
+                   fmt::format("holds a file system or its journal ({}), as {} says, which is mounted where "
+                               "it cannot be seen: unmounted lazily, or in a namespace of its own; end who "
+                               "uses it first",
+                               node.chain, found->second));
         if (std::ranges::any_of(swaps_, [&](const Swap& swap) { return isOn(swap, node); }))
             refuse(node, "swap", fmt::format("holds swap ({}); swapoff it first", node.chain));
     }
@@ -133,9 +142,12 @@ private:
         return here.empty() ? elsewhere : here;
     }
 
-    static bool isOf(const Mount& mount, const BlockNode& node, const std::string& mapper) {
+    bool isOf(const Mount& mount, const BlockNode& node, const std::string& mapper) const {
         return (!node.number.empty() && mount.number == node.number) ||
-               (sourceTells(mount) && names(mount.source, node.name, mapper));
+               (sourceTells(mount) && names(mount.source, node.name, mapper)) ||
+               std::ranges::any_of(mount.more, [&](const std::string& device) {
+                   return names(device, node.name, mapper) || namedBlockDevice(sysfs_, device) == node.name;
+               });
     }
 
     bool isOn(const Swap& swap, const BlockNode& node) const {
@@ -157,9 +169,53 @@ private:
     void readBtrfs() {
         for (const auto& uuid : listed("/sys/fs/btrfs", "mounted")) {
             const auto members = listed("/sys/fs/btrfs/" + uuid + "/devices", "mounted");
-            for (const auto& name : members)
+            for (const auto& name : members) {
                 btrfs_[name] = members;
+                superblocks_[name] = "/sys/fs/btrfs/" + uuid + "/devices/" + name;
+            }
         }
+    }
+
+    /// File systems live on without a mount that is to be seen, and an external journal has none at all.
+    void readSuperblocks() {
+        for (const std::string directory : {"/sys/fs/ext4/", "/sys/fs/xfs/", "/sys/fs/f2fs/"})
+            for (const auto& name : listed(directory.substr(0, directory.size() - 1), "mounted"))
+                superblocks_.emplace(name, directory + name);
+        for (const auto& name : listed("/proc/fs/jbd2", "mounted")) {
+            superblocks_.emplace(name, "/proc/fs/jbd2/" + name);
+            // `sda1-8`: the journal is the file with this inode (jbd2_journal_init_inode).
+            superblocks_.emplace(name.substr(0, name.rfind('-')), "/proc/fs/jbd2/" + name);
+        }
+    }
+
+    /// A VM's disk, a database: open without a file system. udev looks into every disk that comes, and lets
+    /// go of it by itself.
+    void lookForPrograms() {
+        std::map<std::string, std::string> names; // by path
+        std::set<std::string> paths;
+        for (const auto& [name, node] : stack_.nodes()) {
+            if (told_.contains(name))
+                continue;
+            names["/dev/" + name] = name;
+            if (const auto mapper = mapperOf(name); !mapper.empty())
+                names["/dev/mapper/" + mapper] = name;
+        }
+        for (const auto& [path, name] : names)
+            paths.insert(path);
+        const auto openers = openersOf(sysfs_, paths);
+        std::map<std::string, std::vector<Opener>> users; // by name
+        for (const auto& opener : openers.found)
+            if (opener.command != "(udev-worker)" && opener.command != "systemd-udevd")
+                users[names.at(opener.node)].push_back(opener);
+        for (const auto& [name, programs] : users) {
+            const auto& node = stack_.nodes().at(name);
+            refuse(node, "storage-member",
+                   fmt::format("holds {}, which {} has open; end it first", node.chain, named(programs)));
+        }
+        // What is known to be in use says enough.
+        if (blockers_.empty() && !openers.unreadable.empty())
+            unknown("storage-member", fmt::format("a program has a disk of {} open", device_.str()),
+                    openers.unreadable.front());
     }
 
     void readPools() {
@@ -222,6 +278,7 @@ private:
     Mounts mounts_;
     std::vector<Swap> swaps_;
     std::map<std::string, std::vector<std::string>> btrfs_; ///< by member: all members
+    std::map<std::string, std::string> superblocks_;        ///< by device: what tells of it
     std::set<std::string> pools_;
     std::set<std::string> told_;
     Blockers blockers_;

@@ -217,6 +217,75 @@ TEST(Storage, LoopDevicesOverThePartitionAreFollowed) {
     EXPECT_THAT(sentences(kernel), IsEmpty()) << "a file of that name";
 }
 
+TEST(Storage, XfsHasItsLogAndItsRealtimePartElsewhere) {
+    for (const auto* option : {"logdev=/dev/nvme0n1p1", "rtdev=/dev/nvme0n1p1", "logdev=/dev/disk/by-id/x"}) {
+        auto kernel = withDisk();
+        kernel.putFile("/dev/nvme0n1p1", "");
+        kernel.putLink("/dev/disk/by-id/x", "../../nvme0n1p1");
+        mount(kernel, std::string("30 1 8:2 / /data rw - xfs /dev/sda2 rw,attr2,") + option + ",noquota");
+        EXPECT_THAT(sentences(kernel),
+                    ElementsAre("mounted: 0000:05:00.0 holds /data (nvme0n1p1); unmount it first"))
+            << option;
+    }
+}
+
+TEST(Storage, AFileSystemWithoutAMountIsNamedByWhatTellsOfIt) {
+    for (const std::string path :
+         {"/sys/fs/ext4/nvme0n1p1", "/sys/fs/xfs/nvme0n1p1", "/sys/fs/f2fs/nvme0n1p1",
+          "/proc/fs/jbd2/nvme0n1p1", "/proc/fs/jbd2/nvme0n1p1-8"}) {
+        auto kernel = withDisk();
+        kernel.putFile(path + "/x", "");
+        EXPECT_THAT(sentences(kernel),
+                    ElementsAre("mounted: 0000:05:00.0 holds a file system or its journal (nvme0n1p1), as " +
+                                path +
+                                " says, which is mounted where it cannot be seen: unmounted lazily, or in a "
+                                "namespace of its own; end who uses it first"));
+        mount(kernel, "30 1 259:1 / /data rw - ext4 /dev/nvme0n1p1 rw");
+        EXPECT_THAT(sentences(kernel),
+                    ElementsAre("mounted: 0000:05:00.0 holds /data (nvme0n1p1); unmount it first"))
+            << "where it is known, that says more";
+    }
+    auto other = withDisk();
+    other.putFile("/sys/fs/ext4/features/x", "");
+    other.putFile("/sys/fs/ext4/nvme0n1p10/x", "");
+    other.putFile("/proc/fs/jbd2/nvme0n1p10-8/info", "");
+    EXPECT_THAT(sentences(other), IsEmpty());
+}
+
+TEST(Storage, BtrfsWhoseSourceIsNoDiskIsKnownByItsDevices) {
+    auto kernel = withDisk();
+    kernel.putFile("/proc/self/mountinfo", "21 1 0:31 / / rw - btrfs /dev/root rw\n");
+    kernel.putLink("/sys/fs/btrfs/12-34/devices/nvme0n1p1", "../../../../devices/x/nvme0n1p1");
+    EXPECT_THAT(sentences(kernel), ElementsAre(testing::HasSubstr(
+                                       "(nvme0n1p1), as /sys/fs/btrfs/12-34/devices/nvme0n1p1 says")));
+}
+
+TEST(Storage, ADiskThatAProgramHasOpenIsNotFree) {
+    auto kernel = withDisk();
+    kernel.putFile("/proc/812/comm", "qemu-system-x86\n");
+    kernel.putLink("/proc/812/fd/9", "/dev/nvme0n1p2");
+    kernel.putFile("/proc/90/comm", "(udev-worker)\n");
+    kernel.putLink("/proc/90/fd/3", "/dev/nvme0n1p1");
+    EXPECT_THAT(sentences(kernel),
+                ElementsAre("storage-member: 0000:05:00.0 holds nvme0n1p2, which qemu-system-x86 (pid 812) "
+                            "has open; end it first"));
+    kernel.dropPath("/proc/812");
+    EXPECT_THAT(sentences(kernel), IsEmpty()) << "udev lets go by itself";
+    build(kernel, "nvme0n1p2", "dm-0", "254:0", "vg0-data", "LVM-abc");
+    kernel.putFile("/proc/813/comm", "mysqld\n");
+    kernel.putLink("/proc/813/fd/3", "/dev/mapper/vg0-data");
+    EXPECT_THAT(sentences(kernel), ElementsAre(testing::HasSubstr("is part of an LVM volume")))
+        << "that it is active says enough";
+    kernel.dropPath("/sys/class/block/nvme0n1p2/holders/dm-0");
+    kernel.putLink("/proc/814/fd/3", "/dev/nvme0n1");
+    HostSysfs blind(kernel);
+    blind.errors["/proc/814/fd/3"] = EIO;
+    EXPECT_THAT(
+        sentences(blind),
+        ElementsAre("storage-member: whether a program has a disk of 0000:05:00.0 open cannot be told: "
+                    "readlink /proc/814/fd/3: EIO (Input/output error)"));
+}
+
 // case 6
 TEST(Storage, AMemberOfAnImportedPoolIsNoticed) {
     auto kernel = withDisk();
