@@ -139,5 +139,18 @@ TEST(Guard, AHolderIsFoundByInodeWhereDescriptorsCannotBeListed) {
     EXPECT_THAT(holders(files, topology, 3), ElementsAre(Holder{77, "qemu"}));
 }
 
+// Linux before 5.14
+TEST(Guard, DescriptorsThatTellNoInodeAreNotTakenForNobodys) {
+    auto kernel = machine();
+    toVfio(kernel, nic);
+    kernel.putFile("/proc/77/fdinfo/0", "pos:\t0\nflags:\t02\nmnt_id:\t5\n");
+    const WithoutDacReadSearch files(kernel);
+    const auto found = inspect(files, Topology::read(kernel).value(), 3, Action::release);
+    ASSERT_THAT(codes(found), ElementsAre("held-by-vm"));
+    EXPECT_FALSE(found.blockers[0].seen);
+    EXPECT_EQ(found.blockers[0].sentence, "whether group 3 is in use cannot be told: look for ino: in "
+                                          "/proc/77/fdinfo/0: EOPNOTSUPP (Operation not supported)");
+}
+
 } // namespace
 } // namespace vfiobind

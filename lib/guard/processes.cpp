@@ -10,6 +10,7 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <map>
+#include <optional>
 #include <sstream>
 
 namespace vfiobind {
@@ -49,11 +50,12 @@ std::string commandOf(const Sysfs& sysfs, const std::string& process) {
     return command;
 }
 
-/// The number after `name:` of fdinfo; 0 where the kernel tells none (`ino:` before Linux 5.14).
-std::uint64_t fieldOf(const std::string& fdinfo, const char* name) {
+/// The number after `name:` of fdinfo.
+std::optional<std::uint64_t> fieldOf(const std::string& fdinfo, const char* name) {
     const auto at = ('\n' + fdinfo).find(fmt::format("\n{}:", name));
-    return at == std::string::npos ? 0
-                                   : std::strtoull(fdinfo.c_str() + at + std::strlen(name) + 1, nullptr, 10);
+    if (at == std::string::npos)
+        return std::nullopt;
+    return std::strtoull(fdinfo.c_str() + at + std::strlen(name) + 1, nullptr, 10);
 }
 
 /// Whether a mount of the process is one that has device nodes: another file system's file can have the same
@@ -120,8 +122,11 @@ private:
                 return std::unexpected(text.error());
             if (!text)
                 continue;
-            const auto [from, to] = byInode.equal_range(fieldOf(*text, "ino"));
-            if (from == to || !hasDeviceNodes(sysfs_, process_, fieldOf(*text, "mnt_id")))
+            const auto inode = fieldOf(*text, "ino");
+            if (!inode) // before Linux 5.14
+                return std::unexpected(SysError{"look for ino: in", process_ + "/fdinfo/" + fd, EOPNOTSUPP});
+            const auto [from, to] = byInode.equal_range(*inode);
+            if (from == to || !hasDeviceNodes(sysfs_, process_, fieldOf(*text, "mnt_id").value_or(0)))
                 continue;
             for (auto it = from; it != to; ++it)
                 found.insert(it->second);
