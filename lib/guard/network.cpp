@@ -47,7 +47,7 @@ public:
             unknown("network-up", "has network interfaces in use", interfaces.error());
             return std::move(blockers_);
         }
-        lookForMoved();
+        lookForMoved("/sys/bus/pci/devices/" + device_.str());
         if (interfaces->empty())
             return std::move(blockers_);
         readNetwork();
@@ -85,27 +85,38 @@ private:
 
     /// An interface in another namespace leaves the folder `net` of its device behind, empty: the folder goes
     /// with the last interface that is unregistered (cleanup_glue_dir in drivers/base/core.c).
-    void lookForMoved() {
-        const auto function = "/sys/bus/pci/devices/" + device_.str();
-        const auto names = listIfThere(sysfs_, function);
+    void lookForMoved(const std::string& folder) {
+        const auto names = listIfThere(sysfs_, folder);
         if (!names) {
             unknown("network-stacked", "has interfaces in other namespaces", names.error());
             return;
         }
-        for (const auto& name : *names) {
-            if (name != "net" && !name.starts_with("virtio"))
-                continue;
-            const auto folder = function + '/' + (name == "net" ? name : name + "/net");
-            const auto found = sysfs_.list(folder);
-            if (found && found->empty())
-                blockers_.push_back(
-                    {"network-stacked", device_,
-                     fmt::format("{} has a network interface in another network namespace (a container's?); "
-                                 "bring it back first",
-                                 device_.str())});
-            else if (!found && !isGone(found.error()))
-                unknown("network-stacked", "has interfaces in other namespaces", found.error());
-        }
+        for (const auto& name : *names)
+            if (name == "net")
+                lookWhetherMoved(folder + "/net");
+            else if (name.starts_with("virtio") || isUsb(name))
+                lookForMoved(folder + '/' + name);
+    }
+
+    /// A root hub (`usb2`), a USB device (`2-1.4`) or an interface of one (`2-1.4:1.0`): these are folders,
+    /// and no links.
+    static bool isUsb(std::string_view name) {
+        if (!name.starts_with("usb") && !name.contains('-'))
+            return false;
+        const auto bus = name.starts_with("usb") ? name.substr(3) : name.substr(0, name.find('-'));
+        return !bus.empty() && bus.find_first_not_of("0123456789") == std::string_view::npos;
+    }
+
+    void lookWhetherMoved(const std::string& folder) {
+        const auto found = sysfs_.list(folder);
+        if (found && found->empty())
+            blockers_.push_back(
+                {"network-stacked", device_,
+                 fmt::format("{} has a network interface in another network namespace (a container's?); "
+                             "bring it back first",
+                             device_.str())});
+        else if (!found && !isGone(found.error()))
+            unknown("network-stacked", "has interfaces in other namespaces", found.error());
     }
 
     void collectUppers(const std::string& interface, std::map<std::string, std::string>& uppers,

@@ -167,6 +167,24 @@ TEST(Network, AnInterfaceInAnotherNamespaceIsNoticed) {
     EXPECT_THAT(sentences(HostSysfs(virtio)), ElementsAre(HasSubstr("another network namespace")));
 }
 
+// case 8
+TEST(Network, AUsbInterfaceInAnotherNamespaceIsNoticedBehindHubs) {
+    for (const std::string below : {"/usb2/2-1/2-1:1.0", "/usb2/2-1/2-1.4/2-1.4.2/2-1.4.2:1.0"}) {
+        auto kernel = machine();
+        kernel.putFile("/sys/devices/" + place + "/usb2/2-0:1.0/bInterfaceClass", "09\n");
+        EXPECT_THAT(sentences(HostSysfs(kernel)), IsEmpty());
+        kernel.putDirectory("/sys/devices/" + place + below + "/net");
+        EXPECT_THAT(sentences(HostSysfs(kernel)), ElementsAre(HasSubstr("another network namespace")))
+            << below;
+        HostSysfs blind(kernel);
+        blind.errors[devices + nic + "/usb2/2-1"] = EIO;
+        EXPECT_THAT(sentences(blind), ElementsAre(HasSubstr("/usb2/2-1: EIO")));
+        kernel.dropPath("/sys/devices/" + place + below + "/net");
+        putInterface(kernel, "eth1", place + below, eth0);
+        EXPECT_THAT(sentences(HostSysfs(kernel)), IsEmpty()) << "here, and down";
+    }
+}
+
 TEST(Network, InterfacesOfVirtioAndUsbHangOnTheirCard) {
     for (const auto* below : {"/virtio3", "/usb1/1-2/1-2:1.0"}) {
         auto kernel = machine();
