@@ -2,6 +2,7 @@
 #include "work.h"
 
 #include "guard/guard.h"
+#include "guard/look.h"
 #include "guard/storage.h"
 #include "transaction/virtual_functions.h"
 
@@ -17,8 +18,9 @@ Finished finished(const Outcome& outcome) {
 }
 
 /// The group's devices as they are now, with their overrides: the daemon's picture may be older than this
-/// moment.
-Topology lookAgain(const Sysfs& sysfs, Topology topology, unsigned group, const Send& send) {
+/// moment. An override that cannot be read may be another program's.
+Topology lookAgain(const Sysfs& sysfs, Topology topology, unsigned group, const Send& send,
+                   Blockers& unreadable) {
     const auto* found = topology.findGroup(group);
     if (found == nullptr)
         return topology;
@@ -31,6 +33,10 @@ Topology lookAgain(const Sysfs& sysfs, Topology topology, unsigned group, const 
         if (auto value = readDriverOverride(sysfs, address)) {
             send(OverrideRead{address, value->value});
             topology.setOverride(address, std::move(*value));
+        } else if (!isGone(value.error())) {
+            unreadable.push_back(cannotTell("foreign-driver-override", address,
+                                            address.str() + " has the driver_override of another program",
+                                            value.error()));
         }
     }
     return topology;
@@ -76,8 +82,11 @@ struct Examined {
 };
 
 Examined examine(const Sysfs& sysfs, const WorkOrder& order, const Topology& known, const Send& send) {
-    Examined result{.topology = lookAgain(sysfs, known, order.group, send)};
+    Blockers unreadable;
+    Examined result{.topology = lookAgain(sysfs, known, order.group, send, unreadable)};
     auto found = inspect(sysfs, result.topology, order.group, order.wanted.action);
+    if (order.wanted.action == Action::bind)
+        found.blockers.insert(found.blockers.end(), unreadable.begin(), unreadable.end());
     result.plan = planGroup(order.group, order.wanted, result.topology, order.drivers, found.blockers);
     result.holders = std::move(found.holders);
     return result;

@@ -2,6 +2,7 @@
 #include "work.h"
 
 #include "fake/machine.h"
+#include "host_sysfs.h"
 #include "transaction/journal.h"
 
 namespace vfiobind {
@@ -26,7 +27,7 @@ struct Told {
     std::vector<Finished> ends;
 };
 
-Told carryOutGroup(FakeKernel& kernel, const std::function<bool()>& mayGo) {
+Told carryOutGroup(Sysfs& kernel, const std::function<bool()>& mayGo) {
     WorkOrder order{.group = 3, .wanted = {.by = "test"}, .drivers = readDrivers(kernel).value()};
     MemoryJournalStore journals;
     Told told;
@@ -63,6 +64,25 @@ TEST(Work, WhatIsTakenIntoUseMeanwhileIsRefusedBeforeTheFirstWrite) {
     EXPECT_EQ(told.ends[0].result, "failed");
     EXPECT_THAT(told.ends[0].error, HasSubstr("mounted: 0000:02:00.0 holds /mnt (vda)"));
     EXPECT_THAT(kernel.writes(), IsEmpty());
+}
+
+// case 28
+TEST(Work, AnOverrideThatCannotBeReadIsNotTakenForUnset) {
+    auto kernel = withDisk();
+    HostSysfs blind(kernel);
+    blind.errors[devices + nic + "/driver_override"] = EIO;
+    const auto told = carryOutGroup(blind, [] { return true; });
+    ASSERT_EQ(told.verdicts.size(), 1U);
+    ASSERT_EQ(told.verdicts[0].blockers.size(), 1U);
+    EXPECT_FALSE(told.verdicts[0].blockers[0].seen);
+    EXPECT_EQ(told.verdicts[0].blockers[0].str(),
+              "foreign-driver-override: whether 0000:02:00.0 has the driver_override of another program "
+              "cannot be told: read /sys/bus/pci/devices/0000:02:00.0/driver_override: EIO (Input/output "
+              "error)");
+    EXPECT_THAT(kernel.writes(), IsEmpty());
+    blind.errors[devices + nic + "/driver_override"] = ENODEV;
+    EXPECT_THAT(carryOutGroup(blind, [] { return false; }).verdicts.at(0).blockers, IsEmpty())
+        << "a device that has gone is in nobody's hands";
 }
 
 TEST(Work, WithoutTheWordToGoNothingIsWritten) {
