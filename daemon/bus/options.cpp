@@ -22,9 +22,8 @@ std::expected<T, ApiError> valueOf(const std::string& key, const sdbus::Variant&
 std::string_view known(Call call) {
     switch (call) {
     case Call::bind:
+    case Call::check: // the same, so that what a Bind would meet can be asked with its very options
         return "driver, allow, method and persist";
-    case Call::check:
-        return "driver, allow and method";
     case Call::release:
         break;
     }
@@ -93,7 +92,7 @@ std::expected<CallOptions, ApiError> parseOptions(Call call, const OptionMap& gi
             set = setMethod(options, value);
         else if (key == "allow")
             set = setAllow(options, value);
-        else if (key == "persist" && call != Call::check)
+        else if (key == "persist")
             set = setPersist(options, value);
         else
             set = invalid(fmt::format("option '{}' is unknown here; there are {}", key, known(call)));

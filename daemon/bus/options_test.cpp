@@ -21,6 +21,13 @@ TEST(Options, AllOfBind) {
     EXPECT_TRUE(options->persist);
 }
 
+TEST(Options, CheckTakesThoseOfBind) {
+    const auto options = parseOptions(
+        Call::check, {{"method", sdbus::Variant{std::string("new-id")}}, {"persist", sdbus::Variant{true}}});
+    ASSERT_TRUE(options) << options.error().sentence;
+    EXPECT_EQ(options->method, Method::newId);
+}
+
 TEST(Options, WhatIsRefusedAndWhy) {
     struct Row {
         Call call;
@@ -32,7 +39,7 @@ TEST(Options, WhatIsRefusedAndWhy) {
         {Call::bind, "dirver", sdbus::Variant{std::string("x")},
          "option 'dirver' is unknown here; there are driver, allow"},
         {Call::release, "driver", sdbus::Variant{std::string("x")}, "there are allow and persist"},
-        {Call::check, "persist", sdbus::Variant{true}, "option 'persist' is unknown here"},
+        {Call::check, "persist", sdbus::Variant{std::string("yes")}, "option 'persist' is to be a boolean"},
         {Call::bind, "driver", sdbus::Variant{std::uint32_t{7}}, "option 'driver' is to be a string"},
         {Call::bind, "driver", sdbus::Variant{std::string("../x")}, "'../x' is no driver's name"},
         {Call::bind, "driver", sdbus::Variant{std::string()}, "'' is no driver's name"},

@@ -110,8 +110,8 @@ TEST_F(RefusalTest, OptionsOfAnotherCall) {
                   "'driver'");
     expectRefused(refusalOf([&] { client().release(gpu, {{"method", text("override")}}); }),
                   "InvalidArgument", "'method'");
-    expectRefused(refusalOf([&] { client().check(gpu, {{"persist", sdbus::Variant(true)}}); }),
-                  "InvalidArgument", "'persist'");
+    expectRefused(refusalOf([&] { client().check(gpu, {{"persist", text("yes")}}); }), "InvalidArgument",
+                  "'persist'");
     Group group(client().connection(), 1);
     expectRefused(refusalOf([&] { group.Bind({{"x", text("")}}); }), "InvalidArgument", "'x'");
     expectRefused(refusalOf([&] { group.Release({{"x", text("")}}); }), "InvalidArgument", "'x'");
