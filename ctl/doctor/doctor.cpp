@@ -52,8 +52,15 @@ void addTarget(Diagnosis& diagnosis, const Sysfs& sysfs, const DoctorContext& co
         throw UnknownTarget(target.error().sentence);
     for (const auto& blocker : target->ungrouped)
         diagnosis.findings.push_back({Level::error, blocker.code, blocker.device, blocker.sentence, ""});
-    for (const auto group : target->groups)
-        append(diagnosis.findings, groupFindings(sysfs, *topology, group));
+    const auto resolution = resolve(policy ? *policy : Policy{}, *topology);
+    const bool isRule = policy && policy->find(context.target) != nullptr;
+    for (const auto group : target->groups) {
+        const auto ofRule = isRule ? resolution.groups.find(group) : resolution.groups.end();
+        append(diagnosis.findings,
+               groupFindings(sysfs, *topology, group,
+                             ofRule == resolution.groups.end() ? Wanted{.by = "vfio-bindctl doctor"}
+                                                               : ofRule->second));
+    }
     if (target->groups.empty() && target->ungrouped.empty())
         diagnosis.findings.push_back(
             {Level::error,

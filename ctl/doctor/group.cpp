@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "doctor/group.h"
 
+#include "doctor/machine.h"
 #include "guard/guard.h"
 #include "guard/look.h"
 #include "pci/capabilities.h"
@@ -165,8 +166,19 @@ void addInterrupts(Findings& findings, const Sysfs& sysfs, const Device& device)
                             ""});
 }
 
-/// What a bind as by default would meet. That the driver is there has been looked at before.
-void addBlockers(Findings& findings, const Sysfs& sysfs, Topology topology, unsigned group) {
+/// The driver that a rule names; that vfio-pci is there has been looked at before. The daemon loads its
+/// module before it binds.
+void addDriver(Findings& findings, const Sysfs& sysfs, Drivers& drivers, const std::string& driver) {
+    drivers.registered.insert("vfio-pci");
+    if (driver == "auto" || drivers.registered.contains(drivers.resolve(driver)))
+        return;
+    findings.push_back(moduleFinding(sysfs, driver));
+    drivers.registered.insert(driver);
+}
+
+/// What a bind would meet.
+void addBlockers(Findings& findings, const Sysfs& sysfs, Topology topology, unsigned group,
+                 const Wanted& wanted) {
     for (const auto* device : topology.endpoints(group)) {
         const auto address = device->address;
         if (auto held = readDriverOverride(sysfs, address))
@@ -176,9 +188,9 @@ void addBlockers(Findings& findings, const Sysfs& sysfs, Topology topology, unsi
                                 "its override could not be read: " + held.error().str(), ""});
     }
     auto drivers = readDrivers(sysfs).value_or(Drivers{});
-    drivers.registered.insert("vfio-pci");
+    addDriver(findings, sysfs, drivers, wanted.driver);
     const auto found = inspect(sysfs, topology, group, Action::bind);
-    const auto plan = planGroup(group, {.by = "vfio-bindctl doctor"}, topology, drivers, found.blockers);
+    const auto plan = planGroup(group, wanted, topology, drivers, found.blockers);
     if (plan.nothingToDo()) {
         findings.push_back({Level::ok,
                             "blockers",
@@ -198,16 +210,19 @@ void addBlockers(Findings& findings, const Sysfs& sysfs, Topology topology, unsi
                                           : "",
                             !blocker.seen});
     }
-    if (plan.blockers.empty())
+    for (const auto& blocker : plan.overridden)
+        findings.push_back(
+            {Level::note, blocker.code, blocker.device, wanted.by + " allows it: " + blocker.sentence, ""});
+    if (plan.blockers.empty() && plan.overridden.empty())
         findings.push_back({Level::ok, "blockers", {}, fmt::format("nothing uses group {}", group), ""});
 }
 
 } // namespace
 
-Findings groupFindings(const Sysfs& sysfs, const Topology& topology, unsigned group) {
+Findings groupFindings(const Sysfs& sysfs, const Topology& topology, unsigned group, const Wanted& wanted) {
     Findings findings;
     addIsolation(findings, sysfs, topology, group);
-    addBlockers(findings, sysfs, topology, group);
+    addBlockers(findings, sysfs, topology, group, wanted);
     for (const auto* device : topology.endpoints(group)) {
         addReset(findings, sysfs, topology, *device);
         addInterrupts(findings, sysfs, *device);

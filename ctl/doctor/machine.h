@@ -18,6 +18,8 @@ Findings interruptFindings(const Sysfs& sysfs);
 /// Whether vfio-pci and vfio_iommu_type1 are there, built in, installed, kept off by modprobe.d, or unsigned
 /// under lockdown (kernel_lockdown(7)).
 Findings moduleFindings(const Sysfs& sysfs);
+/// The same for one driver that is not registered.
+Finding moduleFinding(const Sysfs& sysfs, const std::string& driver);
 
 /// How much memory the calling user may lock (/proc/self/limits): a VM's memory is locked as a whole while it
 /// has a device.

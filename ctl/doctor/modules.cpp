@@ -159,6 +159,10 @@ Findings moduleFindings(const Sysfs& sysfs) {
             look.look("vfio_iommu_type1", sysfs.exists("/sys/module/vfio_iommu_type1"))};
 }
 
+Finding moduleFinding(const Sysfs& sysfs, const std::string& driver) {
+    return ModuleLook(sysfs).look(underscored(driver), false);
+}
+
 Findings leftoverFindings(const Sysfs& sysfs) {
     Findings findings;
     const auto line = sysfs.read("/proc/cmdline").value_or(std::string{});
