@@ -175,6 +175,45 @@ TEST(Doctor, ModulesThatAreInstalledBuiltInMissingOrKeptOff) {
                 Contains(HasSubstr("error modules: vfio_pci is not installed for the kernel 6.1.0-1")));
 }
 
+// case 19
+TEST(Doctor, ModulesThatTheCommandLineKeepsOff) {
+    auto kernel = withInstalledModules();
+    for (const std::string key : {"modprobe.blacklist", "module_blacklist"}) {
+        kernel.putFile("/proc/cmdline", "quiet " + key + "=nouveau " + key + "=x,vfio-pci ro\n");
+        EXPECT_THAT(lines(moduleFindings(kernel)),
+                    Contains("error modules: vfio_pci is kept off (" + key +
+                             "= of the kernel's command line) -> take it out of that parameter"));
+    }
+    kernel.putFile("/proc/cmdline", "module_blacklist=vfio_pci_core xmodule_blacklist=vfio_pci\n");
+    EXPECT_THAT(lines(moduleFindings(kernel)), Contains(HasSubstr("ok modules: vfio_pci is installed")));
+}
+
+TEST(Doctor, NativeDriversThatAreKeptOffAreNamed) {
+    auto kernel = goodMachine();
+    kernel.putFile("/proc/sys/kernel/osrelease", "6.1.0-1\n");
+    kernel.putFile(
+        "/lib/modules/6.1.0-1/modules.alias",
+        "# Aliases\nalias pci:v000010DEd*sv*sd*bc03sc*i* nouveau\n"
+        "alias pci:v*d*sv*sd*bc04sc03i* snd-hda-intel\nalias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci\n");
+    const auto leftovers = [&] { return about(diagnose(kernel, context("01:00.0")), "leftover"); };
+    EXPECT_THAT(leftovers(), IsEmpty());
+    kernel.putFile("/usr/lib/modprobe.d/fbdev.conf", "blacklist nouveau\n");
+    EXPECT_THAT(leftovers(), IsEmpty()) << "the distribution's";
+    kernel.putFile("/etc/modprobe.d/no.conf", "blacklist nouveau\ninstall snd_hda_intel /bin/false\n");
+    EXPECT_THAT(
+        leftovers(),
+        testing::ElementsAre(
+            "note leftover: nouveau is kept off (/etc/modprobe.d/no.conf: blacklist nouveau), which "
+            "vfio-bind needs not: 0000:01:00.0 would stay without this driver after a release -> take "
+            "that line out",
+            HasSubstr("snd_hda_intel is kept off (/etc/modprobe.d/no.conf: install snd_hda_intel "
+                      "/bin/false)")));
+    kernel.dropPath("/etc/modprobe.d/no.conf");
+    kernel.putFile("/proc/cmdline", "intel_iommu=on modprobe.blacklist=nouveau\n");
+    EXPECT_THAT(leftovers(), testing::ElementsAre(HasSubstr("(modprobe.blacklist= of the kernel's")));
+    EXPECT_THAT(about(diagnose(kernel, context("02:00.0")), "leftover"), IsEmpty());
+}
+
 TEST(Doctor, AnUnsignedModuleUnderLockdownIsNoModule) {
     auto kernel = withInstalledModules();
     kernel.putFile("/sys/kernel/security/lockdown", "none [integrity] confidentiality\n");

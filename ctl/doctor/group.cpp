@@ -223,6 +223,8 @@ Findings groupFindings(const Sysfs& sysfs, const Topology& topology, unsigned gr
     Findings findings;
     addIsolation(findings, sysfs, topology, group);
     addBlockers(findings, sysfs, topology, group, wanted);
+    for (auto& finding : nativeModuleFindings(sysfs, topology.endpoints(group)))
+        findings.push_back(std::move(finding));
     for (const auto* device : topology.endpoints(group)) {
         addReset(findings, sysfs, topology, *device);
         addInterrupts(findings, sysfs, *device);

@@ -4,6 +4,7 @@
 
 #include "doctor/finding.h"
 #include "sysfs/sysfs.h"
+#include "topology/device.h"
 
 namespace vfiobind::ctl {
 
@@ -15,8 +16,8 @@ Findings iommuFindings(const Sysfs& sysfs);
 /// Whether interrupts are remapped: the names of x86's chips begin with `IR-` in /proc/interrupts.
 Findings interruptFindings(const Sysfs& sysfs);
 
-/// Whether vfio-pci and vfio_iommu_type1 are there, built in, installed, kept off by modprobe.d, or unsigned
-/// under lockdown (kernel_lockdown(7)).
+/// Whether vfio-pci and vfio_iommu_type1 are there, built in, installed, kept off by modprobe.d or the
+/// kernel's command line, or unsigned under lockdown (kernel_lockdown(7)).
 Findings moduleFindings(const Sysfs& sysfs);
 /// The same for one driver that is not registered.
 Finding moduleFinding(const Sysfs& sysfs, const std::string& driver);
@@ -29,6 +30,10 @@ Findings memlockFindings(const Sysfs& sysfs, bool root);
 /// command line, `options vfio-pci ids=` and `softdep ... vfio-pci` in modprobe.d, overrides of driverctl(8),
 /// a vfio-bind.service of one's own.
 Findings leftoverFindings(const Sysfs& sysfs);
+
+/// Native drivers of the devices that are kept off by modprobe.d of this machine or by the kernel's command
+/// line, as guides tell people to: after a release the device would have none.
+Findings nativeModuleFindings(const Sysfs& sysfs, const std::vector<const Device*>& devices);
 
 /// The value behind the last `word` of a modprobe.d line that is in force for a module: the lines of all
 /// files, in which `-` and `_` are one.

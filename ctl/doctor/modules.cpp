@@ -3,11 +3,14 @@
 #include "doctor/machine.h"
 #include "guard/command_line.h"
 #include "guard/look.h"
+#include "pci/text.h"
 
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
+#include <fnmatch.h>
 #include <map>
+#include <set>
 #include <sstream>
 
 namespace vfiobind::ctl {
@@ -38,20 +41,57 @@ bool unsignedModule(const Sysfs& sysfs, const std::string& path) {
     return content && !content->ends_with("~Module signature appended~");
 }
 
-std::string keptOff(const std::vector<ModprobeLine>& lines, const std::string& module) {
+/// Whether a list `key=a,b` names the module; the parameter may stand there more than once.
+bool listsModule(const std::string& commandLine, std::string_view key, const std::string& module) {
+    std::istringstream words(commandLine);
+    for (std::string word; words >> word;)
+        if (word.starts_with(key))
+            for (const auto name : split(std::string_view(word).substr(key.size()), ','))
+                if (underscored(std::string(name)) == module)
+                    return true;
+    return false;
+}
+
+struct KeptOff {
+    std::string by; ///< empty: nothing keeps the module off
+    std::string remedy;
+};
+
+/// modprobe.d(5), modprobe(8), and Documentation/admin-guide/kernel-parameters.txt.
+KeptOff keptOff(const std::vector<ModprobeLine>& lines, const std::string& commandLine,
+                const std::string& module) {
     for (const auto& line : lines) {
-        if (line.words.size() >= 2 && line.words[0] == "blacklist" && underscored(line.words[1]) == module)
-            return line.file + ": blacklist " + line.words[1];
-        if (line.words.size() >= 3 && line.words[0] == "install" && underscored(line.words[1]) == module &&
+        const bool ours = line.words.size() >= 2 && underscored(line.words[1]) == module;
+        if (ours && line.words[0] == "blacklist")
+            return {line.file + ": blacklist " + line.words[1], "take that line out"};
+        if (ours && line.words[0] == "install" && line.words.size() >= 3 &&
             (line.words[2].ends_with("/false") || line.words[2].ends_with("/true")))
-            return line.file + ": install " + line.words[1] + ' ' + line.words[2];
+            return {line.file + ": install " + line.words[1] + ' ' + line.words[2], "take that line out"};
     }
+    for (const std::string key : {"modprobe.blacklist=", "module_blacklist="})
+        if (listsModule(commandLine, key, module))
+            return {key + " of the kernel's command line", "take it out of that parameter"};
     return {};
+}
+
+/// The modules with a driver for the device, as modules.alias has them; those of VFIO have aliases of their
+/// own.
+std::set<std::string> nativeModules(const std::string& aliases, const Ids& ids) {
+    const auto wanted = ids.modalias();
+    std::set<std::string> modules;
+    for (const auto line : split(aliases, '\n')) {
+        const auto words = split(line, ' ');
+        if (words.size() == 3 && words[0] == "alias" && words[1].starts_with("pci:") &&
+            fnmatch(std::string(words[1]).c_str(), wanted.c_str(), 0) == 0)
+            modules.insert(underscored(std::string(words[2])));
+    }
+    return modules;
 }
 
 class ModuleLook {
 public:
     explicit ModuleLook(const Sysfs& sysfs) : sysfs_(sysfs), lines_(modprobeLines(sysfs)) {
+        commandLine_ = sysfs.read("/proc/cmdline").value_or(std::string{});
         release_ = sysfs.read("/proc/sys/kernel/osrelease", 256).value_or(std::string{});
         const auto folder = "/lib/modules/" + release_ + '/';
         constexpr std::size_t enough = 16 << 20;
@@ -72,12 +112,12 @@ public:
                     fmt::format("{} is not installed for the kernel {}", module, release_),
                     "install the kernel's modules (Debian's cloud kernels leave it out: linux-image-amd64 "
                     "has it)"};
-        if (const auto line = keptOff(lines_, module); !line.empty())
+        if (const auto found = keptOff(lines_, commandLine_, module); !found.by.empty())
             return {Level::error,
                     "modules",
                     {},
-                    fmt::format("{} is kept off ({})", module, line),
-                    "take that line out"};
+                    fmt::format("{} is kept off ({})", module, found.by),
+                    found.remedy};
         if (lockdown() && unsignedModule(sysfs_, "/lib/modules/" + release_ + '/' + path))
             return {Level::error,
                     "modules",
@@ -95,6 +135,7 @@ private:
 
     const Sysfs& sysfs_;
     std::vector<ModprobeLine> lines_;
+    std::string commandLine_;
     std::string release_;
     std::string installed_;
     std::string builtIn_;
@@ -161,6 +202,33 @@ Findings moduleFindings(const Sysfs& sysfs) {
 
 Finding moduleFinding(const Sysfs& sysfs, const std::string& driver) {
     return ModuleLook(sysfs).look(underscored(driver), false);
+}
+
+Findings nativeModuleFindings(const Sysfs& sysfs, const std::vector<const Device*>& devices) {
+    const auto release = sysfs.read("/proc/sys/kernel/osrelease", 256).value_or(std::string{});
+    constexpr std::size_t enough = 16 << 20;
+    const auto aliases = readIfThere(sysfs, "/lib/modules/" + release + "/modules.alias", enough);
+    if (!aliases)
+        return {{Level::warning,
+                 "leftover",
+                 {},
+                 "whether native drivers are kept off cannot be told: " + aliases.error().str(),
+                 ""}};
+    auto lines = modprobeLines(sysfs);
+    // Distributions keep modules off there that nobody should have.
+    std::erase_if(lines, [](const ModprobeLine& line) { return !line.file.starts_with("/etc/"); });
+    const auto commandLine = sysfs.read("/proc/cmdline").value_or(std::string{});
+    Findings findings;
+    for (const auto* device : devices)
+        for (const auto& module : nativeModules(*aliases, device->ids))
+            if (const auto found = keptOff(lines, commandLine, module); !found.by.empty())
+                findings.push_back(
+                    {Level::note, "leftover", device->address,
+                     fmt::format("{} is kept off ({}), which vfio-bind needs not: {} would stay without "
+                                 "this driver after a release",
+                                 module, found.by, device->address.str()),
+                     found.remedy});
+    return findings;
 }
 
 Findings leftoverFindings(const Sysfs& sysfs) {
