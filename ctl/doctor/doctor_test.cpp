@@ -329,22 +329,22 @@ Diagnosis aboutRule(const Sysfs& kernel, const std::string& settings) {
 // cases 11, 12, 19
 TEST(Doctor, ARuleIsJudgedWithAllThatItSays) {
     const auto kernel = goodMachine();
-    EXPECT_TRUE(aboutRule(kernel, "devices = [\"02:00.0\"]\n").possible());
+    EXPECT_TRUE(aboutRule(kernel, "devices = [\"0000:02:00.0\"]\n").possible());
     const auto mismatch =
         aboutRule(kernel, "devices = [{ address = \"0000:02:00.0\", id = \"10de:ffff\" }]\n");
     EXPECT_THAT(about(mismatch, "id-mismatch"), testing::ElementsAre(HasSubstr("error id-mismatch: ")));
     EXPECT_FALSE(mismatch.possible());
     EXPECT_THAT(about(aboutRule(kernel, "devices = [\"8086:10d3\"]\ncount = 2\n"), "ambiguous"),
                 testing::ElementsAre(HasSubstr("rule x expects 2 device(s) and 1 match")));
-    EXPECT_FALSE(aboutRule(kernel, "devices = [\"01:00.0\"]\n").possible());
-    const auto allowed = aboutRule(kernel, "devices = [\"01:00.0\"]\nallow = [\"boot-display\"]\n");
+    EXPECT_FALSE(aboutRule(kernel, "devices = [\"0000:01:00.0\"]\n").possible());
+    const auto allowed = aboutRule(kernel, "devices = [\"0000:01:00.0\"]\nallow = [\"boot-display\"]\n");
     EXPECT_THAT(about(allowed, "boot-display"),
                 testing::ElementsAre(testing::StartsWith("note boot-display: rule x allows it: ")));
     EXPECT_THAT(about(allowed, "blockers"), IsEmpty()) << "that nothing uses the group would be wrong";
     EXPECT_TRUE(allowed.possible());
     EXPECT_THAT(about(diagnose(kernel, context("01:00.0")), "boot-display"),
                 testing::ElementsAre(testing::StartsWith("error boot-display: ")));
-    const auto variant = aboutRule(kernel, "devices = [\"02:00.0\"]\ndriver = \"mlx5_vfio_pci\"\n");
+    const auto variant = aboutRule(kernel, "devices = [\"0000:02:00.0\"]\ndriver = \"mlx5_vfio_pci\"\n");
     EXPECT_THAT(about(variant, "modules"),
                 Contains(HasSubstr("error modules: mlx5_vfio_pci is not installed")));
     EXPECT_FALSE(variant.possible());
