@@ -2,6 +2,7 @@
 #include "early/early.h"
 
 #include "config/config.h"
+#include "early/group_work.h"
 #include "early/parallel.h"
 #include "guard/guard.h"
 #include "rules/module_aliases.h"
@@ -9,7 +10,7 @@
 #include "rules/rule_files.h"
 #include "rules/udev_rules.h"
 #include "sysfs/real_sysfs.h"
-#include "transaction/transaction.h"
+#include "transaction/journal.h"
 #include "transaction/virtual_functions.h"
 
 #include <algorithm>
@@ -18,7 +19,6 @@
 #include <set>
 #include <sys/stat.h>
 #include <sys/utsname.h>
-#include <thread>
 
 namespace vfiobind::early {
 namespace {
@@ -28,15 +28,6 @@ using namespace std::chrono_literals;
 // A bare `modprobe` would be busybox's in an initramfs, which knows neither softdep nor options of
 // /run/modprobe.d.
 constexpr auto modprobe = "/sbin/modprobe";
-
-std::string carryOutGroup(Sysfs& sysfs, const GroupPlan& plan, const std::string& stateDirectory) {
-    FileJournalStore journals(stateDirectory + "/journal");
-    const TransactionHooks hooks{
-        .before = [](const Step&) {},
-        .after = [](const Step&, const SysResult<void>&) {},
-        .pause = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); }};
-    return carryOut(sysfs, plan, journals, hooks).str();
-}
 
 } // namespace
 
@@ -107,7 +98,10 @@ void Early::createVirtualFunctions() {
             continue;
         }
         devices.push_back(address);
-        tasks.emplace_back([this, address = address, order = order] {
+        tasks.emplace_back([this, address = address, order = order, group = device->group.value_or(0)] {
+            // Held until the process ends. What an earlier worker has left is resolved by the call itself.
+            if (const auto lock = lockGroup(options_.stateDirectory + "/lock", group); !lock)
+                return lock.error().str();
             const auto made = vfiobind::createVirtualFunctions(
                 sysfs_, address, order, AutoprobeFiles(options_.stateDirectory + "/sriov"),
                 [](const std::string&, const std::string&) {});
@@ -134,6 +128,20 @@ void Early::createVirtualFunctions() {
     }
 }
 
+/// What the guards and the plan say of one group now.
+GroupPlan Early::judgeGroup(unsigned group, Wanted wanted, Action action) {
+    wanted.action = action;
+    for (const auto* device : topology_.endpoints(group)) {
+        const auto address = device->address;
+        const auto best = drivers_.resolve(automatic(device->ids));
+        drivers_.automatic[address] = drivers_.registered.contains(best) ? best : "vfio-pci";
+        if (auto held = readDriverOverride(sysfs_, address))
+            topology_.setOverride(address, std::move(*held));
+    }
+    const auto found = inspect(sysfs_, topology_, group, action);
+    return planGroup(group, wanted, topology_, drivers_, found.blockers);
+}
+
 /// What the guards and the plan say of every group that a rule wants.
 std::vector<GroupWork> Early::judge(Action action) {
     if (auto drivers = readDrivers(sysfs_))
@@ -144,17 +152,8 @@ std::vector<GroupWork> Early::judge(Action action) {
         for (const auto& rule : policy_.rules)
             drivers_.registered.insert(rule.driver == "auto" ? "vfio-pci" : rule.driver); // would be loaded
     std::vector<GroupWork> work;
-    for (auto [group, wanted] : resolution_.groups) {
-        wanted.action = action;
-        for (const auto* device : topology_.endpoints(group)) {
-            const auto address = device->address;
-            const auto best = drivers_.resolve(automatic(device->ids));
-            drivers_.automatic[address] = drivers_.registered.contains(best) ? best : "vfio-pci";
-            if (auto held = readDriverOverride(sysfs_, address))
-                topology_.setOverride(address, std::move(*held));
-        }
-        const auto found = inspect(sysfs_, topology_, group, action);
-        work.push_back({planGroup(group, wanted, topology_, drivers_, found.blockers)});
+    for (const auto& [group, wanted] : resolution_.groups) {
+        work.push_back({judgeGroup(group, wanted, action)});
         for (const auto& blocker : work.back().plan.blocked() ? work.back().plan.blockers : Blockers{})
             fail(fmt::format("group {} ({}) is blocked: {}", group, wanted.by, blocker.str()));
     }
@@ -189,6 +188,14 @@ void Early::writeFiles(const std::vector<GroupWork>& work) {
         fail(error.str());
 }
 
+/// In the group's own process.
+GroupPlan Early::planAgain(const GroupPlan& plan) {
+    const auto members = topology_.groups().at(plan.group).members;
+    for (const auto& address : members)
+        topology_.refresh(sysfs_, address);
+    return judgeGroup(plan.group, resolution_.groups.at(plan.group), plan.action);
+}
+
 void Early::carryOutAll(const std::vector<GroupWork>& work) {
     std::vector<std::function<std::string()>> tasks;
     std::vector<unsigned> groups;
@@ -200,8 +207,10 @@ void Early::carryOutAll(const std::vector<GroupWork>& work) {
             continue;
         }
         groups.push_back(group.plan.group);
-        tasks.emplace_back(
-            [this, &group] { return carryOutGroup(sysfs_, group.plan, options_.stateDirectory); });
+        tasks.emplace_back([this, &group] {
+            return carryOutGroup(sysfs_, group.plan, options_.stateDirectory,
+                                 [this, &group] { return planAgain(group.plan); });
+        });
     }
     const auto results = runInParallel(tasks, options_.limit);
     for (std::size_t i = 0; i < results.size(); ++i) {
@@ -209,8 +218,10 @@ void Early::carryOutAll(const std::vector<GroupWork>& work) {
             report_.lines.push_back(fmt::format("group {}: done", groups[i]));
         else
             fail(fmt::format("group {}: {}", groups[i],
-                             results[i] ? *results[i]
-                                        : std::string("has not come back in time; it hangs in the kernel")));
+                             results[i]
+                                 ? *results[i]
+                                 : std::string("has not come back in time; it, or an earlier run, hangs "
+                                               "in the kernel")));
     }
 }
 

@@ -52,6 +52,8 @@ private:
     void createVirtualFunctions();
     void writeFiles(const std::vector<GroupWork>& work);
     std::vector<GroupWork> judge(Action action);
+    GroupPlan judgeGroup(unsigned group, Wanted wanted, Action action);
+    GroupPlan planAgain(const GroupPlan& plan);
     void carryOutAll(const std::vector<GroupWork>& work);
     std::string automatic(const Ids& ids);
     void fail(std::string sentence) { report_.failures.push_back(std::move(sentence)); }

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "early/group_work.h"
+
+#include "transaction/transaction.h"
+
+#include <algorithm>
+#include <thread>
+
+namespace vfiobind::early {
+namespace {
+
+TransactionHooks hooks() {
+    return {.before = [](const Step&) {},
+            .after = [](const Step&, const SysResult<void>&) {},
+            .pause = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); }};
+}
+
+std::string carryOutAgain(Sysfs& sysfs, const GroupPlan& plan, JournalStore& journals) {
+    if (!plan.blocked())
+        return carryOut(sysfs, plan, journals, hooks()).str();
+    std::string why;
+    for (const auto& blocker : plan.blockers)
+        why += (why.empty() ? "" : "; ") + blocker.str();
+    return "blocked after an earlier transaction was resolved: " + why;
+}
+
+} // namespace
+
+std::string carryOutGroup(Sysfs& sysfs, const GroupPlan& plan, const std::string& stateDirectory,
+                          const std::function<GroupPlan()>& planAgain) {
+    if (const auto lock = lockGroup(stateDirectory + "/lock", plan.group); !lock)
+        return lock.error().str();
+    FileJournalStore journals(stateDirectory + "/journal");
+    const auto left = journals.load();
+    const auto own = std::ranges::find(left.journals, plan.group, &Journal::group);
+    if (own == left.journals.end())
+        return carryOut(sysfs, plan, journals, hooks()).str();
+    const auto outcome = recover(sysfs, *own, journals, hooks());
+    if (outcome.result == Outcome::Result::failed || !outcome.differences.empty())
+        return "an earlier transaction was cut off and cannot be resolved: " + outcome.str();
+    return carryOutAgain(sysfs, planAgain(), journals);
+}
+
+} // namespace vfiobind::early
