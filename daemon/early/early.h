@@ -16,7 +16,7 @@ namespace vfiobind::early {
 struct Options {
     std::string config = "/etc/vfio-bind.toml";
     std::string stateDirectory = "/run/vfio-bind";
-    std::chrono::seconds limit{20}; ///< for all groups together, which run in parallel
+    std::chrono::seconds limit{20}; ///< for the modules, the virtual functions, and all groups together, each
     bool dryRun = false;
     bool inInitramfs = false; ///< leaves a mark: the image's configuration may be older than the machine's
 };

@@ -3,18 +3,25 @@
 // happens: a device that could not be taken is no reason not to boot. What failed is in early.log, which the
 // daemon tells.
 #include "early/early.h"
+#include "early/parallel.h"
+#include "pci/text.h"
 #include "sysfs/real_sysfs.h"
 #include "transaction/journal.h"
 #include "version.h"
 
+#include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <fmt/format.h>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <sys/wait.h>
 #include <unistd.h>
+#include <vector>
 
 namespace {
 
@@ -26,7 +33,7 @@ constexpr std::string_view help =
     "vfio-bind-early: hands PCI devices to VFIO before udev starts, as /etc/vfio-bind.toml says.\n"
     "  --config FILE     the configuration file [/etc/vfio-bind.toml]\n"
     "  --state DIR       where run-time state is kept [/run/vfio-bind]\n"
-    "  --limit SECONDS   for all groups together [20]\n"
+    "  --limit SECONDS   for the modules, the virtual functions, and the groups, each [20]\n"
     "  --initramfs       it runs in an initramfs\n"
     "  --dry-run         print what would be done\n"
     "  --give-back       let go of what was taken, and remove the rules\n"
@@ -76,35 +83,89 @@ std::optional<Arguments> parse(int argc, char** argv) {
     return arguments;
 }
 
+/// One write(2) a line, and none too long: an initramfs sends it to /dev/kmsg, which refuses more than about
+/// 1,000 bytes. That nobody can be told here is no failure: what failed is in early.log.
+void say(int fd, std::string_view text) {
+    constexpr std::size_t most = 900;
+    for (auto line : split(text, '\n'))
+        do {
+            const auto part = fmt::format("vfio-bind-early: {}\n", line.substr(0, most));
+            if (write(fd, part.data(), part.size()) < 0)
+                return;
+            line.remove_prefix(std::min(most, line.size()));
+        } while (!line.empty());
+}
+
 /// The initramfs and the early unit both write: what one had to tell stays.
-void keep(const early::Report& report, const std::string& stateDirectory) {
-    if (report.failures.empty())
+void keep(const std::vector<std::string>& failures, const std::string& stateDirectory) {
+    if (failures.empty())
         return;
     const auto file = stateDirectory + "/early.log";
     auto text = RealSysfs().read(file).value_or("");
-    for (const auto& sentence : report.failures)
+    if (!text.empty())
+        text += '\n'; // read() keeps the last one out
+    for (const auto& sentence : failures)
         text += sentence + '\n';
     if (auto written = writeFileAtomically(file, text, 0644); !written)
-        fmt::print(stderr, "vfio-bind-early: {}\n", written.error().str());
+        say(STDERR_FILENO, written.error().str());
+}
+
+void printModules(const early::Options& options) {
+    RealSysfs sysfs;
+    early::Early program(sysfs, options);
+    for (const auto& module : program.neededModules())
+        fmt::print("{}\n", module);
+    for (const auto& sentence : program.failures())
+        say(STDERR_FILENO, sentence);
+}
+
+early::Report attempt(const Arguments& arguments) {
+    RealSysfs sysfs;
+    early::Early program(sysfs, arguments.options);
+    try {
+        return arguments.mode == Mode::giveBack ? program.giveBack() : program.run();
+    } catch (const std::exception& error) {
+        early::Report report{.lines = {}, .failures = program.failures()};
+        report.failures.push_back(fmt::format("it ended early: {}", error.what()));
+        return report;
+    }
 }
 
 void carryOut(const Arguments& arguments) {
-    RealSysfs sysfs;
-    early::Early program(sysfs, arguments.options);
-    if (arguments.mode == Mode::modules) {
-        for (const auto& module : program.neededModules())
-            fmt::print("{}\n", module);
-        for (const auto& sentence : program.failures())
-            fmt::print(stderr, "vfio-bind-early: {}\n", sentence);
+    const auto report = attempt(arguments);
+    if (!arguments.options.dryRun)
+        keep(report.failures, arguments.options.stateDirectory);
+    for (const auto& line : report.lines)
+        say(STDOUT_FILENO, line);
+    for (const auto& sentence : report.failures)
+        say(STDERR_FILENO, sentence);
+}
+
+/// For all of it; less than vfio-bind-early.service's TimeoutStartSec=.
+constexpr std::chrono::seconds overallLimit{45};
+
+/// Even a read of sysfs can wait where no signal reaches it: driver_override's takes the device's lock, which
+/// a probe that hangs holds. So a child does the work, and is left behind where it takes too long.
+void carryOutInTime(const Arguments& arguments) {
+    const int pid = fork();
+    if (pid <= 0) {
+        carryOut(arguments); // without a child too: without a limit is better than not at all
+        if (pid == 0)
+            _exit(EXIT_SUCCESS);
         return;
     }
-    const auto report = arguments.mode == Mode::giveBack ? program.giveBack() : program.run();
-    for (const auto& line : report.lines)
-        fmt::print("vfio-bind-early: {}\n", line);
-    for (const auto& sentence : report.failures)
-        fmt::print(stderr, "vfio-bind-early: {}\n", sentence);
+    std::string failure;
+    int status = 0;
+    if (!early::endsInTime(pid, overallLimit))
+        failure = fmt::format("has not ended within {} s and was left behind; it hangs in the kernel",
+                              overallLimit.count());
+    else if (waitpid(pid, &status, 0) == pid && WIFSIGNALED(status))
+        failure = fmt::format("was ended by signal {}", WTERMSIG(status));
+    if (failure.empty())
+        return;
     if (!arguments.options.dryRun)
-        keep(report, arguments.options.stateDirectory);
+        keep({"vfio-bind-early " + failure}, arguments.options.stateDirectory);
+    say(STDERR_FILENO, failure);
 }
 
 } // namespace
@@ -119,9 +180,12 @@ int main(int argc, char** argv) {
     if (!arguments)
         return 2; // nobody's boot says this
     try {
-        carryOut(*arguments);
+        if (arguments->mode == Mode::modules)
+            printModules(arguments->options);
+        else
+            carryOutInTime(*arguments);
     } catch (const std::exception& error) {
-        fmt::print(stderr, "vfio-bind-early: {}\n", error.what());
+        say(STDERR_FILENO, error.what());
     }
     return EXIT_SUCCESS;
 }

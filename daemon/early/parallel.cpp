@@ -90,6 +90,16 @@ std::vector<std::optional<std::string>> runInParallel(const std::vector<std::fun
     return results;
 }
 
+bool endsInTime(int pid, std::chrono::milliseconds limit) {
+    const int pidfd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+    if (pidfd < 0)
+        return true; // a kernel before 5.3: the caller's waitpid waits, without a limit
+    pollfd ended{.fd = pidfd, .events = POLLIN, .revents = 0};
+    const bool late = poll(&ended, 1, millisecondsUntil(Clock::now() + limit)) == 0;
+    close(pidfd);
+    return !late;
+}
+
 std::string runProgram(const std::vector<std::string>& command, std::chrono::milliseconds limit) {
     std::vector<char*> words;
     for (const auto& word : command)
@@ -98,12 +108,7 @@ std::string runProgram(const std::vector<std::string>& command, std::chrono::mil
     int pid = 0;
     if (const int code = posix_spawn(&pid, words[0], nullptr, nullptr, words.data(), environ); code != 0)
         return fmt::format("{} cannot be run: {}", command[0], strerror(code));
-    const int pidfd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
-    pollfd ended{.fd = pidfd, .events = POLLIN, .revents = 0};
-    const bool late = pidfd >= 0 && poll(&ended, 1, millisecondsUntil(Clock::now() + limit)) == 0;
-    if (pidfd >= 0)
-        close(pidfd);
-    if (late)
+    if (!endsInTime(pid, limit))
         return fmt::format("{} has not ended in time", fmt::join(command, " "));
     int status = 0;
     if (waitpid(pid, &status, 0) < 0)

@@ -16,6 +16,9 @@ namespace vfiobind::early {
 std::vector<std::optional<std::string>> runInParallel(const std::vector<std::function<std::string()>>& tasks,
                                                       std::chrono::milliseconds limit);
 
+/// Waits for a child, which is not reaped. False where it has not ended in time.
+bool endsInTime(int pid, std::chrono::milliseconds limit);
+
 /// Runs a program and waits for it. An empty text, or why it failed: a sentence.
 std::string runProgram(const std::vector<std::string>& command, std::chrono::milliseconds limit);
 
