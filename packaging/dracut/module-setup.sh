@@ -20,6 +20,7 @@ installkernel() {
 
 install() {
     inst_multiple /usr/libexec/vfio-bind-early /sbin/modprobe
+    inst_rules 70-vfio-bind.rules
     inst_multiple -o /etc/vfio-bind.toml /etc/vfio-bind.d/*.toml
     # shellcheck disable=SC2154 # dracut sets moddir
     inst_hook pre-udev 10 "$moddir/vfio-bind-early.sh"
