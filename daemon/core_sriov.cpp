@@ -2,25 +2,30 @@
 // Virtual functions that a rule wants made. They are devices like others as soon as they are there.
 #include "core.h"
 
+#include "transaction/virtual_functions.h"
+
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 namespace vfiobind {
 
-/// Begins where functions are missing. A physical function without a driver waits for one, whose coming is an
-/// event. Each is seen to once: who takes its functions away again is not fought, and what failed is tried
-/// again at a reload, or when its driver comes anew.
+/// Begins where functions are missing, or where a worker was killed while sriov_drivers_autoprobe was off:
+/// then it is on again by the same call, even if the functions are all there. A physical function without a
+/// driver waits for one, whose coming is an event. Each is seen to once: who takes its functions away again
+/// is not fought, and what failed is tried again at a reload, or when its driver comes anew.
 void Core::considerVirtualFunctions() {
     std::erase_if(vfCreations_, [this](const auto& entry) {
         const auto* device = topology_.find(entry.first);
         return entry.second.work == nullptr && (device == nullptr || device->driver.empty());
     });
+    const AutoprobeFiles autoprobes(files_.stateDirectory + "/sriov");
     for (const auto& [address, order] : resolution_.virtualFunctions) {
         const auto* device = topology_.find(address);
-        const bool missing =
-            device != nullptr && !device->driver.empty() && device->virtualFunctions.size() != order.count;
+        const bool unfinished =
+            device != nullptr && !device->driver.empty() &&
+            (device->virtualFunctions.size() != order.count || autoprobes.load(address).has_value());
         const auto known = vfCreations_.find(address);
-        if (missing &&
+        if (unfinished &&
             (known == vfCreations_.end() || (known->second.work == nullptr && known->second.order != order)))
             createVirtualFunctions(*device, order);
     }

@@ -88,9 +88,12 @@ void Early::loadModules() {
 void Early::createVirtualFunctions() {
     std::vector<std::function<std::string()>> tasks;
     std::vector<Address> devices;
+    const AutoprobeFiles autoprobes(options_.stateDirectory + "/sriov");
     for (const auto& [address, order] : resolution_.virtualFunctions) {
         const auto* device = topology_.find(address);
-        if (device->driver.empty() || device->virtualFunctions.size() == order.count)
+        // Where a worker was killed while sriov_drivers_autoprobe was off, the call puts it on again.
+        const bool all = device->virtualFunctions.size() == order.count && !autoprobes.load(address);
+        if (device->driver.empty() || all)
             continue;
         if (options_.dryRun) {
             report_.lines.push_back(fmt::format("would make {} virtual functions of {} ({})", order.count,

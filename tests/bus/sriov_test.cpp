@@ -150,6 +150,23 @@ TEST_F(SriovTest, AFailedWriteIsToldAndUndone) {
     EXPECT_EQ(machineState(), before);
 }
 
+/// The functions are all there then, and sriov_drivers_autoprobe is off.
+TEST_F(SriovTest, AWorkerThatWasKilledLeavesNoAutoprobeOff) {
+    configure("");
+    start(machine());
+    settle();
+    tell("kill-after 1");
+    configure(rule(4));
+    client().manager().Reload();
+    settle();
+    ASSERT_THAT(writes(), Contains(HasSubstr("sriov_numvfs <- 4: killed")));
+    ASSERT_THAT(writes(), testing::Not(Contains(HasSubstr("sriov_drivers_autoprobe <- 1"))));
+    restart();
+    settle();
+    EXPECT_THAT(writes(), Contains(HasSubstr("sriov_drivers_autoprobe <- 1")));
+    expectBound(4);
+}
+
 TEST_F(SriovTest, ARestartMakesNoWrite) { // case 39
     start(machine());
     settle();
