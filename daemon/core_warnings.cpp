@@ -24,8 +24,7 @@ void Core::lookForWarnings() {
     std::vector<std::string> now = otherOptionsInForce(sysfs_, policy_.modules);
     const bool ranInInitramfs = changeTime(files_.stateDirectory + "/initramfs").has_value();
     if (!policy_.rules.empty() || ranInInitramfs)
-        if (const auto image =
-                initramfsOf(sysfs_, {files_.config, dropInDirectory(files_.config)}, changeTime);
+        if (const auto image = initramfsOf(sysfs_, configFiles(files_.config), changeTime);
             image && !image->newerFile.empty())
             now.push_back(
                 fmt::format("{} is older than {}: the next boot begins with what the configuration was "

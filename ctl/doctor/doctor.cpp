@@ -26,7 +26,7 @@ void append(Findings& all, Findings more) {
 
 /// case 60: an image that knows an older configuration does at the start what it said then.
 Findings initramfsFindings(const Sysfs& sysfs, const DoctorContext& context) {
-    const auto image = initramfsOf(sysfs, {context.config, dropInDirectory(context.config)}, context.changed);
+    const auto image = initramfsOf(sysfs, configFiles(context.config), context.changed);
     if (!image || !context.changed(context.config))
         return {};
     if (image->newerFile.empty())

@@ -35,6 +35,10 @@ std::expected<Policy, std::vector<ConfigError>> parsePolicy(const std::vector<Co
 /// no error: the policy then has no rules (case 63). A file that cannot be read is one, with path and errno.
 std::expected<Policy, std::vector<ConfigError>> loadPolicy(const std::string& mainFile);
 
+/// What the configuration is made of: the main file, the drop-in directory, which changes where a drop-in
+/// goes, and the drop-ins. They need not be there.
+std::vector<std::string> configFiles(const std::string& mainFile);
+
 /// The drop-in directory that belongs to a main file.
 std::string dropInDirectory(const std::string& mainFile);
 

@@ -241,6 +241,16 @@ TEST_F(LoadPolicy, MissingFilesAreAPolicyWithoutRules) {
     EXPECT_TRUE(policy->files.empty());
 }
 
+// case 60: an edit of a drop-in shows in the drop-in alone
+TEST_F(LoadPolicy, IsMadeOfTheMainFileTheFolderAndEachDropIn) {
+    const auto folder = (root_ / "vfio-bind.d").string();
+    EXPECT_EQ(configFiles(main()), (std::vector{main(), folder}));
+    put(dropIn("b.toml"), "");
+    put(dropIn("a.toml"), "");
+    put(dropIn("notes.txt"), "");
+    EXPECT_EQ(configFiles(main()), (std::vector{main(), folder, dropIn("a.toml"), dropIn("b.toml")}));
+}
+
 TEST_F(LoadPolicy, ReadsTheMainFileThenDropInsInOrderOfName) {
     put(main(), rule("main", "0001"));
     put(dropIn("20-b.toml"), rule("b", "0003"));

@@ -85,6 +85,15 @@ std::string dropInDirectory(const std::string& mainFile) {
     return mainFile.substr(0, mainFile.size() - (toml ? suffix.size() : 0)) + ".d";
 }
 
+std::vector<std::string> configFiles(const std::string& mainFile) {
+    const auto directory = dropInDirectory(mainFile);
+    std::vector<std::string> files{mainFile, directory};
+    std::vector<ConfigError> unreadable; // loadPolicy tells of it
+    for (auto& path : listDropIns(directory, unreadable))
+        files.push_back(std::move(path));
+    return files;
+}
+
 std::expected<Policy, std::vector<ConfigError>> loadPolicy(const std::string& mainFile) {
     std::vector<ConfigError> errors;
     std::vector<ConfigText> texts;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "rules/initramfs.h"
 
+#include <algorithm>
 #include <array>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -25,7 +26,8 @@ std::optional<std::int64_t> changeTime(const std::string& path) {
     struct stat found{};
     if (stat(path.c_str(), &found) != 0)
         return std::nullopt;
-    return found.st_mtim.tv_sec;
+    // A file that was moved or copied here with its old times has a new ctime.
+    return std::max(found.st_mtim.tv_sec, found.st_ctim.tv_sec);
 }
 
 std::optional<Initramfs> initramfsOf(const Sysfs& sysfs, const std::vector<std::string>& configFiles,

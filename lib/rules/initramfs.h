@@ -16,7 +16,7 @@ namespace vfiobind {
 /// times.
 using ChangeTime = std::function<std::optional<std::int64_t>(const std::string& path)>;
 
-/// stat(2)'s st_mtime.
+/// The later of stat(2)'s st_mtime and st_ctime.
 std::optional<std::int64_t> changeTime(const std::string& path);
 
 struct Initramfs {

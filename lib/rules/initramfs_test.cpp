@@ -3,8 +3,12 @@
 
 #include "fake/fake_kernel.h"
 
+#include <array>
+#include <cstdlib>
 #include <gtest/gtest.h>
 #include <map>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace vfiobind {
 namespace {
@@ -58,6 +62,17 @@ TEST_F(InitramfsTest, OfAnotherBuilder) {
 TEST(ChangeTime, IsTheFiles) {
     EXPECT_GT(changeTime("/etc/passwd").value_or(0), 0);
     EXPECT_FALSE(changeTime("/nonexistent/file"));
+}
+
+TEST(ChangeTime, OfAFileThatWasMovedHereWithItsOldTimesIsNow) {
+    std::string path = testing::TempDir() + "change-time-XXXXXX";
+    const int fd = mkstemp(path.data());
+    ASSERT_GE(fd, 0);
+    const std::array<timespec, 2> old{{{.tv_sec = 1000}, {.tv_sec = 1000}}};
+    EXPECT_EQ(futimens(fd, old.data()), 0);
+    close(fd);
+    EXPECT_GT(changeTime(path).value_or(0), 1000);
+    unlink(path.c_str());
 }
 
 } // namespace
