@@ -5,6 +5,7 @@
 #include <array>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <utility>
 
 namespace vfiobind {
 namespace {
@@ -19,6 +20,21 @@ constexpr std::array<ImageMaker, 3> imageMakers{
     {{"/usr/share/initramfs-tools/hooks/vfio-bind", "/boot/initrd.img-{}", "update-initramfs -u"},
      {"/usr/lib/dracut/modules.d/90vfio-bind", "/boot/initramfs-{}.img", "dracut --force"},
      {"/usr/lib/initcpio/install/vfio-bind", "/boot/initramfs-linux.img", "mkinitcpio -P"}}};
+
+/// Images are named alike by different makers (Debian's dracut makes /boot/initrd.img-* too): the program
+/// that is installed tells.
+constexpr std::array<std::pair<const char*, const char*>, 4> programs{
+    {{"/usr/sbin/update-initramfs", "update-initramfs -u"},
+     {"/usr/bin/dracut", "dracut --force"},
+     {"/usr/sbin/dracut", "dracut --force"},
+     {"/usr/bin/mkinitcpio", "mkinitcpio -P"}}};
+
+std::string commandFor(const Sysfs& sysfs, const ImageMaker& maker) {
+    for (const auto& [program, command] : programs)
+        if (sysfs.exists(program))
+            return command;
+    return maker.command;
+}
 
 } // namespace
 
@@ -35,7 +51,7 @@ std::optional<Initramfs> initramfsOf(const Sysfs& sysfs, const std::vector<std::
     const auto release = sysfs.read("/proc/sys/kernel/osrelease", 256).value_or(std::string{});
     for (const auto& maker : imageMakers) {
         Initramfs found{.path = fmt::format(fmt::runtime(maker.image), release),
-                        .command = maker.command,
+                        .command = commandFor(sysfs, maker),
                         .newerFile = {}};
         const auto made = changed(found.path);
         if (!made || !sysfs.exists(maker.part))

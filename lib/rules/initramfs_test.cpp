@@ -59,6 +59,14 @@ TEST_F(InitramfsTest, OfAnotherBuilder) {
     EXPECT_EQ(look()->command, "dracut --force");
 }
 
+TEST_F(InitramfsTest, IsBuiltAnewByTheProgramThatIsInstalled) { // Debian with dracut
+    kernel.putFile("/usr/bin/dracut", "");
+    EXPECT_EQ(look()->path, image);
+    EXPECT_EQ(look()->command, "dracut --force");
+    kernel.putFile("/usr/sbin/update-initramfs", "");
+    EXPECT_EQ(look()->command, "update-initramfs -u");
+}
+
 TEST(ChangeTime, IsTheFiles) {
     EXPECT_GT(changeTime("/etc/passwd").value_or(0), 0);
     EXPECT_FALSE(changeTime("/nonexistent/file"));
