@@ -52,9 +52,7 @@ ApiError ApiError::from(TargetError error) {
 }
 
 ApiError ApiError::from(const Blockers& blockers) {
-    ApiError error{Kind::blocked, {}};
-    for (const auto& blocker : blockers)
-        error.sentence += (error.sentence.empty() ? "" : "; ") + blocker.str();
+    ApiError error{Kind::blocked, str(blockers)};
     if (blockers.size() != 1)
         return error;
     const auto& code = blockers.front().code;

@@ -42,12 +42,6 @@ Topology lookAgain(const Sysfs& sysfs, Topology topology, unsigned group, const 
     return topology;
 }
 
-/// A disk that was given back can be in use at once.
-std::string storageUse(const Sysfs& sysfs, const Address& device) {
-    const auto blockers = storageBlockers(sysfs, device);
-    return blockers.empty() ? std::string{} : blockers.front().str();
-}
-
 TransactionHooks hooksFor(const Sysfs& sysfs, const Send& send) {
     return {.before = [&send](const Step& step) { send(StepBegun{step.str()}); },
             .after =
@@ -111,10 +105,7 @@ void examineAndCarryOut(Sysfs& sysfs, const WorkOrder& order, const Topology& kn
     // since.
     const auto plan = examine(sysfs, order, known, send).plan;
     if (plan.blocked()) {
-        std::string why;
-        for (const auto& blocker : plan.blockers)
-            why += (why.empty() ? "" : "; ") + blocker.str();
-        send(Finished{"failed", "refused right before the first write: " + why, {}});
+        send(Finished{"failed", "refused right before the first write: " + str(plan.blockers), {}});
         return;
     }
     const auto outcome = carryOut(sysfs, plan, journals, hooksFor(sysfs, send));

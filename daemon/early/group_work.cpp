@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "early/group_work.h"
 
+#include "guard/storage.h"
 #include "transaction/transaction.h"
 
 #include <algorithm>
@@ -9,19 +10,17 @@
 namespace vfiobind::early {
 namespace {
 
-TransactionHooks hooks() {
+TransactionHooks hooksFor(const Sysfs& sysfs) {
     return {.before = [](const Step&) {},
             .after = [](const Step&, const SysResult<void>&) {},
-            .pause = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); }};
+            .pause = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); },
+            .inUse = [&sysfs](const Address& device) { return storageUse(sysfs, device); }};
 }
 
 std::string carryOutAgain(Sysfs& sysfs, const GroupPlan& plan, JournalStore& journals) {
     if (!plan.blocked())
-        return carryOut(sysfs, plan, journals, hooks()).str();
-    std::string why;
-    for (const auto& blocker : plan.blockers)
-        why += (why.empty() ? "" : "; ") + blocker.str();
-    return "blocked after an earlier transaction was resolved: " + why;
+        return carryOut(sysfs, plan, journals, hooksFor(sysfs)).str();
+    return "blocked after an earlier transaction was resolved: " + str(plan.blockers);
 }
 
 } // namespace
@@ -34,8 +33,8 @@ std::string carryOutGroup(Sysfs& sysfs, const GroupPlan& plan, const std::string
     const auto left = journals.load();
     const auto own = std::ranges::find(left.journals, plan.group, &Journal::group);
     if (own == left.journals.end())
-        return carryOut(sysfs, plan, journals, hooks()).str();
-    const auto outcome = recover(sysfs, *own, journals, hooks());
+        return carryOut(sysfs, plan, journals, hooksFor(sysfs)).str();
+    const auto outcome = recover(sysfs, *own, journals, hooksFor(sysfs));
     if (outcome.result == Outcome::Result::failed || !outcome.differences.empty())
         return "an earlier transaction was cut off and cannot be resolved: " + outcome.str();
     return carryOutAgain(sysfs, planAgain(), journals);

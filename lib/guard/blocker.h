@@ -24,4 +24,12 @@ struct Blocker {
 
 using Blockers = std::vector<Blocker>;
 
+/// All of them in one text.
+inline std::string str(const Blockers& blockers) {
+    std::string text;
+    for (const auto& blocker : blockers)
+        text += (text.empty() ? "" : "; ") + blocker.str();
+    return text;
+}
+
 } // namespace vfiobind

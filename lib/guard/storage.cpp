@@ -290,4 +290,9 @@ Blockers storageBlockers(const Sysfs& sysfs, const Address& device) {
     return StorageLook(sysfs, device).look();
 }
 
+std::string storageUse(const Sysfs& sysfs, const Address& device) {
+    const auto blockers = storageBlockers(sysfs, device);
+    return blockers.empty() ? std::string{} : blockers.front().str();
+}
+
 } // namespace vfiobind

@@ -16,4 +16,7 @@ namespace vfiobind {
 /// bus.
 Blockers storageBlockers(const Sysfs& sysfs, const Address& device);
 
+/// The first of these as a text, "" where there is none. For TransactionHooks::inUse.
+std::string storageUse(const Sysfs& sysfs, const Address& device);
+
 } // namespace vfiobind
