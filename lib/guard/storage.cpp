@@ -188,8 +188,16 @@ private:
         }
     }
 
-    /// A VM's disk, a database: open without a file system. udev looks into every disk that comes, and lets
-    /// go of it by itself.
+    /// udev and what its rules run, mdadm say, look into every disk that comes, and let go of it by
+    /// themselves.
+    bool worksForUdev(const Opener& opener) const {
+        // An initramfs has no cgroups.
+        const auto cgroup = readIfThere(sysfs_, fmt::format("/proc/{}/cgroup", opener.pid));
+        return opener.command == "(udev-worker)" || opener.command == "systemd-udevd" ||
+               (cgroup && cgroup->contains("/systemd-udevd.service"));
+    }
+
+    /// A VM's disk, a database: open without a file system.
     void lookForPrograms() {
         std::map<std::string, std::string> names; // by path
         std::set<std::string> paths;
@@ -205,7 +213,7 @@ private:
         const auto openers = openersOf(sysfs_, paths);
         std::map<std::string, std::vector<Opener>> users; // by name
         for (const auto& opener : openers.found)
-            if (opener.command != "(udev-worker)" && opener.command != "systemd-udevd")
+            if (!worksForUdev(opener))
                 users[names.at(opener.node)].push_back(opener);
         for (const auto& [name, programs] : users) {
             const auto& node = stack_.nodes().at(name);

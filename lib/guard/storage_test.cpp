@@ -266,6 +266,9 @@ TEST(Storage, ADiskThatAProgramHasOpenIsNotFree) {
     kernel.putLink("/proc/812/fd/9", "/dev/nvme0n1p2");
     kernel.putFile("/proc/90/comm", "(udev-worker)\n");
     kernel.putLink("/proc/90/fd/3", "/dev/nvme0n1p1");
+    kernel.putFile("/proc/91/comm", "mdadm\n");
+    kernel.putFile("/proc/91/cgroup", "0::/system.slice/systemd-udevd.service/udev\n");
+    kernel.putLink("/proc/91/fd/4", "/dev/nvme0n1p1");
     EXPECT_THAT(sentences(kernel),
                 ElementsAre("storage-member: 0000:05:00.0 holds nvme0n1p2, which qemu-system-x86 (pid 812) "
                             "has open; end it first"));
