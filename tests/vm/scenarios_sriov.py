@@ -26,10 +26,9 @@ def take_away(guest):
 
 
 def wait_bound(guest, count):
-    stream = guest.uevents()
     for vf in VFS[:count]:
-        if guest.run(f"test -e {sysfs(vf)}", check=False).code != 0:
-            stream.wait(lambda text, vf=vf: vf in text, 60, what=f"{vf} to come")
+        guest.wait_until(lambda vf=vf: guest.run(f"test -e {sysfs(vf, 'iommu_group')}", check=False).code == 0, 60,
+                         f"{vf} to come")
         guest.wait_state(vf, "bound", 60)
 
 
