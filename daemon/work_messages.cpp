@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "work.h"
 
+#include "transaction/json_number.h"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -67,7 +69,7 @@ Verdict verdictFrom(const json& j) {
                     .overridden = blockersFrom(j.at("overridden")),
                     .steps = j.at("steps").get<std::vector<std::string>>()};
     for (const auto& holder : j.at("holders"))
-        verdict.holders.push_back({holder.at(0).get<unsigned>(), holder.at(1).get<std::string>()});
+        verdict.holders.push_back({numberAt<unsigned>(holder, 0), holder.at(1).get<std::string>()});
     for (const auto& [address, driver] : j.at("drivers").items())
         verdict.drivers[addressFrom(address)] = driver.get<std::string>();
     return verdict;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "sysfs/real_sysfs.h"
+#include "transaction/json_number.h"
 
 namespace vfiobind {
 namespace {
@@ -63,16 +64,16 @@ JournalMember memberFrom(const json& j) {
 
 Journal journalFrom(const json& j) {
     Journal journal;
-    journal.group = j.at("group").get<unsigned>();
+    journal.group = numberAt<unsigned>(j, "group");
     const auto action = j.at("action").get<std::string>();
     if (action != "bind" && action != "release")
         throw std::invalid_argument(fmt::format("action is '{}'; it is bind or release", action));
     journal.action = action == "bind" ? Action::bind : Action::release;
     journal.rule = j.at("rule").get<std::string>();
     journal.by = j.at("by").get<std::string>();
-    journal.pid = j.at("pid").get<int>();
-    journal.pidStartTime = j.at("pid-start-time").get<std::uint64_t>();
-    journal.startedUsec = j.at("started-usec").get<std::uint64_t>();
+    journal.pid = numberAt<int>(j, "pid");
+    journal.pidStartTime = numberAt<std::uint64_t>(j, "pid-start-time");
+    journal.startedUsec = numberAt<std::uint64_t>(j, "started-usec");
     for (const auto& member : j.at("members"))
         journal.members.push_back(memberFrom(member));
     for (const auto& step : j.at("steps"))

@@ -5,9 +5,11 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
+#include <fmt/format.h>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <map>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -46,6 +48,27 @@ protected:
 TEST(JournalText, RoundTrip) {
     const auto journal = sample();
     EXPECT_EQ(Journal::fromJson(journal.toJson()).value(), journal);
+}
+
+TEST(JournalText, NumbersThatDoNotFitAreRefused) {
+    const auto text = sample().toJson();
+    const auto with = [&](const std::string& key, const std::string& number) {
+        const auto at = text.find(fmt::format("\"{}\": ", key));
+        const auto begin = text.find(' ', at + 1) + 1;
+        auto changed = text;
+        return Journal::fromJson(changed.replace(begin, text.find_first_of(",\n", begin) - begin, number));
+    };
+    ASSERT_TRUE(with("group", "23"));
+    EXPECT_EQ(with("group", "23")->group, 23u);
+    for (const auto& [key, number] : std::map<std::string, std::string>{{"group", "4294967296"},
+                                                                        {"pid", "99999999999"},
+                                                                        {"pid-start-time", "9.87e67"},
+                                                                        {"started-usec", "-1"}}) {
+        const auto journal = with(key, number);
+        ASSERT_FALSE(journal) << key;
+        EXPECT_THAT(journal.error(), HasSubstr(fmt::format("'{}' is ", key)));
+        EXPECT_THAT(journal.error(), HasSubstr("it is a whole number from "));
+    }
 }
 
 TEST(JournalText, WhatIsNoJournalIsRefusedWithASentence) {
