@@ -367,6 +367,7 @@ TEST(Doctor, WhatOnlyRootCanTellIsNotTakenForGood) {
                 testing::ElementsAre(HasSubstr("whether 0000:02:00.0 has MSI or MSI-X cannot be told")));
     kernel.putLink("/sys/class/drm/card0", "../../devices/pci0000:00/0000:00:02.0/0000:02:00.0/drm/card0");
     kernel.putFile("/proc/433/comm", "agetty\n");
+    kernel.putLink("/proc/433/exe", "/usr/sbin/agetty");
     HostSysfs hidden(kernel); // as an ordinary user meets others' processes
     hidden.errors = {{"/proc/433/fd", EACCES}, {"/proc/433/fdinfo", EACCES}};
     const auto diagnosis = diagnose(hidden, context("02:00.0", false));

@@ -38,6 +38,7 @@ FakeKernel withCard() {
 void open(FakeKernel& kernel, int pid, const std::string& command, const std::string& node) {
     const auto process = "/proc/" + std::to_string(pid);
     kernel.putFile(process + "/comm", command + '\n');
+    kernel.putLink(process + "/exe", "/usr/bin/" + command);
     kernel.putLink(process + "/fd/7", node);
 }
 

@@ -88,9 +88,8 @@ void append(Blockers& all, Blockers more) {
     all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
 }
 
-/// What processes have open is looked for once for the whole group: that is a look at every descriptor of
-/// every process.
-void checkUsers(Blockers& found, const Sysfs& sysfs, const std::vector<const Device*>& endpoints) {
+void checkUsers(Blockers& found, const Sysfs& sysfs, const std::vector<const Device*>& endpoints,
+                Programs& programs) {
     std::vector<UserNodes> nodes;
     std::set<std::string> all;
     for (const auto* device : endpoints) {
@@ -102,7 +101,7 @@ void checkUsers(Blockers& found, const Sysfs& sysfs, const std::vector<const Dev
             all.merge(terminalNodes(sysfs));
         nodes.push_back(std::move(own));
     }
-    const auto openers = openersOf(sysfs, all);
+    const auto openers = programs.openersOf(all);
     for (std::size_t i = 0; i < endpoints.size(); ++i) {
         const auto& address = endpoints[i]->address;
         append(found, std::move(nodes[i].unknown));
@@ -114,8 +113,9 @@ void checkUsers(Blockers& found, const Sysfs& sysfs, const std::vector<const Dev
     }
 }
 
-void checkHeld(Inspection& result, const Sysfs& sysfs, const Topology& topology, unsigned group) {
-    const auto openers = vfioOpeners(sysfs, topology, group);
+void checkHeld(Inspection& result, const Sysfs& sysfs, const Topology& topology, unsigned group,
+               Programs& programs) {
+    const auto openers = vfioOpeners(sysfs, topology, group, programs);
     result.holders = holdersAmong(openers);
     if (!openers.found.empty())
         result.blockers.push_back(
@@ -134,21 +134,22 @@ void checkHeld(Inspection& result, const Sysfs& sysfs, const Topology& topology,
 
 Inspection inspect(const Sysfs& sysfs, const Topology& topology, unsigned group, Action action) {
     Inspection result;
+    Programs programs(sysfs);
     const auto endpoints = topology.endpoints(group);
     if (std::ranges::any_of(endpoints, [](const Device* d) { return isVfioDriver(d->driver); }))
-        checkHeld(result, sysfs, topology, group);
+        checkHeld(result, sysfs, topology, group, programs);
     if (action == Action::release)
         return result;
     std::vector<Address> addresses;
     for (const auto* device : endpoints) {
         checkDenylist(result.blockers, sysfs, *device);
         checkAccessible(result.blockers, sysfs, *device);
-        append(result.blockers, storageBlockers(sysfs, device->address));
-        append(result.blockers, unseenRootBlockers(sysfs, topology, *device));
+        append(result.blockers, storageBlockers(sysfs, device->address, programs));
+        append(result.blockers, unseenRootBlockers(sysfs, topology, *device, programs));
         append(result.blockers, networkBlockers(sysfs, device->address));
         addresses.push_back(device->address);
     }
-    checkUsers(result.blockers, sysfs, endpoints);
+    checkUsers(result.blockers, sysfs, endpoints, programs);
     append(result.blockers, keyboardBlockers(sysfs, addresses));
     checkReservedRegions(result.blockers, sysfs, group);
     return result;

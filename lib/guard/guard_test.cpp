@@ -129,6 +129,7 @@ TEST(Guard, AHolderIsFoundByInodeWhereDescriptorsCannotBeListed) {
     auto kernel = machine();
     toVfio(kernel, nic);
     kernel.putFile("/proc/77/comm", "qemu\n");
+    kernel.putLink("/proc/77/exe", "/usr/bin/qemu");
     const auto inode = kernel.inode("/dev/vfio/3").value();
     kernel.putFile("/proc/77/fdinfo/0", "pos:\t0\nflags:\t02\nmnt_id:\t5\nino:\t1\n");
     const WithoutDacReadSearch files(kernel);
@@ -143,6 +144,7 @@ TEST(Guard, AHolderIsFoundByInodeWhereDescriptorsCannotBeListed) {
 TEST(Guard, DescriptorsThatTellNoInodeAreNotTakenForNobodys) {
     auto kernel = machine();
     toVfio(kernel, nic);
+    kernel.putLink("/proc/77/exe", "/usr/bin/qemu");
     kernel.putFile("/proc/77/fdinfo/0", "pos:\t0\nflags:\t02\nmnt_id:\t5\n");
     const WithoutDacReadSearch files(kernel);
     const auto found = inspect(files, Topology::read(kernel).value(), 3, Action::release);

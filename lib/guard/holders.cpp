@@ -22,14 +22,14 @@ std::string vfioDeviceNode(const Sysfs& sysfs, const Address& device) {
     return sysfs.exists(path) ? path : std::string{};
 }
 
-Openers vfioOpeners(const Sysfs& sysfs, const Topology& topology, unsigned group) {
+Openers vfioOpeners(const Sysfs& sysfs, const Topology& topology, unsigned group, Programs& programs) {
     std::set<std::string> nodes;
     if (auto node = groupNode(sysfs, group); !node.empty())
         nodes.insert(std::move(node));
     for (const auto* device : topology.endpoints(group))
         if (auto node = vfioDeviceNode(sysfs, device->address); !node.empty())
             nodes.insert(std::move(node));
-    return openersOf(sysfs, nodes);
+    return programs.openersOf(nodes);
 }
 
 std::vector<Holder> holdersAmong(const Openers& openers) {
@@ -41,7 +41,8 @@ std::vector<Holder> holdersAmong(const Openers& openers) {
 }
 
 std::vector<Holder> holders(const Sysfs& sysfs, const Topology& topology, unsigned group) {
-    return holdersAmong(vfioOpeners(sysfs, topology, group));
+    Programs programs(sysfs);
+    return holdersAmong(vfioOpeners(sysfs, topology, group, programs));
 }
 
 } // namespace vfiobind

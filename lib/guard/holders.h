@@ -25,8 +25,9 @@ std::string groupNode(const Sysfs& sysfs, unsigned group);
 /// The device's character device (`/dev/vfio/devices/vfio0`), empty when there is none.
 std::string vfioDeviceNode(const Sysfs& sysfs, const Address& device);
 
-/// Processes with an open descriptor of the group's node or of a member's character device (openersOf).
-Openers vfioOpeners(const Sysfs& sysfs, const Topology& topology, unsigned group);
+/// Processes with an open descriptor of the group's node or of a member's character device
+/// (Programs::openersOf).
+Openers vfioOpeners(const Sysfs& sysfs, const Topology& topology, unsigned group, Programs& programs);
 /// Each process once.
 std::vector<Holder> holdersAmong(const Openers& openers);
 /// Both in one; processes that cannot be looked at are left out.

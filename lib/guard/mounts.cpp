@@ -17,13 +17,15 @@ namespace {
 constexpr std::size_t mostMountinfo = 64 << 20;
 
 /// Blanks and backslashes are written as three octal digits (seq_escape in fs/proc_namespace.c).
-std::string unescaped(const std::string& text) {
+std::string unescaped(std::string_view text) {
+    if (!text.contains('\\'))
+        return std::string(text);
     std::string plain;
     for (std::size_t i = 0; i < text.size(); ++i) {
         const auto digits = text.substr(i + 1 > text.size() ? text.size() : i + 1, 3);
         if (text[i] == '\\' && digits.size() == 3 &&
             digits.find_first_not_of("01234567") == std::string::npos) {
-            plain += static_cast<char>(std::stoi(digits, nullptr, 8));
+            plain += static_cast<char>(std::stoi(std::string(digits), nullptr, 8));
             i += 3;
         } else {
             plain += text[i];
@@ -33,12 +35,12 @@ std::string unescaped(const std::string& text) {
 }
 
 /// `logdev=` and `rtdev=` among the super block's options (xfs(5)).
-std::vector<std::string> moreDevices(const std::string& options) {
+std::vector<std::string> moreDevices(std::string_view options) {
     std::vector<std::string> devices;
     for (const auto option : split(options, ','))
         for (const std::string_view key : {"logdev=", "rtdev="})
             if (option.starts_with(key))
-                devices.push_back(unescaped(std::string(option.substr(key.size()))));
+                devices.push_back(unescaped(option.substr(key.size())));
     return devices;
 }
 
@@ -51,21 +53,20 @@ SysResult<std::vector<Mount>> readMountinfo(const Sysfs& sysfs, const std::strin
     if (text->size() >= mostMountinfo)
         return std::unexpected(SysError{"read", path, EFBIG});
     std::vector<Mount> mounts;
-    std::istringstream lines(*text);
-    for (std::string line; std::getline(lines, line);) {
+    for (const auto line : split(*text, '\n')) {
         const auto dash = line.find(" - ");
-        if (dash == std::string::npos)
+        if (dash == std::string_view::npos)
             continue;
-        std::istringstream words(line);
-        std::istringstream rest(line.substr(dash + 3));
-        Mount mount{.process = shownAs};
-        std::string id, parent, root, options;
-        words >> id >> parent >> mount.number >> root >> mount.point;
-        rest >> mount.type >> mount.source >> options;
-        mount.point = unescaped(mount.point);
-        mount.source = unescaped(mount.source);
-        mount.more = moreDevices(options);
-        mounts.push_back(std::move(mount));
+        const auto words = split(line.substr(0, dash), ' '); // id, parent, number, root, point, ...
+        const auto rest = split(line.substr(dash + 3), ' '); // type, source, options
+        if (words.size() < 5 || rest.size() < 3)
+            return std::unexpected(SysError{"understand a line of", path, EBADMSG});
+        mounts.push_back({.number = std::string(words[2]),
+                          .point = unescaped(words[4]),
+                          .type = std::string(rest[0]),
+                          .source = unescaped(rest[1]),
+                          .more = moreDevices(rest[2]),
+                          .process = shownAs});
     }
     return mounts;
 }
@@ -74,13 +75,13 @@ class Reader {
 public:
     explicit Reader(const Sysfs& sysfs) : sysfs_(sysfs) {}
 
-    Mounts read() {
+    Mounts read(Programs& programs) {
         add("1", "");
         add("self", "");
         // A sandbox's mounts are not the host's, and without /proc there are none to see at all.
         if (hostError_ && (!isGone(*hostError_) || result_.all.empty()))
             result_.unreadable.push_back(*hostError_);
-        const auto processes = processNumbers(sysfs_);
+        const auto& processes = programs.numbers();
         if (!processes)
             result_.unreadable.push_back(processes.error());
         for (const auto& number : processes.value_or(std::vector<std::string>{}))
@@ -112,8 +113,8 @@ private:
 
 } // namespace
 
-Mounts readMounts(const Sysfs& sysfs) {
-    return Reader(sysfs).read();
+Mounts readMounts(const Sysfs& sysfs, Programs& programs) {
+    return Reader(sysfs).read(programs);
 }
 
 SysResult<std::vector<Swap>> readSwaps(const Sysfs& sysfs) {

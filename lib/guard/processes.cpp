@@ -77,98 +77,99 @@ bool hasDeviceNodes(const Sysfs& sysfs, const std::string& process, std::uint64_
     return true; // a mount of another namespace
 }
 
-/// One process's descriptors: which of the nodes they are open on.
-class Descriptors {
-public:
-    Descriptors(const Sysfs& sysfs, std::string process, const std::set<std::string>& nodes) :
-        sysfs_(sysfs), process_(std::move(process)), nodes_(nodes) {}
-
-    SysResult<std::set<std::string>> open() const {
-        auto byLink = links();
-        if (byLink || (byLink.error().code != EACCES && byLink.error().code != EPERM))
-            return byLink;
-        return inodes();
+/// What the process has open below /dev, by the links of its descriptors.
+SysResult<std::set<std::string>> openNodes(const Sysfs& sysfs, const std::string& process) {
+    std::set<std::string> found;
+    const auto descriptors = sysfs.list(process + "/fd");
+    if (!descriptors)
+        return std::unexpected(descriptors.error());
+    for (const auto& fd : *descriptors) {
+        auto target = sysfs.link(process + "/fd/" + fd);
+        if (!target && !isGone(target.error()))
+            return std::unexpected(target.error());
+        if (target && target->starts_with("/dev/"))
+            found.insert(std::move(*target));
     }
+    return found;
+}
 
-private:
-    SysResult<std::set<std::string>> links() const {
-        std::set<std::string> found;
-        const auto descriptors = sysfs_.list(process_ + "/fd");
-        if (!descriptors)
-            return std::unexpected(descriptors.error());
-        for (const auto& fd : *descriptors) {
-            auto target = sysfs_.link(process_ + "/fd/" + fd);
-            if (!target && !isGone(target.error()))
-                return std::unexpected(target.error());
-            if (target && nodes_.contains(*target))
-                found.insert(std::move(*target));
-        }
-        return found;
+/// Which of the nodes the process has open, by the inodes of its descriptors.
+SysResult<std::set<std::string>> openAmong(const Sysfs& sysfs, const std::string& process,
+                                           const std::set<std::string>& nodes) {
+    std::multimap<std::uint64_t, std::string> byInode;
+    for (const auto& node : nodes)
+        for (const auto& path : {node, process + "/root" + node})
+            if (const auto inode = sysfs.inode(path))
+                byInode.emplace(*inode, node);
+    std::set<std::string> found;
+    const auto descriptors = sysfs.list(process + "/fdinfo");
+    if (!descriptors)
+        return std::unexpected(descriptors.error());
+    for (const auto& fd : *descriptors) {
+        const auto text = sysfs.read(process + "/fdinfo/" + fd, 4096);
+        if (!text && !isGone(text.error()))
+            return std::unexpected(text.error());
+        if (!text)
+            continue;
+        const auto inode = fieldOf(*text, "ino");
+        if (!inode) // before Linux 5.14
+            return std::unexpected(SysError{"look for ino: in", process + "/fdinfo/" + fd, EOPNOTSUPP});
+        const auto [from, to] = byInode.equal_range(*inode);
+        if (from == to || !hasDeviceNodes(sysfs, process, fieldOf(*text, "mnt_id").value_or(0)))
+            continue;
+        for (auto it = from; it != to; ++it)
+            found.insert(it->second);
     }
+    return found;
+}
 
-    SysResult<std::set<std::string>> inodes() const {
-        std::multimap<std::uint64_t, std::string> byInode;
-        for (const auto& node : nodes_)
-            for (const auto& path : {node, process_ + "/root" + node})
-                if (const auto inode = sysfs_.inode(path))
-                    byInode.emplace(*inode, node);
-        std::set<std::string> found;
-        const auto descriptors = sysfs_.list(process_ + "/fdinfo");
-        if (!descriptors)
-            return std::unexpected(descriptors.error());
-        for (const auto& fd : *descriptors) {
-            const auto text = sysfs_.read(process_ + "/fdinfo/" + fd, 4096);
-            if (!text && !isGone(text.error()))
-                return std::unexpected(text.error());
-            if (!text)
-                continue;
-            const auto inode = fieldOf(*text, "ino");
-            if (!inode) // before Linux 5.14
-                return std::unexpected(SysError{"look for ino: in", process_ + "/fdinfo/" + fd, EOPNOTSUPP});
-            const auto [from, to] = byInode.equal_range(*inode);
-            if (from == to || !hasDeviceNodes(sysfs_, process_, fieldOf(*text, "mnt_id").value_or(0)))
-                continue;
-            for (auto it = from; it != to; ++it)
-                found.insert(it->second);
-        }
-        return found;
-    }
-
-    const Sysfs& sysfs_;
-    std::string process_;
-    const std::set<std::string>& nodes_;
-};
+bool isKernels(const Sysfs& sysfs, const std::string& number) {
+    const auto program = sysfs.link("/proc/" + number + "/exe");
+    return !program && isGone(program.error());
+}
 
 } // namespace
 
-SysResult<std::vector<std::string>> processNumbers(const Sysfs& sysfs) {
-    auto names = listIfThere(sysfs, "/proc");
-    if (names)
-        std::erase_if(*names, [](const auto& name) {
-            return name.find_first_not_of("0123456789") != std::string::npos;
-        });
-    return names;
+const SysResult<std::vector<std::string>>& Programs::numbers() {
+    if (!numbers_) {
+        numbers_ = listIfThere(sysfs_, "/proc");
+        if (*numbers_)
+            std::erase_if(**numbers_, [this](const auto& name) {
+                return name.find_first_not_of("0123456789") != std::string::npos || isKernels(sysfs_, name);
+            });
+    }
+    return *numbers_;
 }
 
-Openers openersOf(const Sysfs& sysfs, const std::set<std::string>& nodes) {
+const SysResult<std::set<std::string>>& Programs::links(const std::string& number) {
+    const auto known = links_.find(number);
+    return known != links_.end() ? known->second
+                                 : links_.emplace(number, openNodes(sysfs_, "/proc/" + number)).first->second;
+}
+
+Openers Programs::openersOf(const std::set<std::string>& nodes) {
     Openers openers;
     if (nodes.empty())
         return openers;
-    const auto processes = processNumbers(sysfs);
+    const auto& processes = numbers();
     if (!processes) {
         openers.unreadable.push_back(processes.error());
         return openers;
     }
     for (const auto& number : *processes) {
         const auto process = "/proc/" + number;
-        const auto open = Descriptors(sysfs, process, nodes).open();
+        auto open = links(number);
+        if (open)
+            std::erase_if(*open, [&](const auto& node) { return !nodes.contains(node); });
+        else if (open.error().code == EACCES || open.error().code == EPERM)
+            open = openAmong(sysfs_, process, nodes);
         if (!open && !isGone(open.error()))
             openers.unreadable.push_back(open.error());
         if (!open || open->empty())
             continue;
         unsigned pid = 0;
         std::from_chars(number.data(), number.data() + number.size(), pid);
-        const auto command = commandOf(sysfs, process);
+        const auto command = commandOf(sysfs_, process);
         for (const auto& node : *open)
             openers.found.push_back({pid, command, node});
     }

@@ -4,6 +4,8 @@
 
 #include "sysfs/sysfs.h"
 
+#include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -22,17 +24,31 @@ struct Openers {
     std::vector<SysError> unreadable; ///< processes whose descriptors could not be looked at, or /proc itself
 };
 
-/// Who has one of the nodes open. They are looked for, never opened: some can be opened once only
-/// (kernel.md 8). /proc/PID/fd of other users' processes can be listed with CAP_DAC_READ_SEARCH only;
-/// /proc/PID/fdinfo with CAP_SYS_PTRACE, and its `ino:` and `mnt_id:` lines (proc_pid_fdinfo(5)) are compared
-/// with the nodes as the process sees them, since libvirt gives QEMU a /dev of its own. Before Linux 5.14
-/// there is no `ino:`, and that process is unreadable (EOPNOTSUPP).
-Openers openersOf(const Sysfs& sysfs, const std::set<std::string>& nodes);
+/// The programs that run, for all guards that look at one group: what they all need is read once.
+class Programs {
+public:
+    explicit Programs(const Sysfs& sysfs) : sysfs_(sysfs) {}
+
+    /// The numbers of the processes, as /proc names them, without the kernel's own: those have no `exe`, no
+    /// descriptors, and the host's mounts.
+    const SysResult<std::vector<std::string>>& numbers();
+
+    /// Who has one of the nodes open. They are looked for, never opened: some can be opened once only
+    /// (kernel.md 8). /proc/PID/fd of other users' processes can be listed with CAP_DAC_READ_SEARCH only;
+    /// /proc/PID/fdinfo with CAP_SYS_PTRACE, and its `ino:` and `mnt_id:` lines (proc_pid_fdinfo(5)) are
+    /// compared with the nodes as the process sees them, since libvirt gives QEMU a /dev of its own. Before
+    /// Linux 5.14 there is no `ino:`, and that process is unreadable (EOPNOTSUPP).
+    Openers openersOf(const std::set<std::string>& nodes);
+
+private:
+    const SysResult<std::set<std::string>>& links(const std::string& number);
+
+    const Sysfs& sysfs_;
+    std::optional<SysResult<std::vector<std::string>>> numbers_;
+    std::map<std::string, SysResult<std::set<std::string>>> links_; ///< what is open below /dev, by process
+};
 
 /// `qemu-system-x86 (VM win11) (pid 812), cage (pid 9)`, each process once.
 std::string named(const std::vector<Opener>& openers);
-
-/// The numbers of all processes, as /proc names them.
-SysResult<std::vector<std::string>> processNumbers(const Sysfs& sysfs);
 
 } // namespace vfiobind

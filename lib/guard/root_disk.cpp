@@ -89,7 +89,8 @@ std::string whyRoot(const Topology& topology, const Device& device, std::string_
 
 } // namespace
 
-Blockers unseenRootBlockers(const Sysfs& sysfs, const Topology& topology, const Device& device) {
+Blockers unseenRootBlockers(const Sysfs& sysfs, const Topology& topology, const Device& device,
+                            Programs& programs) {
     if (!isDiskController(device) || isVfioDriver(device.driver))
         return {};
     const auto nodes = classEntriesBelow(sysfs, "block", device.address);
@@ -97,7 +98,7 @@ Blockers unseenRootBlockers(const Sysfs& sysfs, const Topology& topology, const 
         return {}; // the disks themselves tell more
     const auto line = readIfThere(sysfs, "/proc/cmdline");
     if (!line)
-        return rootIsMounted(readMounts(sysfs))
+        return rootIsMounted(readMounts(sysfs, programs))
                    ? Blockers{}
                    : Blockers{cannotTell("mounted", device.address,
                                          device.address.str() + " holds the root file system", line.error())};
@@ -105,7 +106,7 @@ Blockers unseenRootBlockers(const Sysfs& sysfs, const Topology& topology, const 
     if (!value || !namesDisk(*value) || namedBlockDevice(sysfs, *value))
         return {};
     const auto why = whyRoot(topology, device, *value);
-    if (why.empty() || rootIsMounted(readMounts(sysfs)))
+    if (why.empty() || rootIsMounted(readMounts(sysfs, programs)))
         return {};
     return {{"mounted", device.address,
              fmt::format("whether {} holds the root file system cannot be told: root={} of the kernel's "

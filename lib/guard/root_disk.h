@@ -3,6 +3,7 @@
 #pragma once
 
 #include "guard/blocker.h"
+#include "guard/processes.h"
 #include "sysfs/sysfs.h"
 #include "topology/topology.h"
 
@@ -13,6 +14,7 @@ namespace vfiobind {
 /// driver (`/dev/nvme0n1p2` lies on an NVMe controller) or its place (`/dev/disk/by-path/pci-...`). Names
 /// that tell neither (`UUID=`, `/dev/mapper/...`) mean it for certain only where there is no other disk
 /// controller. None once the root file system is mounted.
-Blockers unseenRootBlockers(const Sysfs& sysfs, const Topology& topology, const Device& device);
+Blockers unseenRootBlockers(const Sysfs& sysfs, const Topology& topology, const Device& device,
+                            Programs& programs);
 
 } // namespace vfiobind

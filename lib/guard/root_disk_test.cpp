@@ -31,10 +31,11 @@ FakeKernel beforeUdev(const std::string& commandLine) {
 
 /// The controllers that are refused.
 std::vector<std::string> refused(const Sysfs& kernel) {
+    Programs programs(kernel);
     const auto topology = Topology::read(kernel).value();
     std::vector<std::string> list;
     for (const auto& [address, device] : topology.devices())
-        for (const auto& blocker : unseenRootBlockers(kernel, topology, device)) {
+        for (const auto& blocker : unseenRootBlockers(kernel, topology, device, programs)) {
             EXPECT_EQ(blocker.code, "mounted");
             EXPECT_FALSE(blocker.seen);
             list.push_back(address.str());

@@ -49,15 +49,15 @@ std::string pointsText(const std::vector<std::string>& points) {
 
 class StorageLook {
 public:
-    StorageLook(const Sysfs& sysfs, const Address& device) :
-        sysfs_(sysfs), device_(device), stack_(sysfs, device) {}
+    StorageLook(const Sysfs& sysfs, const Address& device, Programs& programs) :
+        sysfs_(sysfs), device_(device), programs_(programs), stack_(sysfs, device) {}
 
     Blockers look() {
         for (const auto& error : stack_.unreadable())
             unknown("storage-member", fmt::format("{} holds disks in use", device_.str()), error);
         if (stack_.nodes().empty())
             return std::move(blockers_);
-        mounts_ = readMounts(sysfs_);
+        mounts_ = readMounts(sysfs_, programs_);
         for (const auto& error : mounts_.unreadable)
             unknown("mounted", fmt::format("{} holds a mounted file system", device_.str()), error);
         if (auto swaps = readSwaps(sysfs_))
@@ -210,7 +210,7 @@ private:
         }
         for (const auto& [path, name] : names)
             paths.insert(path);
-        const auto openers = openersOf(sysfs_, paths);
+        const auto openers = programs_.openersOf(paths);
         std::map<std::string, std::vector<Opener>> users; // by name
         for (const auto& opener : openers.found)
             if (!worksForUdev(opener))
@@ -282,6 +282,7 @@ private:
 
     const Sysfs& sysfs_;
     Address device_;
+    Programs& programs_;
     BlockStack stack_;
     Mounts mounts_;
     std::vector<Swap> swaps_;
@@ -294,12 +295,13 @@ private:
 
 } // namespace
 
-Blockers storageBlockers(const Sysfs& sysfs, const Address& device) {
-    return StorageLook(sysfs, device).look();
+Blockers storageBlockers(const Sysfs& sysfs, const Address& device, Programs& programs) {
+    return StorageLook(sysfs, device, programs).look();
 }
 
 std::string storageUse(const Sysfs& sysfs, const Address& device) {
-    const auto blockers = storageBlockers(sysfs, device);
+    Programs programs(sysfs);
+    const auto blockers = storageBlockers(sysfs, device, programs);
     return blockers.empty() ? std::string{} : blockers.front().str();
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "guard/blocker.h"
+#include "guard/processes.h"
 #include "sysfs/sysfs.h"
 
 namespace vfiobind {
@@ -14,7 +15,7 @@ namespace vfiobind {
 /// file on it, and `resume=`; `storage-member` where something is built upon it that is neither, and members
 /// of an imported ZFS pool, or which a program has open. All three are `usb-storage` for what hangs on a USB
 /// bus.
-Blockers storageBlockers(const Sysfs& sysfs, const Address& device);
+Blockers storageBlockers(const Sysfs& sysfs, const Address& device, Programs& programs);
 
 /// The first of these as a text, "" where there is none. For TransactionHooks::inUse.
 std::string storageUse(const Sysfs& sysfs, const Address& device);

@@ -4,6 +4,8 @@
 #include "fake/machine.h"
 #include "host_sysfs.h"
 
+#include <fmt/format.h>
+
 namespace vfiobind {
 namespace {
 
@@ -58,9 +60,19 @@ void mount(FakeKernel& kernel, const std::string& line) {
     kernel.putFile("/proc/self/mountinfo", kernel.read("/proc/self/mountinfo").value() + '\n' + line + '\n');
 }
 
+Blockers blockersOf(const Sysfs& sysfs, const Address& device) {
+    Programs programs(sysfs);
+    return storageBlockers(sysfs, device, programs);
+}
+
+void open(FakeKernel& kernel, int pid, const std::string& node) {
+    kernel.putLink(fmt::format("/proc/{}/exe", pid), "/usr/bin/program");
+    kernel.putLink(fmt::format("/proc/{}/fd/9", pid), node);
+}
+
 std::vector<std::string> sentences(const Sysfs& kernel) {
     std::vector<std::string> list;
-    for (const auto& blocker : storageBlockers(kernel, disk))
+    for (const auto& blocker : blockersOf(kernel, disk))
         list.push_back(blocker.str());
     return list;
 }
@@ -116,7 +128,7 @@ TEST(Storage, AMultipathHeadBelongsToItsPaths) {
 TEST(Storage, AnotherCardsDiskIsNoMatter) {
     auto kernel = withDisk();
     kernel.putFile("/proc/self/mountinfo", "21 1 254:0 / / rw - ext4 /dev/mapper/vg0-root rw\n");
-    EXPECT_THAT(storageBlockers(kernel, *Address::parse(nic)), IsEmpty());
+    EXPECT_THAT(blockersOf(kernel, *Address::parse(nic)), IsEmpty());
 }
 
 // case 6
@@ -263,12 +275,12 @@ TEST(Storage, BtrfsWhoseSourceIsNoDiskIsKnownByItsDevices) {
 TEST(Storage, ADiskThatAProgramHasOpenIsNotFree) {
     auto kernel = withDisk();
     kernel.putFile("/proc/812/comm", "qemu-system-x86\n");
-    kernel.putLink("/proc/812/fd/9", "/dev/nvme0n1p2");
+    open(kernel, 812, "/dev/nvme0n1p2");
     kernel.putFile("/proc/90/comm", "(udev-worker)\n");
-    kernel.putLink("/proc/90/fd/3", "/dev/nvme0n1p1");
+    open(kernel, 90, "/dev/nvme0n1p1");
     kernel.putFile("/proc/91/comm", "mdadm\n");
     kernel.putFile("/proc/91/cgroup", "0::/system.slice/systemd-udevd.service/udev\n");
-    kernel.putLink("/proc/91/fd/4", "/dev/nvme0n1p1");
+    open(kernel, 91, "/dev/nvme0n1p1");
     EXPECT_THAT(sentences(kernel),
                 ElementsAre("storage-member: 0000:05:00.0 holds nvme0n1p2, which qemu-system-x86 (pid 812) "
                             "has open; end it first"));
@@ -276,17 +288,31 @@ TEST(Storage, ADiskThatAProgramHasOpenIsNotFree) {
     EXPECT_THAT(sentences(kernel), IsEmpty()) << "udev lets go by itself";
     build(kernel, "nvme0n1p2", "dm-0", "254:0", "vg0-data", "LVM-abc");
     kernel.putFile("/proc/813/comm", "mysqld\n");
-    kernel.putLink("/proc/813/fd/3", "/dev/mapper/vg0-data");
+    open(kernel, 813, "/dev/mapper/vg0-data");
     EXPECT_THAT(sentences(kernel), ElementsAre(testing::HasSubstr("is part of an LVM volume")))
         << "that it is active says enough";
     kernel.dropPath("/sys/class/block/nvme0n1p2/holders/dm-0");
-    kernel.putLink("/proc/814/fd/3", "/dev/nvme0n1");
+    open(kernel, 814, "/dev/nvme0n1");
     HostSysfs blind(kernel);
-    blind.errors["/proc/814/fd/3"] = EIO;
+    blind.errors["/proc/814/fd/9"] = EIO;
     EXPECT_THAT(
         sentences(blind),
         ElementsAre("storage-member: whether a program has a disk of 0000:05:00.0 open cannot be told: "
-                    "readlink /proc/814/fd/3: EIO (Input/output error)"));
+                    "readlink /proc/814/fd/9: EIO (Input/output error)"));
+}
+
+TEST(Storage, TheKernelsOwnProcessesAreNotLookedAt) {
+    auto kernel = withDisk();
+    kernel.putFile("/proc/7/comm", "kworker/0:1\n");
+    kernel.putLink("/proc/7/fd/1", "/dev/nvme0n1"); // which it cannot have; it would be noticed
+    EXPECT_THAT(sentences(kernel), IsEmpty());
+    kernel.putLink("/proc/7/exe", "/usr/bin/program");
+    EXPECT_THAT(sentences(kernel), ElementsAre(testing::HasSubstr("kworker/0:1 (pid 7) has open")));
+    kernel.dropPath("/proc/7/exe");
+    HostSysfs hidden(kernel);
+    hidden.errors["/proc/7/exe"] = EACCES;
+    EXPECT_THAT(sentences(hidden), ElementsAre(testing::HasSubstr("kworker/0:1 (pid 7) has open")))
+        << "what may not be known counts as a program";
 }
 
 // case 6
@@ -307,6 +333,8 @@ TEST(Storage, AMountThatOnlyAContainerHasIsFound) {
     const auto line = "30 1 259:1 / /data rw - ext4 /dev/nvme0n1p1 rw\n";
     kernel.putLink("/proc/1/ns/mnt", "mnt:[1]");
     kernel.putFile("/proc/1/mountinfo", "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n");
+    for (const auto* process : {"/proc/812/exe", "/proc/813/exe"})
+        kernel.putLink(process, "/usr/bin/program");
     kernel.putLink("/proc/812/ns/mnt", "mnt:[2]");
     kernel.putFile("/proc/812/mountinfo", line);
     kernel.putLink("/proc/813/ns/mnt", "mnt:[2]"); // the same once more
@@ -342,7 +370,7 @@ TEST(Storage, WhatCannotBeReadIsNotTakenForFree) {
                              "/sys/class/block/nvme0n1/dev", "/proc/cmdline", "/sys/fs/btrfs", "/proc"}) {
         HostSysfs blind(kernel);
         blind.errors[path] = EIO;
-        const auto found = storageBlockers(blind, disk);
+        const auto found = blockersOf(blind, disk);
         ASSERT_EQ(found.size(), 1U) << path;
         EXPECT_FALSE(found[0].seen);
         EXPECT_THAT(found[0].sentence, testing::HasSubstr(std::string(path) + ": EIO"));
@@ -359,9 +387,9 @@ TEST(Storage, AStickBelongsToItsUsbController) {
              "pci0000:00/0000:00:14.0/usb2/2-1/2-1:1.0/host6/target6:0:0/6:0:0:0/block/sdb/sdb1", "8:17");
     kernel.putFile("/proc/self/mountinfo", "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n");
     const auto controller = *Address::parse("0000:00:14.0");
-    EXPECT_THAT(storageBlockers(kernel, controller), IsEmpty());
+    EXPECT_THAT(blockersOf(kernel, controller), IsEmpty());
     mount(kernel, "30 1 8:17 / /media/stick rw - vfat /dev/sdb1 rw");
-    const auto found = storageBlockers(kernel, controller);
+    const auto found = blockersOf(kernel, controller);
     ASSERT_EQ(found.size(), 1U);
     EXPECT_EQ(found[0].str(), "usb-storage: 0000:00:14.0 holds /media/stick (sdb1); unmount it first");
 }

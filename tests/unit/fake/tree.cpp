@@ -274,6 +274,7 @@ void FakeKernel::procChildren(const std::string& directory, std::map<std::string
             found.insert({{"comm", file},
                           {"cmdline", file},
                           {"stat", file},
+                          {"exe", {Node::Type::link, "/usr/bin/" + holder.comm}},
                           {"fd", dir},
                           {"fdinfo", dir},
                           {"root", {Node::Type::link, "/"}}});
