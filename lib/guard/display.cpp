@@ -2,6 +2,7 @@
 #include "guard/display.h"
 
 #include "guard/look.h"
+#include "pci/text.h"
 
 #include <algorithm>
 #include <array>
@@ -122,20 +123,22 @@ SysResult<bool> isBootVga(const Sysfs& sysfs, const Address& device) {
 /// is on fb0 (con2fb_map_boot in drivers/video/fbdev/core/fbcon.c), or on that of the boot display
 /// (CONFIG_FRAMEBUFFER_CONSOLE_DETECT_PRIMARY, which Debian has).
 SysResult<std::string> terminalsOn(const Sysfs& sysfs, const Address& device) {
-    const auto bound = boundConsoles(sysfs);
-    if (!bound)
-        return std::unexpected(bound.error());
     const auto bootVga = isBootVga(sysfs, device);
     if (!bootVga)
         return std::unexpected(bootVga.error());
+    const auto framebuffers = classEntriesBelow(sysfs, "graphics", device);
+    if (!framebuffers)
+        return std::unexpected(framebuffers.error());
+    if (!*bootVga && framebuffers->empty())
+        return std::string{};
+    const auto bound = boundConsoles(sysfs);
+    if (!bound)
+        return std::unexpected(bound.error());
     for (const auto& name : *bound) {
         if (name.contains("VGA+") && *bootVga)
             return std::string("VGA+");
         if (!name.contains("frame buffer"))
             continue;
-        const auto framebuffers = classEntriesBelow(sysfs, "graphics", device);
-        if (!framebuffers)
-            return std::unexpected(framebuffers.error());
         for (const auto& entry : *framebuffers)
             if (entry.name == "fb0" || (*bootVga && isNumbered(entry.name, "fb")))
                 return entry.name;
@@ -161,18 +164,22 @@ SysResult<std::string> terminalUsers(const Sysfs& sysfs, const Openers& openers)
 }
 
 void addSerialConsoles(Blockers& blockers, const Sysfs& sysfs, const Address& device) {
-    const auto ports = classEntriesBelow(sysfs, "tty", device);
+    const auto unknown = [&](const SysError& error) {
+        blockers.push_back(cannotTell("console", device, about(device, "is a console"), error));
+    };
     const auto consoles = readIfThere(sysfs, "/proc/consoles", 4096);
-    if (!ports || !consoles) {
-        blockers.push_back(cannotTell("console", device, about(device, "is a console"),
-                                      !ports ? ports.error() : consoles.error()));
-        return;
+    if (!consoles)
+        return unknown(consoles.error());
+    for (const auto line : split(*consoles, '\n')) {
+        const std::string name(line.substr(0, line.find(' ')));
+        const auto place = sysfs.link("/sys/class/tty/" + name);
+        if (!place && !isGone(place.error())) // netcon0 and the like are no terminals
+            return unknown(place.error());
+        if (place && isBelow(*place, device))
+            blockers.push_back(
+                {"console", device,
+                 fmt::format("{} of {} is a console of the kernel (console={})", name, device.str(), name)});
     }
-    for (const auto& port : *ports)
-        if (('\n' + *consoles).contains('\n' + port.name + ' '))
-            blockers.push_back({"console", device,
-                                fmt::format("{} of {} is a console of the kernel (console={})", port.name,
-                                            device.str(), port.name)});
 }
 
 } // namespace
@@ -259,7 +266,7 @@ Blockers displayBlockers(const Sysfs& sysfs, const Address& device, const UserNo
     Blockers blockers;
     addOpeners(blockers, "display-in-use", device, openers, nodes.display);
     const auto connectors = classEntriesBelow(sysfs, "drm", device);
-    const auto console = terminalsOn(sysfs, device);
+    const auto console = connectors && connectors->empty() ? std::string{} : terminalsOn(sysfs, device);
     if (!connectors || !console) {
         blockers.push_back(cannotTell("display-in-use", device, about(device, "shows a picture"),
                                       !connectors ? connectors.error() : console.error()));

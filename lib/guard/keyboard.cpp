@@ -24,25 +24,29 @@ struct Keyboard {
     std::string place;
 };
 
-/// Those of hardware.
-SysResult<std::vector<Keyboard>> keyboards(const Sysfs& sysfs) {
+/// Those of hardware; none where no input device at all hangs on the devices.
+SysResult<std::vector<Keyboard>> keyboards(const Sysfs& sysfs, const std::vector<Address>& devices) {
     std::vector<Keyboard> found;
-    const auto names = listIfThere(sysfs, "/sys/class/input");
-    if (!names)
-        return std::unexpected(names.error());
-    for (const auto& name : *names) {
-        if (!name.starts_with("input"))
-            continue; // event0 and the like are the same devices once more
-        const auto place = sysfs.link("/sys/class/input/" + name);
+    const auto inputs = sysfs.links("/sys/class/input");
+    if (!inputs && isGone(inputs.error()))
+        return found;
+    if (!inputs)
+        return std::unexpected(inputs.error());
+    if (std::ranges::none_of(*inputs, [&](const auto& input) {
+            return std::ranges::any_of(devices, [&](const Address& a) { return isBelow(input.second, a); });
+        }))
+        return found;
+    for (const auto& [name, place] : *inputs) {
+        // event0 and the like are the same devices once more
+        if (!name.starts_with("input") || place.contains("/devices/virtual/"))
+            continue;
         const auto keys = readIfThere(sysfs, fmt::format("/sys/class/input/{}/capabilities/key", name), 4096);
         if (!keys)
             return std::unexpected(keys.error());
-        if (!place && !isGone(place.error()))
-            return std::unexpected(place.error());
-        if (!place || place->contains("/devices/virtual/") || !isKeyboard(*keys))
+        if (!isKeyboard(*keys))
             continue;
         const auto shown = sysfs.read(fmt::format("/sys/class/input/{}/name", name), 256);
-        found.push_back({shown.value_or(name), *place});
+        found.push_back({shown.value_or(name), place});
     }
     return found;
 }
@@ -50,7 +54,7 @@ SysResult<std::vector<Keyboard>> keyboards(const Sysfs& sysfs) {
 } // namespace
 
 Blockers keyboardBlockers(const Sysfs& sysfs, const std::vector<Address>& devices) {
-    const auto all = keyboards(sysfs);
+    const auto all = keyboards(sysfs, devices);
     if (!all && !devices.empty())
         return {cannotTell("last-keyboard", devices.front(), "the last keyboard hangs on the group",
                            all.error())};

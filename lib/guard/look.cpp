@@ -37,20 +37,15 @@ SysResult<std::vector<std::string>> listIfThere(const Sysfs& sysfs, const std::s
 SysResult<std::vector<ClassEntry>> classEntriesBelow(const Sysfs& sysfs, std::string_view classDirectory,
                                                      const Address& device) {
     const auto directory = fmt::format("/sys/class/{}", classDirectory);
-    const auto names = listIfThere(sysfs, directory);
-    if (!names)
-        return std::unexpected(names.error());
+    auto links = sysfs.links(directory); // beside them are files: /sys/class/drm/version
+    if (!links && isGone(links.error()))
+        return std::vector<ClassEntry>{};
+    if (!links)
+        return std::unexpected(links.error());
     std::vector<ClassEntry> found;
-    for (const auto& name : *names) {
-        auto place = sysfs.link(fmt::format("{}/{}", directory, name));
-        // Files beside the links: /sys/class/drm/version, /sys/class/net/bonding_masters.
-        if (!place && (isGone(place.error()) || place.error().code == EINVAL))
-            continue;
-        if (!place)
-            return std::unexpected(place.error());
-        if (isBelow(*place, device))
-            found.push_back({name, std::move(*place)});
-    }
+    for (auto& [name, place] : *links)
+        if (isBelow(place, device))
+            found.push_back({std::move(name), std::move(place)});
     return found;
 }
 

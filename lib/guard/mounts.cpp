@@ -5,6 +5,7 @@
 #include "guard/processes.h"
 #include "pci/text.h"
 
+#include <array>
 #include <cerrno>
 #include <optional>
 #include <set>
@@ -44,6 +45,19 @@ std::vector<std::string> moreDevices(std::string_view options) {
     return devices;
 }
 
+/// The first words of the line; false where it has fewer.
+template <std::size_t count>
+bool takeWords(std::string_view line, std::array<std::string_view, count>& words) {
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto end = line.find(' ');
+        words[i] = line.substr(0, end);
+        if (end == std::string_view::npos)
+            return i + 1 == count;
+        line.remove_prefix(end + 1);
+    }
+    return true;
+}
+
 SysResult<std::vector<Mount>> readMountinfo(const Sysfs& sysfs, const std::string& process,
                                             const std::string& shownAs) {
     const auto path = "/proc/" + process + "/mountinfo";
@@ -57,9 +71,9 @@ SysResult<std::vector<Mount>> readMountinfo(const Sysfs& sysfs, const std::strin
         const auto dash = line.find(" - ");
         if (dash == std::string_view::npos)
             continue;
-        const auto words = split(line.substr(0, dash), ' '); // id, parent, number, root, point, ...
-        const auto rest = split(line.substr(dash + 3), ' '); // type, source, options
-        if (words.size() < 5 || rest.size() < 3)
+        std::array<std::string_view, 5> words; // id, parent, number, root, point
+        std::array<std::string_view, 3> rest;  // type, source, options
+        if (!takeWords(line.substr(0, dash), words) || !takeWords(line.substr(dash + 3), rest))
             return std::unexpected(SysError{"understand a line of", path, EBADMSG});
         mounts.push_back({.number = std::string(words[2]),
                           .point = unescaped(words[4]),

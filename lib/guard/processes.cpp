@@ -79,17 +79,13 @@ bool hasDeviceNodes(const Sysfs& sysfs, const std::string& process, std::uint64_
 
 /// What the process has open below /dev, by the links of its descriptors.
 SysResult<std::set<std::string>> openNodes(const Sysfs& sysfs, const std::string& process) {
-    std::set<std::string> found;
-    const auto descriptors = sysfs.list(process + "/fd");
+    auto descriptors = sysfs.links(process + "/fd");
     if (!descriptors)
         return std::unexpected(descriptors.error());
-    for (const auto& fd : *descriptors) {
-        auto target = sysfs.link(process + "/fd/" + fd);
-        if (!target && !isGone(target.error()))
-            return std::unexpected(target.error());
-        if (target && target->starts_with("/dev/"))
-            found.insert(std::move(*target));
-    }
+    std::set<std::string> found;
+    for (auto& [fd, target] : *descriptors)
+        if (target.starts_with("/dev/"))
+            found.insert(std::move(target));
     return found;
 }
 

@@ -39,6 +39,28 @@ std::unexpected<SysError> failed(const char* operation, const std::string& path,
     return std::unexpected(SysError{operation, path, code});
 }
 
+/// Calls `take` with the directory's descriptor and the name of each entry, until it fails.
+template <typename Take>
+SysResult<void> eachEntry(const std::string& root, const std::string& path, Take&& take) {
+    const std::unique_ptr<DIR, CloseDirectory> directory(::opendir((root + path).c_str()));
+    if (!directory)
+        return failed("list", path, errno);
+    for (;;) {
+        errno = 0;
+        const dirent* entry = ::readdir(directory.get());
+        if (entry == nullptr)
+            break;
+        const std::string_view name = entry->d_name;
+        if (name == "." || name == "..")
+            continue;
+        if (auto taken = take(::dirfd(directory.get()), entry->d_name); !taken)
+            return taken;
+    }
+    if (errno != 0)
+        return failed("list", path, errno);
+    return {};
+}
+
 } // namespace
 
 SysResult<std::string> RealSysfs::read(const std::string& path, std::size_t limit) const {
@@ -81,23 +103,33 @@ SysResult<void> RealSysfs::write(const std::string& path, std::string_view data)
 }
 
 SysResult<std::vector<std::string>> RealSysfs::list(const std::string& path) const {
-    const std::unique_ptr<DIR, CloseDirectory> directory(::opendir((root_ + path).c_str()));
-    if (!directory)
-        return failed("list", path, errno);
     std::vector<std::string> names;
-    for (;;) {
-        errno = 0;
-        const dirent* entry = ::readdir(directory.get());
-        if (!entry)
-            break;
-        const std::string_view name = entry->d_name;
-        if (name != "." && name != "..")
-            names.emplace_back(name);
-    }
-    if (errno != 0)
-        return failed("list", path, errno);
+    if (const auto seen = eachEntry(root_, path,
+                                    [&](int, const char* name) {
+                                        names.emplace_back(name);
+                                        return SysResult<void>();
+                                    });
+        !seen)
+        return std::unexpected(seen.error());
     std::ranges::sort(names);
     return names;
+}
+
+SysResult<std::vector<std::pair<std::string, std::string>>> RealSysfs::links(const std::string& path) const {
+    std::vector<std::pair<std::string, std::string>> found;
+    const auto seen = eachEntry(root_, path, [&](int directory, const char* name) -> SysResult<void> {
+        std::array<char, PATH_MAX> target;
+        const ssize_t length = ::readlinkat(directory, name, target.data(), target.size());
+        if (length >= 0)
+            found.emplace_back(name, std::string(target.data(), static_cast<std::size_t>(length)));
+        else if (!isNoLink(errno))
+            return failed("readlink", path + '/' + name, errno);
+        return {};
+    });
+    if (!seen)
+        return std::unexpected(seen.error());
+    std::ranges::sort(found);
+    return found;
 }
 
 SysResult<std::string> RealSysfs::link(const std::string& path) const {

@@ -14,6 +14,7 @@ public:
     SysResult<void> write(const std::string& path, std::string_view data) override;
     SysResult<std::vector<std::string>> list(const std::string& path) const override;
     SysResult<std::string> link(const std::string& path) const override;
+    SysResult<std::vector<std::pair<std::string, std::string>>> links(const std::string& path) const override;
     SysResult<std::uint64_t> inode(const std::string& path) const override;
     bool exists(const std::string& path) const override;
     SysResult<std::string> netlinkDump(std::uint16_t request, std::uint8_t family) const override;

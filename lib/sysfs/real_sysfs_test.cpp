@@ -142,6 +142,17 @@ TEST_F(RealSysfsTest, ReadsLinksAndSeesDanglingOnes) {
     EXPECT_FALSE(sysfs.exists("/sys/devices/d/iommu_group"));
 }
 
+TEST_F(RealSysfsTest, ReadsTheLinksOfADirectory) {
+    const RealSysfs sysfs(root_.string());
+    put("/sys/devices/d/class", "0x030000\n");
+    fs::create_directory_symlink("../../a", root_ / "sys/devices/d/another");
+    const std::vector<std::pair<std::string, std::string>> links{
+        {"another", "../../a"}, {"driver", "../../bus/pci/drivers/vfio-pci"}};
+    EXPECT_EQ(sysfs.links("/sys/devices/d").value(), links);
+    EXPECT_EQ(sysfs.Sysfs::links("/sys/devices/d").value(), links) << "as list() and link() have it";
+    EXPECT_EQ(sysfs.links("/sys/none").error().str(), "list /sys/none: ENOENT (No such file or directory)");
+}
+
 TEST_F(RealSysfsTest, AnswersTheErrnoOfTheRead) {
     const RealSysfs sysfs(root_.string());
     EXPECT_EQ(sysfs.read("/sys/none").error().str(), "read /sys/none: ENOENT (No such file or directory)");

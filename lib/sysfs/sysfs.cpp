@@ -23,6 +23,25 @@ SysResult<std::string> Sysfs::netlinkDump(std::uint16_t /*request*/, std::uint8_
     return std::unexpected(SysError{"dump", "rtnetlink", ENOSYS});
 }
 
+bool isNoLink(int code) {
+    return code == EINVAL || code == ENOENT || code == ESRCH;
+}
+
+SysResult<std::vector<std::pair<std::string, std::string>>> Sysfs::links(const std::string& path) const {
+    auto names = list(path);
+    if (!names)
+        return std::unexpected(names.error());
+    std::vector<std::pair<std::string, std::string>> found;
+    for (auto& name : *names) {
+        auto target = link(path + '/' + name);
+        if (target)
+            found.emplace_back(std::move(name), std::move(*target));
+        else if (!isNoLink(target.error().code))
+            return std::unexpected(target.error());
+    }
+    return found;
+}
+
 std::string_view baseName(std::string_view path) {
     while (path.size() > 1 && path.ends_with('/'))
         path.remove_suffix(1);

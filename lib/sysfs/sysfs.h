@@ -8,6 +8,7 @@
 #include <expected>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace vfiobind {
@@ -40,6 +41,9 @@ public:
     virtual SysResult<std::vector<std::string>> list(const std::string& path) const = 0;
     /// A symbolic link's target, as readlink(2) gives it.
     virtual SysResult<std::string> link(const std::string& path) const = 0;
+    /// The symbolic links in a directory with their targets, sorted by name. Entries that are no links, or
+    /// are gone meanwhile, are left out. One answer is cheaper than link() for each.
+    virtual SysResult<std::vector<std::pair<std::string, std::string>>> links(const std::string& path) const;
     /// The inode number that stat(2) gives, symbolic links followed.
     virtual SysResult<std::uint64_t> inode(const std::string& path) const = 0;
     /// Whether there is anything of this name; an answer that could not be had counts as no.
@@ -49,6 +53,9 @@ public:
     /// about the network that no file tells: routes of all tables. ENOSYS where there are only files.
     virtual SysResult<std::string> netlinkDump(std::uint16_t request, std::uint8_t family) const;
 };
+
+/// Whether readlink(2) failed because there is no link of that name, or no process any more.
+bool isNoLink(int code);
 
 /// The last component of a path: `vfio-pci` for `../../bus/pci/drivers/vfio-pci`.
 std::string_view baseName(std::string_view path);
