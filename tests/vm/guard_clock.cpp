@@ -2,6 +2,8 @@
 // Runs in the guest: guard_clock ADDRESS... prints for each device's group how long the guards take against
 // the bind of the group, which is done and undone: `0000:01:00.0 guards-us bind-us`, medians of several
 // rounds.
+#include "guard/block_stack.h"
+#include "guard/display.h"
 #include "guard/guard.h"
 #include "plan/plan.h"
 #include "sysfs/real_sysfs.h"
@@ -52,12 +54,30 @@ void carryOutOrThrow(Sysfs& sysfs, const GroupPlan& plan, JournalStore& journals
         throw std::runtime_error(outcome.str());
 }
 
+/// What hangs on the device for the guards to look at: disks and nodes.
+std::size_t thingsBelow(const Sysfs& sysfs, const Address& address) {
+    const auto nodes = userNodes(sysfs, address);
+    return BlockStack(sysfs, address).nodes().size() + nodes.display.size() + nodes.sound.size();
+}
+
+/// A driver that is back has its disks back a little later, and guards with nothing to look at are quick.
+void waitFor(const Sysfs& sysfs, const Address& address, std::size_t things) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    while (thingsBelow(sysfs, address) < things) {
+        if (std::chrono::steady_clock::now() > end)
+            throw std::runtime_error(address.str() + " did not get its disks or nodes back in a minute");
+        if (std::system("udevadm settle") != 0)
+            throw std::runtime_error("udevadm settle failed");
+    }
+}
+
 void measure(Sysfs& sysfs, const Address& address, JournalStore& journals) {
     const auto topology = Topology::read(sysfs).value();
     const auto* device = topology.find(address);
     if (device == nullptr || !device->group)
         throw std::runtime_error(address.str() + " is not there, or in no group");
     const auto group = *device->group;
+    const auto things = thingsBelow(sysfs, address);
     std::vector<long> guards;
     std::vector<long> binds;
     for (int i = 0; i < rounds; ++i) {
@@ -66,6 +86,7 @@ void measure(Sysfs& sysfs, const Address& address, JournalStore& journals) {
         const auto plan = planFor(sysfs, group, Action::bind);
         binds.push_back(timed([&] { carryOutOrThrow(sysfs, plan, journals); }));
         carryOutOrThrow(sysfs, planFor(sysfs, group, Action::release), journals);
+        waitFor(sysfs, address, things);
     }
     fmt::print("{} {} {}\n", address.str(), median(guards), median(binds));
 }

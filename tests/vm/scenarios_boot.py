@@ -15,7 +15,9 @@ from scenarios import scenario
 
 PROBE_LOG = 'intel_iommu=on log_buf_len=8M dyndbg="file drivers/base/dd.c +p"'
 NEVER_NATIVE = {GPU: "vfio-pci", AUDIO: "vfio-pci", TWIN_A: "vfio-pci", NVME: "vfio-pci"}
-RULES = f'''[[bind]]
+RULES = f'''[vfio-pci]
+disable-idle-d3 = true
+[[bind]]
 name = "guest-gpu"
 devices = ["{GPU}"]
 node = {{ group = "kvm", mode = "0660" }}
@@ -45,6 +47,7 @@ def expect_never_native(guest):
     expect(not wrong, f"drivers since the kernel started: {wrong}")
     active = guest.out("systemctl is-active vfio-bind-early.service || true")
     expect(active == "active", f"vfio-bind-early.service is {active}")
+    expect(guest.out("cat /sys/module/vfio_pci/parameters/disable_idle_d3") == "Y", "vfio-pci was loaded without its options")
     for address in (GPU, TWIN_A, NVME):
         expect(guest.state(address) == "bound", f"the daemon says that the group of {address} is '{guest.state(address)}'")
 
@@ -207,3 +210,18 @@ def no_config(guest):
         expect(guest.out("systemctl is-failed 'vfio-bind*' || true").count("failed") == 0, "a unit has failed")
     finally:
         guest.run(f"mv {CONFIG}.away {CONFIG}")
+
+
+@scenario("boot-gives-back-the-root-disk", boot="boots", seconds=600)
+def give_back(guest):
+    """case 6: a name of the root file system that tells no controller; without it the machine would not come up."""
+    rules = f'[[bind]]\nname = "root"\ndevices = ["{ROOT_DISK}"]\n[[bind]]\nname = "nic"\ndevices = ["{TWIN_A}"]\n'
+    name = guest.out("blkid -s UUID -o value /dev/vda")
+    made = image.initrd_with(guest.machine.image, guest.package, rules, ["virtio_blk", "virtio_pci", "e1000e"])
+    with rules_at_boot(guest, rules, made) as machine:
+        machine.reboot(f"intel_iommu=on log_buf_len=8M root=UUID={name}")
+        log = guest.out("dmesg", 60)
+        expect("the root file system does not appear" in log, "nothing was given back: the disk was not taken in the initramfs")
+        expect(guest.driver(ROOT_DISK) == "virtio-pci", f"{ROOT_DISK} is on '{guest.driver(ROOT_DISK)}'")
+        expect(guest.state(ROOT_DISK) == "blocked", f"the root disk's group is '{guest.state(ROOT_DISK)}'")
+        guest.wait_state(TWIN_A, "bound")

@@ -4,7 +4,7 @@
 import re
 
 from boots import TWIN_A, TWIN_B, TWIN_ID
-from guest import CONFIG, UNIT, expect
+from guest import CONFIG, MANAGER, ROOT, UNIT, expect
 from scenarios import scenario
 
 OLD_UNIT = "/etc/systemd/system/vfio-bind.service"
@@ -65,3 +65,43 @@ def replaced(guest):
                   f"echo {TWIN_ID.replace(':', ' ')} > /sys/bus/pci/drivers/vfio-pci/remove_id; "
                   f"systemctl restart {UNIT}", 60, check=False)
         guest.put(CONFIG, "")
+
+
+@scenario("package-builds-an-initramfs-only-where-it-is-asked-to", seconds=300)
+def initramfs_when_asked(guest):
+    """An initramfs takes minutes to build, and is of use where the configuration names a device."""
+    recorder, record = "/usr/local/sbin/update-initramfs", "/run/rig-initramfs"
+
+    def calls(config):
+        guest.put(CONFIG, config)
+        guest.run(f"rm -f {record}; DEBIAN_FRONTEND=noninteractive dpkg -i /var/tmp/vfio-bind.deb", 240)
+        return guest.out(f"cat {record} 2>/dev/null || true").splitlines()
+
+    guest.put(recorder, f'#!/bin/sh\necho "$@" >> {record}\n', 0o755)
+    try:
+        expect(calls("") == [], "the package built an initramfs for a configuration without rules")
+        rule = f'[[bind]]\nname = "nic"\ndevices = ["{TWIN_A}"]\n'
+        expect(calls(rule) == ["-u"], "the package did not build the initramfs, or more than once")
+        expect(calls(rule + "no-such-key = 1\n") == [], "the package built an initramfs for a configuration that is not in force")
+    finally:
+        guest.run(f"rm -f {recorder} {record}")
+        guest.put(CONFIG, "")
+
+
+@scenario("older-initramfs-is-told")
+def older_initramfs(guest):
+    """The image that the machine starts from holds an older configuration."""
+    made = guest.out("echo /boot/initrd.img-$(uname -r)")
+    kept = guest.run(f"test -e {made}", check=False).code == 0
+    guest.run(f"mkdir -p /boot; {'true' if kept else f'touch {made}'}")
+    try:
+        guest.configure(f'[[bind]]\nname = "nic"\ndevices = ["{TWIN_A}"]\n')
+        guest.wait_state(TWIN_A, "bound")
+        guest.run(f"touch -d '+60 seconds' {CONFIG}; systemctl reload {UNIT}", 60)
+        guest.wait_until(lambda: made in str(guest.get(ROOT, MANAGER, "Warnings")), 30, "a warning about the initramfs")
+        told = guest.run("vfio-bindctl status", 60)
+        expect("update-initramfs -u" in told.stdout + told.stderr, f"status does not tell what to do: {told}")
+        guest.run(f"touch -d '+120 seconds' {made}; systemctl reload {UNIT}", 60)
+        guest.wait_until(lambda: made not in str(guest.get(ROOT, MANAGER, "Warnings")), 30, "the end of that warning")
+    finally:
+        guest.run(f"touch {CONFIG}; {f'touch {made}' if kept else f'rm -f {made}'}")
