@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "config/config.h"
 
+#include "config/keys.h"
 #include "config/rule_reader.h"
 #include "config/words.h"
 #include "pci/text.h"
@@ -8,7 +9,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <iterator>
 #include <map>
 #include <tuple>
@@ -16,12 +16,6 @@
 namespace vfiobind {
 
 namespace {
-
-constexpr std::array<std::string_view, 4> topKeys{"daemon", "defaults", "vfio-pci", "bind"};
-constexpr std::array<std::string_view, 1> daemonKeys{"log-level"};
-constexpr std::array<std::string_view, 5> logLevels{"trace", "debug", "info", "warn", "error"};
-constexpr std::array<std::string_view, 3> moduleKeys{"disable-vga", "disable-idle-d3",
-                                                     "allow-unsafe-interrupts"};
 
 /// What all files together say. A later file's key takes the place of an earlier one's; rules add up.
 struct Everything {

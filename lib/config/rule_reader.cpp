@@ -2,6 +2,7 @@
 #include "config/rule_reader.h"
 
 #include "config/blocker_codes.h"
+#include "config/keys.h"
 #include "config/timespan.h"
 #include "config/words.h"
 #include "pci/text.h"
@@ -9,18 +10,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 namespace vfiobind {
 
 namespace {
 
 constexpr std::string_view ruleTitle = "[[bind]]";
-constexpr std::array<std::string_view, 10> ruleKeys{"name",  "devices", "driver", "method",    "allow",
-                                                    "count", "node",    "keep",   "sriov-vfs", "timeout"};
-constexpr std::array<std::string_view, 4> selectorKeys{"address", "id", "subsystem", "path"};
-constexpr std::array<std::string_view, 3> nodeKeys{"owner", "group", "mode"};
-constexpr std::array<std::string_view, 2> methods{"override", "new-id"};
 
 constexpr std::string_view devicesExample = R"(devices = ["10de:1284"])";
 constexpr std::string_view allowExample = R"(allow = ["boot-display"])";

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// Every key that the configuration knows, table by table. Whoever adds one describes it in
+/// vfio-bind.toml(5), too: manual_test.cpp compares the two.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+namespace vfiobind {
+
+inline constexpr std::array<std::string_view, 4> topKeys{"daemon", "defaults", "vfio-pci", "bind"};
+inline constexpr std::array<std::string_view, 1> daemonKeys{"log-level"};
+inline constexpr std::array<std::string_view, 3> moduleKeys{"disable-vga", "disable-idle-d3",
+                                                            "allow-unsafe-interrupts"};
+inline constexpr std::array<std::string_view, 10> ruleKeys{
+    "name", "devices", "driver", "method", "allow", "count", "node", "keep", "sriov-vfs", "timeout"};
+inline constexpr std::array<std::string_view, 4> selectorKeys{"address", "id", "subsystem", "path"};
+inline constexpr std::array<std::string_view, 3> nodeKeys{"owner", "group", "mode"};
+
+inline constexpr std::array<std::string_view, 5> logLevels{"trace", "debug", "info", "warn", "error"};
+inline constexpr std::array<std::string_view, 2> methods{"override", "new-id"};
+
+} // namespace vfiobind
