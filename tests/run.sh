@@ -118,7 +118,7 @@ build() {
     if [ -z "${built[$folder]:-}" ]; then
         echo "building $folder"
         built[$folder]=broken
-        if cmake -S "$top" -B "$top/$folder" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+        if cmake -S "$top" -B "$top/$folder" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_INSTALL_PREFIX=/usr \
             -DCMAKE_CXX_COMPILER_LAUNCHER=ccache "$@" >"$log" 2>&1 &&
             timeout 2400 cmake --build "$top/$folder" --parallel "$jobs" --target "${goals[@]}" >>"$log" 2>&1; then
             built[$folder]=yes
@@ -207,13 +207,16 @@ lint_manual() {
 
 part_lint() {
     local list file
-    need lint git python3 shellcheck clang-format-19 libxml2-utils libdbus-1-dev systemd man-db mandoc || return
+    need lint git python3 shellcheck clang-format-19 libxml2-utils libdbus-1-dev systemd man-db mandoc rpm rpmlint ||
+        return
     cd "$top" || return
     mapfile -t list < <(shell_scripts)
     check 'shellcheck' shellcheck "${list[@]}"
     mapfile -t list < <(files '*.cpp' '*.h')
     check 'clang-format' clang-format-19 --dry-run -Werror "${list[@]}"
     check 'every case has its tests' python3 tests/cases.py
+    check 'the spec file reads as one' rpmspec --parse packaging/rpm/vfio-bind.spec
+    check 'rpmlint' rpmlint --strict --config packaging/rpm/rpmlint.toml packaging/rpm/vfio-bind.spec
     for file in $(files 'dbus/*.xml'); do
         check "$file is D-Bus introspection" \
             xmllint --noout --nonet --dtdvalid /usr/share/xml/dbus-1/introspect.dtd "$file"
