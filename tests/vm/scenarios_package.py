@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the package does to a machine that was set up by hand before."""
+"""The package comes, is exchanged for another, and goes: no bound group is released, and nothing is left of it."""
 
+import contextlib
+import pathlib
 import re
 
-from boots import TWIN_A, TWIN_B, TWIN_ID
+from boots import GPU, TWIN_A, TWIN_B, TWIN_ID
 from guest import CONFIG, MANAGER, ROOT, UNIT, expect
 from scenarios import scenario
+from scenarios_bind import BOUND, GPU_RULE
+
+PACKAGE = "/var/tmp/vfio-bind.deb"
+DROP_IN = "/etc/vfio-bind.d/50-rig.toml"
+DPKG = "DEBIAN_FRONTEND=noninteractive dpkg"
+AUTOPKGTEST = pathlib.Path(__file__).resolve().parents[2] / "packaging/debian/tests/daemon"
 
 OLD_UNIT = "/etc/systemd/system/vfio-bind.service"
 OLD = {
@@ -48,7 +56,7 @@ def replaced(guest):
         before = guest.drivers()
         expect(before[TWIN_A] == "vfio-pci", f"the guides' unit did not bind {TWIN_A}: the rig's copy of it is wrong")
 
-        said = guest.run("DEBIAN_FRONTEND=noninteractive dpkg -i /var/tmp/vfio-bind.deb", 240).stdout
+        said = guest.run(f"{DPKG} -i {PACKAGE}", 240).stdout
         expect(f"moved to {OLD_UNIT}.replaced-by-package" in said, f"the package did not say what it has moved: {said}")
         expect(guest.machine.get(f"{OLD_UNIT}.replaced-by-package").decode() == OLD[OLD_UNIT], "the old unit was not kept as it was")
         rule = re.search(r"\[\[bind\]\]\n.*\n.*\]", said)
@@ -65,6 +73,102 @@ def replaced(guest):
                   f"echo {TWIN_ID.replace(':', ' ')} > /sys/bus/pci/drivers/vfio-pci/remove_id; "
                   f"systemctl restart {UNIT}", 60, check=False)
         guest.put(CONFIG, "")
+
+
+def installed(guest):
+    return guest.out("dpkg-query --show --showformat='${db:Status-Status} ${Version}' vfio-bind")
+
+
+def with_version(guest, version):
+    """The same package, called another version; its path in the guest."""
+    path = f"/var/tmp/vfio-bind-{version}.deb"
+    guest.run(f"cd /var/tmp && rm -rf again && dpkg-deb --raw-extract {PACKAGE} again && "
+              f"sed -i 's/^Version: .*/Version: {version}/' again/DEBIAN/control && "
+              f"dpkg-deb --build -Znone again {path} && rm -rf again", 240)
+    return path
+
+
+@contextlib.contextmanager
+def bound_and_held(guest):
+    """The card is bound by a rule and in use by a VM, and stays so; the package is there again afterwards."""
+    before = guest.drivers()
+    guest.configure(GPU_RULE)
+    guest.wait_state(GPU, "bound")
+    vm = guest.machine.start_stream(f"vfio-probe hold {guest.group(GPU)} {GPU}")
+    try:
+        vm.wait(lambda text: text == "holding", 20, what="'holding'")
+        yield
+        guest.expect_drivers(BOUND, before)
+        expect(not vm.ended, "the process that holds the device has ended")
+    finally:
+        vm.stop()
+        guest.run(f"rm -f {DROP_IN} /var/tmp/vfio-bind-*.deb; {DPKG} --force-confnew,confmiss -i {PACKAGE}", 240)
+
+
+def exchange(guest, package, version):
+    """Installs over what is there: another daemon runs then, and neither has written to the kernel."""
+    pid = guest.pid()
+    with guest.no_kernel_writes(f"the installation of version {version}"):
+        guest.run(f"{DPKG} -i {package}", 240)
+    expect(installed(guest) == f"installed {version}", f"dpkg has it as '{installed(guest)}'")
+    expect(guest.pid() not in (0, pid), "the daemon of before runs still, or none does")
+    guest.wait_state(GPU, "bound")
+    expect(guest.machine.get(CONFIG).decode() == GPU_RULE, "the administrator's configuration was touched")
+    units = f"{UNIT} vfio-bind-watch.service"
+    active = guest.out(f"systemctl is-active {units} || true").split()
+    expect(active == ["active", "active"], f"after it {units} are {active}")
+    enabled = guest.out(f"systemctl is-enabled {units} vfio-bind-early.service || true").split()
+    expect(enabled == ["enabled"] * 3, f"after it {units} vfio-bind-early.service are {enabled}")
+
+
+@scenario("package-upgrade-and-downgrade-release-nothing", seconds=900)
+def upgrade(guest):
+    version = installed(guest).split()[1]
+    newer = with_version(guest, f"{version}+rig")
+    with bound_and_held(guest):
+        exchange(guest, newer, f"{version}+rig")
+        exchange(guest, PACKAGE, version)
+
+
+def left_over(guest):
+    """Files of the package in the system and in /run; not what systemd keeps of units that have run."""
+    named = r"\( -name '*vfio-bind*' -o -name '*vfiobind*' \) -print"
+    return guest.out(rf"find / -xdev \( -path /proc -o -path /sys -o -path /var/tmp -o -path /var/log \) -prune -o {named}; "
+                     rf"find /run -xdev \( -path /run/systemd -o -path /run/log \) -prune -o {named}", 180)
+
+
+@scenario("package-removal-releases-nothing-and-purge-leaves-nothing", seconds=900)
+def removal(guest):
+    with bound_and_held(guest):
+        guest.put(DROP_IN, "# the administrator's\n")
+        with guest.no_kernel_writes("the removal"):
+            guest.run(f"{DPKG} --remove vfio-bind", 300)
+        expect(installed(guest).startswith("config-files "), f"dpkg has it as '{installed(guest)}'")
+        expect(guest.machine.get(CONFIG).decode() == GPU_RULE, "the configuration was touched by the removal")
+        left = set(left_over(guest).splitlines())
+        # What dpkg and systemd's helper keep until a purge: conffiles, scripts, what was enabled.
+        kept = {path for path in left
+                if path.startswith(("/etc/", "/var/lib/dpkg/info/vfio-bind.", "/var/lib/systemd/deb-systemd-helper-"))}
+        expect({CONFIG, "/etc/vfio-bind.d"} <= kept, f"the configuration was not kept: {sorted(kept)}")
+        expect(left == kept, f"left after the removal: {' '.join(sorted(left - kept))}")
+        guest.run(f"test -e {DROP_IN}")
+        running = guest.run("ps -e -o comm= | grep '^vfio-bind'", check=False).stdout
+        expect(not running, f"running after the removal: {running}")
+
+        with guest.no_kernel_writes("the purge"):
+            guest.run(f"{DPKG} --purge vfio-bind", 240)
+        left = left_over(guest)
+        expect(not left, f"left after the purge: {left}")
+    guest.configure(GPU_RULE)       # the package is there again: it takes over what it finds
+    guest.wait_state(GPU, "bound")
+    expect(guest.get(ROOT, MANAGER, "ConfigError") == "", "the configuration is refused after it came back")
+
+
+@scenario("autopkgtest-of-the-package", seconds=150)
+def autopkgtest(guest):
+    guest.put("/var/tmp/autopkgtest", AUTOPKGTEST.read_text(encoding="utf-8"), 0o755)
+    with guest.no_kernel_writes("the package's own test"):
+        guest.run("/var/tmp/autopkgtest", 120)
 
 
 @scenario("package-builds-an-initramfs-only-where-it-is-asked-to", seconds=300)
