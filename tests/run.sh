@@ -3,7 +3,7 @@
 #
 # Installs what a part needs (as root, on Debian), builds, runs, and ends with one line `N passed, N failed`.
 #
-#   tests/run.sh [PART]
+#   tests/run.sh [--suite NAME] [PART]
 #
 #   lint             formatting, shellcheck, XML, man pages, the sandbox's score
 #   unit             the library and vfio-bindctl on the fake kernel; plain, and with address and undefined sanitizers
@@ -14,14 +14,21 @@
 #   fuzz [SECONDS]   each libFuzzer target for so long (default 60)
 #   all              lint, unit, bus, leaks, fuzz, deb and vm (default)
 #   tidy             clang-tidy over the C++ sources
+#   clang            builds with clang 19, whose warnings are errors, too
+#   coverage         the lines of lib that the unit tests run, a file a line
 #   bench            measurements, with a table
+#
+# With --suite the parts unit, bus, leaks, deb and vm, all or one of them, are run in a root of another Debian release
+# (trixie), which is made once, and in a guest of it; builds and logs are in build-NAME.
 #
 # A part that cannot run counts as failed and says why. Logs are kept in build/logs and shown on failure.
 # Environment: JOBS (default: the number of processors).
 set -uo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-logs=$top/build/logs
+# In another suite's root this is another folder.
+builds=${VFIO_BIND_BUILDS:-build}
+logs=$top/$builds/logs
 jobs=${JOBS:-$(nproc)}
 passed=0
 failed=0
@@ -65,12 +72,23 @@ files() {
 
 # --- What is needed -----------------------------------------------------------------------------------------
 
-# The names in debian/control's Build-Depends; of alternatives the last, which is Debian 12's.
+# The names in debian/control's Build-Depends; of alternatives the first that this release has.
 build_dependencies() {
-    sed -n '/^Build-Depends:/,/^[^ B]/p' "$top/packaging/debian/control" |
-        sed -e 's/^Build-Depends://' -e '/^[^ ]/d' -e 's/.*|//' -e 's/[(<].*//' -e 's/,.*//' -e 's/ //g' \
-            -e '/^debhelper-compat/d'
+    local alternatives name
+    while read -ra alternatives; do
+        for name in "${alternatives[@]}"; do
+            if [ "${#alternatives[@]}" -eq 1 ] || is_installed "$name" || is_known "$name"; then
+                echo "$name"
+                break
+            fi
+        done
+    done < <(sed -n '/^Build-Depends:/,/^[^ B]/p' "$top/packaging/debian/control" |
+        sed -e 's/^Build-Depends://' -e '/^[^ ]/d' -e 's/([^)]*)//g' -e 's/<[^>]*>//g' -e 's/[,|]/ /g' \
+            -e '/debhelper-compat/d')
 }
+
+# Whether apt could install it.
+is_known() { apt-cache show --no-all-versions "$1" >/dev/null 2>&1; }
 
 is_installed() {
     [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
@@ -129,8 +147,13 @@ build() {
     [ "${built[$folder]}" = yes ]
 }
 
+<<<<<<< HEAD
 build_plain() { build build -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O1 -g1'; }
 build_sanitized() { build build-asan -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O0 -g1' -DVFIO_BIND_SANITIZE=address,undefined; }
+=======
+build_plain() { build "$builds"; }
+build_sanitized() { build "$builds-asan" -DVFIO_BIND_SANITIZE=address,undefined; }
+>>>>>>> 241cb19 (tests/run.sh: another Debian release, clang, and the coverage of lib)
 
 # --- Tests that CMake registers -----------------------------------------------------------------------------
 
@@ -235,14 +258,14 @@ part_lint() {
 
 part_unit() {
     need_to_build unit || return
-    build_plain && run_registered unit build
-    build_sanitized && run_registered unit build-asan
+    build_plain && run_registered unit "$builds"
+    build_sanitized && run_registered unit "$builds-asan"
 }
 
 part_bus() {
     need_to_build bus && need bus dbus || return
-    build_plain && run_registered bus build
-    build_sanitized && run_registered bus build-asan
+    build_plain && run_registered bus "$builds"
+    build_sanitized && run_registered bus "$builds-asan"
 }
 
 # The daemon on the fake kernel, a thousand times bind and release: no leak; the test itself counts descriptors and children.
@@ -251,14 +274,14 @@ part_leaks() {
     build_plain || return
     check 'valgrind, 1,000 rounds of bind and release' env VFIO_BIND_ROUNDS=1000 \
         VFIO_BIND_UNDER='valgrind --leak-check=full --errors-for-leak-kinds=definite,indirect,possible --error-exitcode=9 --child-silent-after-fork=yes' \
-        timeout 1200 "$top/build/tests/bus/bus-tests" --gtest_filter='RoundsTest.*'
+        timeout 1200 "$top/$builds/tests/bus/bus-tests" --gtest_filter='RoundsTest.*'
 }
 
 build_package() {
     local log=$logs/build-deb.log
     [ -z "$package" ] || return 0
     echo 'building the Debian packages'
-    if ! timeout 2400 "$top/packaging/build-deb.sh" "$top/build/deb" >"$log" 2>&1 </dev/null; then
+    if ! timeout 2400 "$top/packaging/build-deb.sh" "$top/$builds/deb" >"$log" 2>&1 </dev/null; then
         fail_with 'packaging/build-deb.sh' "$log"
         return 1
     fi
@@ -271,22 +294,79 @@ part_deb() {
     check 'lintian' lintian --fail-on error,warning --allow-root "${package%.deb}.changes"
 }
 
-part_vm() {
-    local log=$logs/vm.log summary
-    need_to_build vm && need vm python3 qemu-system-x86 qemu-utils mmdebstrap e2fsprogs || return
-    build_package && build_plain || return
-    check 'the program that plays on both kernels builds' cmake --build "$top/build" --target kernel-twin || return
-    # The suite's own last line is left out: one sum ends the run.
-    VFIO_BIND_KERNEL_TWIN=$top/build/tests/vm/kernel-twin \
-        timeout --kill-after=60 2700 python3 "$top/tests/vm/run.py" --deb "$package" 2>&1 </dev/null | tee "$log" |
-        grep -vE '^[0-9]+ passed, [0-9]+ failed$'
-    summary=$(tail -n 1 "$log")
-    if [[ $summary =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+# add_up PART LOG: a run whose last line is its own sum, which goes into this one's.
+add_up() {
+    if [[ $(tail -n 1 "$2") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
         passed=$((passed + BASH_REMATCH[1]))
         failed=$((failed + BASH_REMATCH[2]))
     else
-        fail_with 'vm: the suite did not come to its end' "$log"
+        fail_with "$1 did not come to its end" "$2"
     fi
+}
+
+# The suite's own last line is left out: one sum ends the run.
+without_sum() { grep -vE '^[0-9]+ passed, [0-9]+ failed$'; }
+
+# run_guests SUITE: the scenarios with $package in guests of a Debian release.
+run_guests() {
+    local log=$logs/vm-$1.log
+    build_plain || return
+    check 'the program that plays on both kernels builds' cmake --build "$top/$builds" --target kernel-twin || return
+    VFIO_BIND_KERNEL_TWIN=$top/$builds/tests/vm/kernel-twin \
+        timeout --kill-after=60 2700 python3 "$top/tests/vm/run.py" --suite "$1" --deb "$package" 2>&1 </dev/null |
+        tee "$log" | without_sum
+    add_up "vm, $1" "$log"
+}
+
+need_for_guests() { need vm python3 qemu-system-x86 qemu-utils mmdebstrap e2fsprogs; }
+
+part_vm() {
+    need_to_build vm && need_for_guests || return
+    build_package && run_guests bookworm
+}
+
+suite_has_built=''
+# part_of_suite SUITE PART: in a root of that release, whose packages are then tried in its guest.
+part_of_suite() {
+    local suite=$1 part=$2 log=$logs/$1-$2.log
+    if [ "$part" = vm ]; then
+        need_to_build vm && need_for_guests || return
+        [ -n "$suite_has_built" ] || part_of_suite "$suite" deb
+        package=$(find "$top/build-$suite/deb" -maxdepth 1 -name 'vfio-bind_*.deb' 2>/dev/null)
+        if [ -z "$package" ]; then
+            fail_with "vm: there is no package for $suite"
+            return
+        fi
+        run_guests "$suite"
+        return
+    fi
+    need "$suite" python3 mmdebstrap || return
+    if [ "$part" = deb ]; then
+        suite_has_built=yes
+        rm -f "$top/build-$suite/deb"/*.deb
+    fi
+    timeout --kill-after=60 5400 python3 "$top/tests/vm/suite.py" "$suite" env "VFIO_BIND_BUILDS=build-$suite" \
+        "JOBS=$jobs" tests/run.sh "$part" 2>&1 </dev/null | tee "$log" | without_sum
+    add_up "$suite: $part" "$log"
+}
+
+part_clang() {
+    need_to_build clang && need clang clang-19 || return
+    build build-clang -DCMAKE_CXX_COMPILER=clang++-19 || return
+    passed=$((passed + 1))
+    echo 'ok clang builds everything without a warning'
+}
+
+# --coverage and optimisation do not agree on what a line is.
+part_coverage() {
+    local goal=unit-tests table=$logs/coverage.txt
+    need_to_build coverage && need coverage gcovr || return
+    build build-coverage -DCMAKE_BUILD_TYPE=Debug '-DCMAKE_CXX_FLAGS=--coverage -fprofile-abs-path' || return
+    find "$top/build-coverage" -name '*.gcda' -delete
+    run_test build-coverage unit
+    check 'the unit tests run 90 % of the lines of lib' gcovr --root "$top" --filter "$top/lib/" --exclude '.*_test\.cpp$' \
+        --fail-under-line 90 --txt "$table" "$top/build-coverage"
+    [ ! -e "$table" ] || cat "$table"
 }
 
 part_tidy() {
@@ -342,16 +422,27 @@ part_bench() {
 }
 
 main() {
-    local part=${1:-all} seconds=${2:-60} parts
-    case $part in
+    local suite='' part seconds parts
+    if [ "${1:-}" = --suite ]; then
+        suite=${2:-}
+        if ! [[ $suite =~ ^[a-z]+$ ]]; then
+            echo "tests/run.sh: --suite takes the name of a Debian release, such as trixie" >&2
+            exit 2
+        fi
+        shift 2
+    fi
+    part=${1:-all} seconds=${2:-60}
+    case ${suite:+suite-}$part in
     -h | --help)
         usage
         exit 0
         ;;
     all) parts=(lint unit bus leaks fuzz deb vm) ;;
-    lint | unit | bus | leaks | deb | vm | tidy | fuzz | bench) parts=("$part") ;;
+    suite-all) parts=(unit bus leaks deb vm) ;;
+    lint | unit | bus | leaks | deb | vm | tidy | clang | coverage | fuzz | bench) parts=("$part") ;;
+    suite-unit | suite-bus | suite-leaks | suite-deb | suite-vm) parts=("$part") ;;
     *)
-        echo "tests/run.sh: there is no part '$part'" >&2
+        echo "tests/run.sh: there is no part '$part'${suite:+ for another suite}" >&2
         usage >&2
         exit 2
         ;;
@@ -362,8 +453,10 @@ main() {
     fi
     mkdir -p "$logs"
     for part in "${parts[@]}"; do
-        say "$part"
-        if [ "$part" = fuzz ]; then
+        say "${suite:+$suite: }$part"
+        if [ -n "$suite" ]; then
+            part_of_suite "$suite" "$part"
+        elif [ "$part" = fuzz ]; then
             part_fuzz "$seconds"
         else
             "part_$part"

@@ -159,7 +159,7 @@ def _build(suite, folder, log):
             shutil.rmtree(work, ignore_errors=True)
 
 
-def _apt_sources(suite):
+def apt_sources(suite):
     """The host's own Debian sources, turned to another suite where needed: the rig knows no mirror."""
     listing = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(ORIGIN)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(SIGNED_BY)",
@@ -188,7 +188,7 @@ def _host_suite():
     return found.group(1) if found else "bookworm"
 
 
-def _apt_options():
+def apt_options():
     """The host's apt settings about how to fetch (proxy, validity of old archives), for the guest's apt too."""
     dump = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, timeout=30, check=False).stdout
     wanted = r"Acquire::(Check-|http|https|ForceIPv|Retries)"
@@ -205,7 +205,7 @@ def _bootstrap(suite, work):
     command = [
         "mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(packages_of(suite))}",
         '--dpkgopt=path-exclude=/usr/share/man/*', '--dpkgopt=path-exclude=/usr/share/locale/*',
-        *_apt_options(),
+        *apt_options(),
         # Before the kernel is installed, so that its initramfs is made once and small.
         '--extract-hook=mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d"',
         '--extract-hook=printf "MODULES=list\\nRESUME=none\\n" > "$1/etc/initramfs-tools/conf.d/rig"',
@@ -233,7 +233,7 @@ def _bootstrap(suite, work):
     log = work / "mmdebstrap.log"
     with open(log, "wb") as out:
         try:
-            done = subprocess.run(["nice", *command], input="\n".join(_apt_sources(suite)).encode() + b"\n",
+            done = subprocess.run(["nice", *command], input="\n".join(apt_sources(suite)).encode() + b"\n",
                                   stdout=out, stderr=subprocess.STDOUT, timeout=1200, check=False).returncode
         except subprocess.TimeoutExpired:
             done = "no end after 1200 s"

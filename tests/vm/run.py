@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Runs the scenarios on a real kernel: run.py --deb PATH [--only REGEX] [--keep] [--probe PATH]
+"""Runs the scenarios on a real kernel: run.py --deb PATH [--suite NAME] [--only REGEX] [--keep]
 
 Prints `ok NAME` or `FAIL NAME: sentence` as each scenario ends, and last a line `N passed, N failed`. The exit
 code is 0 only if nothing failed. Something that is missing is a failure, never a skip.
@@ -8,6 +8,7 @@ code is 0 only if nothing failed. Something that is missing is a failure, never 
 
 import argparse
 import contextlib
+import dataclasses
 import pathlib
 import re
 import signal
@@ -140,6 +141,7 @@ def make_ready(machine, package, probe):
 def main():
     parser = argparse.ArgumentParser(description="vfio-bind on a real kernel")
     parser.add_argument("--deb", type=pathlib.Path, required=True, help="the package to test")
+    parser.add_argument("--suite", default="", help="the guest's Debian release, if not each boot's own: trixie")
     parser.add_argument("--only", default="", help="run only the scenarios whose name this regular expression finds")
     parser.add_argument("--keep", action="store_true", help="keep the guest's disk and console log")
     parser.add_argument("--probe", type=pathlib.Path, help="a vfio-probe that is built already")
@@ -165,7 +167,10 @@ def main():
             tally.fail(name, sentence_of(error))
     else:
         for name in dict.fromkeys(s.boot for s in chosen):
-            run_boot(BOOTS[name], [s for s in chosen if s.boot == name], package, probe, options.keep, tally)
+            boot = BOOTS[name]
+            if options.suite:
+                boot = dataclasses.replace(boot, suite=options.suite)
+            run_boot(boot, [s for s in chosen if s.boot == name], package, probe, options.keep, tally)
     print(f"{tally.passed} passed, {tally.failed} failed", flush=True)
     return 1 if tally.failed else 0
 

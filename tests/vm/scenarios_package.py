@@ -178,7 +178,7 @@ def initramfs_when_asked(guest):
 
     def calls(config):
         guest.put(CONFIG, config)
-        guest.run(f"rm -f {record}; DEBIAN_FRONTEND=noninteractive dpkg -i /var/tmp/vfio-bind.deb", 240)
+        guest.run(f"rm -f {record}; {DPKG} -i {PACKAGE}", 240)
         return guest.out(f"cat {record} 2>/dev/null || true").splitlines()
 
     guest.put(recorder, f'#!/bin/sh\necho "$@" >> {record}\n', 0o755)
