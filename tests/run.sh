@@ -147,13 +147,10 @@ build() {
     [ "${built[$folder]}" = yes ]
 }
 
-<<<<<<< HEAD
-build_plain() { build build -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O1 -g1'; }
-build_sanitized() { build build-asan -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O0 -g1' -DVFIO_BIND_SANITIZE=address,undefined; }
-=======
-build_plain() { build "$builds"; }
-build_sanitized() { build "$builds-asan" -DVFIO_BIND_SANITIZE=address,undefined; }
->>>>>>> 241cb19 (tests/run.sh: another Debian release, clang, and the coverage of lib)
+build_plain() { build "$builds" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O1 -g1'; }
+build_sanitized() {
+    build "$builds-asan" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O0 -g1' -DVFIO_BIND_SANITIZE=address,undefined
+}
 
 # --- Tests that CMake registers -----------------------------------------------------------------------------
 
