@@ -125,8 +125,7 @@ need_to_build() {
 
 declare -A built
 
-# What the tests need. Left out is vfio-bind-early, the library once more: the package is where it is built and looked at.
-goals=(unit-tests ctl-tests bus-tests fake-bindd vfio-bindctl)
+goals=(all)
 
 # build FOLDER [CMAKE OPTION...]: configures and builds once a run; the log is FOLDER's name. $goals is what to build.
 # The package has the compiler's -O2; here it would take more time than it saves.
@@ -149,6 +148,8 @@ build() {
 
 build_plain() { build "$builds" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O1 -g1'; }
 build_sanitized() {
+    # Left out is vfio-bind-early, the library once more.
+    local goals=(unit-tests ctl-tests bus-tests)
     build "$builds-asan" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O0 -g1' -DVFIO_BIND_SANITIZE=address,undefined
 }
 
@@ -356,7 +357,7 @@ part_clang() {
 
 # --coverage and optimisation do not agree on what a line is.
 part_coverage() {
-    local goal=unit-tests table=$logs/coverage.txt
+    local goals=(unit-tests) table=$logs/coverage.txt
     need_to_build coverage && need coverage gcovr || return
     build build-coverage -DCMAKE_BUILD_TYPE=Debug '-DCMAKE_CXX_FLAGS=--coverage -fprofile-abs-path' || return
     find "$top/build-coverage" -name '*.gcda' -delete
