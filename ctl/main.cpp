@@ -4,6 +4,7 @@
 #include "config/blocker_codes.h"
 #include "doctor/doctor.h"
 #include "doctor/groups.h"
+#include "export/export.h"
 #include "json.h"
 #include "options.h"
 #include "output.h"
@@ -47,6 +48,8 @@ ExitCode run(const Options& options) {
         return runReload(client, options);
     case Command::watch:
         return runWatch(client, options);
+    case Command::exportGroups:
+        return runExport(client, options);
     case Command::completeTargets:
         return runCompleteTargets(client);
     case Command::completeCodes:

@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include "config/blocker_codes.h"
+#include "export/exporters.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -28,6 +29,15 @@ std::string checkBlockerCode(const std::string& code) {
         return fmt::format(
             "{} cannot be allowed: the kernel would refuse anyway, or the wrong device would be taken", code);
     return {};
+}
+
+std::string checkExporter(const std::string& name) {
+    if (findExporter(name) != nullptr)
+        return {};
+    std::string names;
+    for (const Exporter& each : exporters)
+        names += (names.empty() ? "" : ", ") + std::string(each.name);
+    return fmt::format("'{}' is not known; there are {}", name, names);
 }
 
 class Parser {
@@ -88,6 +98,8 @@ Parser::Parser() {
     CLI::App* check = subcommand(Command::check, "check", "say what bind would do, and do nothing");
     subcommand(Command::reload, "reload", "have the daemon read its configuration again");
     subcommand(Command::watch, "watch", "print changes as they come");
+    CLI::App* exporting =
+        subcommand(Command::exportGroups, "export", "print the target's groups as a VMM wants to be told");
     CLI::App* doctor =
         subcommand(Command::doctor, "doctor",
                    "say what stands between a target, or the machine, and a VM; needs no daemon");
@@ -96,9 +108,15 @@ Parser::Parser() {
     subcommand(Command::completeCodes, "complete-codes", "list blocker codes for shell completion")
         ->group("");
 
-    for (CLI::App* sub : {show, bind, release, check})
+    for (CLI::App* sub : {show, bind, release, check, exporting})
         sub->add_option("TARGET", options_.target, targetHelp)->required()->type_name("");
     doctor->add_option("TARGET", options_.target, targetHelp)->type_name("");
+    exporting
+        ->add_option("--for", options_.exportFor,
+                     "qemu, libvirt, cloud-hypervisor, docker, podman, kata, crosvm or opennebula")
+        ->required()
+        ->type_name("WHAT")
+        ->check(CLI::Validator(checkExporter, ""));
     for (CLI::App* sub : {bind, release})
         sub->add_flag("--no-wait", options_.noWait, "do not wait for the jobs");
     addBindOptions(*bind);

@@ -19,6 +19,7 @@ enum class Command {
     check,
     reload,
     watch,
+    exportGroups,
     doctor,
     groups,
     completeTargets,
@@ -32,6 +33,7 @@ struct Options {
     std::optional<std::string> driver;
     std::optional<std::string> method;
     std::optional<std::string> host; ///< `[user@]machine`
+    std::string exportFor;           ///< the name of an exporter
     bool persist = false;
     bool noWait = false;
     bool all = false;

@@ -9,6 +9,7 @@
 namespace vfiobind::ctl {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -47,6 +48,18 @@ TEST(CommandLine, BindTakesTheOptionsOfTheApi) {
     EXPECT_EQ(options.driver, "vfio-pci");
     EXPECT_EQ(options.method, "new-id");
     EXPECT_TRUE(options.persist && options.noWait && options.json);
+}
+
+TEST(CommandLine, ExportWantsToKnowForWhat) {
+    const Options options = parsed({"export", "--for", "cloud-hypervisor", "guest-gpu", "--json"});
+    EXPECT_EQ(options.command, Command::exportGroups);
+    EXPECT_EQ(options.target, "guest-gpu");
+    EXPECT_EQ(options.exportFor, "cloud-hypervisor");
+    EXPECT_TRUE(options.json);
+    EXPECT_THAT(refused({"export", "guest-gpu"}).err, HasSubstr("--for"));
+    EXPECT_THAT(refused({"export", "--for", "qemu"}).err, HasSubstr("TARGET"));
+    EXPECT_THAT(refused({"export", "x", "--for", "virtualbox"}).err,
+                AllOf(HasSubstr("'virtualbox' is not known"), HasSubstr("qemu, libvirt, cloud-hypervisor")));
 }
 
 TEST(CommandLine, AnAllowedCodeDoesNotSwallowTheTarget) {

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "export/export.h"
+
+#include "json.h"
+#include "output.h"
+#include "sysfs/real_sysfs.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+namespace vfiobind::ctl {
+namespace {
+
+std::vector<std::string> notesAbout(const std::vector<PassedGroup>& groups) {
+    std::vector<std::string> notes;
+    for (const auto& group : groups) {
+        if (group.noIommu)
+            notes.push_back(
+                fmt::format("group {} is without an IOMMU: nothing keeps its devices from writing "
+                            "to any memory of the machine, and the kernel is tainted",
+                            group.number));
+        if (!group.ours)
+            notes.push_back(fmt::format("group {} was bound by another program, which may take it back; "
+                                        "'vfio-bindctl bind group/{}' makes it the daemon's",
+                                        group.number, group.number));
+        if (!group.holders.empty())
+            notes.push_back(fmt::format("group {} is in use by {}; a second one cannot open it", group.number,
+                                        fmt::join(group.holders, ", ")));
+    }
+    return notes;
+}
+
+ExitCode fail(const Options& options, const Refusal& refusal) {
+    if (options.json)
+        printLine(errorJson("", refusal.sentence));
+    complain(refusal.sentence);
+    return refusal.code;
+}
+
+} // namespace
+
+const Exporter* findExporter(std::string_view name) {
+    const auto found = std::ranges::find(exporters, name, &Exporter::name);
+    return found == exporters.end() ? nullptr : &*found;
+}
+
+std::expected<Exported, Refusal> exportTarget(const Snapshot& snapshot, const Touched& touched,
+                                              const Exporter& exporter, const Sysfs* sysfs) {
+    const auto groups = passedGroups(snapshot, touched);
+    if (!groups)
+        return std::unexpected(Refusal{ExitCode::blocked, groups.error()});
+    const auto bare = std::ranges::find_if(*groups, &PassedGroup::noIommu);
+    if (exporter.isVmm && bare != groups->end())
+        return std::unexpected(Refusal{
+            ExitCode::blocked,
+            fmt::format(
+                "group {} is without an IOMMU, and {} takes no such group; 'vfio-bindctl doctor' says "
+                "how to switch the IOMMU on",
+                bare->number, exporter.title)});
+    auto result = exporter.make({.groups = *groups, .sysfs = sysfs});
+    if (!result)
+        return std::unexpected(Refusal{ExitCode::blocked, result.error()});
+    auto notes = notesAbout(*groups);
+    result->notes.insert(result->notes.begin(), std::make_move_iterator(notes.begin()),
+                         std::make_move_iterator(notes.end()));
+    return std::move(*result);
+}
+
+std::string renderExport(const Exported& exported) {
+    if (exported.arguments.empty())
+        return exported.file;
+    return fmt::format("{}\n", fmt::join(exported.arguments, " "));
+}
+
+std::string exportJson(std::string_view target, const Exporter& exporter, const Exported& exported) {
+    return dumpLine({{"target", target},
+                     {"for", exporter.name},
+                     {"arguments", exported.arguments},
+                     {"file", exported.file},
+                     {"notes", exported.notes}});
+}
+
+ExitCode runExport(Client& client, const Options& options) {
+    const auto* exporter = findExporter(options.exportFor);
+    if (exporter == nullptr)
+        throw std::logic_error("the command line let an unknown --for through: " + options.exportFor);
+    const Snapshot snapshot = client.snapshot();
+    const auto touched = resolveTarget(snapshot, options.target);
+    if (!touched)
+        return fail(options, {ExitCode::failed, touched.error()});
+    const RealSysfs here;
+    const auto exported = exportTarget(snapshot, *touched, *exporter, options.host ? nullptr : &here);
+    if (!exported)
+        return fail(options, exported.error());
+    if (options.json) {
+        printLine(exportJson(options.target, *exporter, *exported));
+        return ExitCode::done;
+    }
+    print(renderExport(*exported));
+    for (const auto& note : exported->notes)
+        complain(note);
+    return ExitCode::done;
+}
+
+} // namespace vfiobind::ctl

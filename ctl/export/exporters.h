@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// What each program that takes VFIO devices wants to be told. Each exporter is a file of its own.
+#pragma once
+
+#include "export/passed.h"
+#include "sysfs/sysfs.h"
+
+#include <array>
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vfiobind::ctl {
+
+struct Exported {
+    std::vector<std::string> arguments; ///< of a command line; empty where it is a file
+    std::string file;                   ///< whole, with the newline at its end
+    std::vector<std::string> notes;     ///< sentences for whoever asked
+};
+
+/// `sysfs` is null where the machine is another one, whose files are out of reach.
+struct ExportInput {
+    const std::vector<PassedGroup>& groups;
+    const Sysfs* sysfs = nullptr;
+};
+
+/// The error is a sentence: the program cannot be told of these devices.
+using ExportResult = std::expected<Exported, std::string>;
+
+ExportResult exportQemu(const ExportInput& input);
+ExportResult exportLibvirt(const ExportInput& input);
+ExportResult exportCloudHypervisor(const ExportInput& input);
+ExportResult exportContainer(const ExportInput& input); ///< docker and podman take the same
+ExportResult exportKata(const ExportInput& input);
+ExportResult exportCrosvm(const ExportInput& input);
+ExportResult exportOpennebula(const ExportInput& input);
+
+struct Exporter {
+    std::string_view name; ///< as in --for
+    std::string_view title;
+    bool isVmm = true; ///< it wants an IOMMU
+    ExportResult (*make)(const ExportInput&) = nullptr;
+};
+
+inline constexpr std::array<Exporter, 8> exporters{{
+    {"qemu", "QEMU", true, exportQemu},
+    {"libvirt", "libvirt", true, exportLibvirt},
+    {"cloud-hypervisor", "Cloud Hypervisor", true, exportCloudHypervisor},
+    {"docker", "docker", false, exportContainer},
+    {"podman", "podman", false, exportContainer},
+    {"kata", "Kata Containers", true, exportKata},
+    {"crosvm", "crosvm", true, exportCrosvm},
+    {"opennebula", "OpenNebula", true, exportOpennebula},
+}};
+
+/// Null where there is none of that name.
+const Exporter* findExporter(std::string_view name);
+
+} // namespace vfiobind::ctl

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// What of a group a VM or a container gets.
+#pragma once
+
+#include "pci/address.h"
+#include "state.h"
+#include "target.h"
+
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <vector>
+
+namespace vfiobind::ctl {
+
+/// A function that is handed over. Bridges are none: they stay with the host.
+struct PassedFunction {
+    Address address;
+    std::uint16_t vendor = 0;
+    std::uint16_t device = 0;
+    std::uint16_t classId = 0; ///< base class and subclass, as lspci prints them
+    std::string driver;        ///< vfio-pci or a variant
+    bool virtualFunction = false;
+};
+
+struct PassedGroup {
+    unsigned number = 0;
+    std::string node; ///< `/dev/vfio/22`, or `/dev/vfio/noiommu-0`
+    bool noIommu = false;
+    bool ours = true;                      ///< false where another program bound it
+    std::vector<std::string> holders;      ///< `qemu-system-x86 (pid 1234)`
+    std::vector<PassedFunction> functions; ///< at least one, in order of address
+};
+
+/// The groups of a target as a VM would get them. The error says which are not with VFIO, and what to do.
+std::expected<std::vector<PassedGroup>, std::string> passedGroups(const Snapshot& snapshot,
+                                                                  const Touched& touched);
+
+} // namespace vfiobind::ctl
