@@ -17,7 +17,7 @@ _vfio_bindctl() {
             --session) bus=(--session) ;;
             -H | --host) host=yes i=$((i + 1)) ;;
             --host=*) host=yes ;;
-            --allow | --driver | --method) i=$((i + 1)) ;;
+            --allow | --driver | --method | --for) i=$((i + 1)) ;;
             -*) ;;
             *) if [[ -z $command ]]; then command=${words[i]}; else target=${words[i]}; fi ;;
         esac
@@ -28,17 +28,19 @@ _vfio_bindctl() {
         --allow) candidates=$("${words[0]}" complete-codes 2>/dev/null) ;;
         --method) candidates='override new-id' ;;
         --driver) candidates='auto vfio-pci pci-stub' ;;
+        --for) candidates='qemu libvirt cloud-hypervisor docker podman kata crosvm opennebula' ;;
         -H | --host)
             mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur")
             return
             ;;
         *)
             case $command in
-                '') candidates="status show bind release check reload watch doctor groups --all --version $globals" ;;
+                '') candidates="status show bind release check reload watch export doctor groups --all --version $globals" ;;
                 status) candidates="--all $globals" ;;
                 reload | watch) candidates=$globals ;;
                 doctor | groups) candidates='--json --help' ;;
                 show) candidates=$globals ;;
+                export) candidates="--for $globals" ;;
                 bind) candidates="--allow --driver --method --persist --no-wait $globals" ;;
                 check) candidates="--allow --driver --method --persist $globals" ;;
                 release) candidates="--allow --persist --no-wait $globals" ;;
@@ -46,7 +48,7 @@ _vfio_bindctl() {
             if [[ $cur != -* ]]; then
                 [[ -n $command ]] && candidates=''
                 case $command in
-                    show | bind | release | check | doctor)
+                    show | bind | release | check | export | doctor)
                         # Over ssh the tabulator would hang for a password.
                         if [[ -z $target && -z $host ]]; then
                             candidates=$("${words[0]}" "${bus[@]}" complete-targets 2>/dev/null | cut -f1)

@@ -14,7 +14,7 @@ function __vfio_bindctl_targets
     end
 end
 
-set -l commands status show bind release check reload watch doctor groups
+set -l commands status show bind release check reload watch export doctor groups
 
 complete -c vfio-bindctl -f
 complete -c vfio-bindctl -l json -d 'Print JSON'
@@ -32,13 +32,16 @@ complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a relea
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a check -d 'Say what bind would do'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a reload -d 'Read the configuration again'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a watch -d 'Print changes as they come'
+complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a export -d 'Print groups as a VMM wants to be told'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a doctor -d 'Say what stands between a target and a VM'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a groups -d 'List the IOMMU groups'
 
-complete -c vfio-bindctl -n '__fish_seen_subcommand_from show bind release check doctor' -a '(__vfio_bindctl_targets)'
+complete -c vfio-bindctl -n '__fish_seen_subcommand_from show bind release check export doctor' -a '(__vfio_bindctl_targets)'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind release check' -l allow -x \
     -a '(vfio-bindctl complete-codes 2>/dev/null)' -d 'Take a blocker on oneself'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind check' -l driver -x -a 'auto vfio-pci pci-stub' -d 'Driver to bind'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind check' -l method -x -a 'override new-id' -d 'How to bind'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind release check' -l persist -d 'Write it to /etc/vfio-bind.d/'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind release' -l no-wait -d 'Do not wait for the jobs'
+complete -c vfio-bindctl -n '__fish_seen_subcommand_from export' -l for -x \
+    -a 'qemu libvirt cloud-hypervisor docker podman kata crosvm opennebula' -d 'Program that is to have the devices'
