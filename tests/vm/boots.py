@@ -52,6 +52,8 @@ USED = (
     "usb-kbd,bus=xhci.0",
 )
 
+VMM_PACKAGES = ("qemu-system-x86", "libvirt-daemon-system", "libvirt-clients", "podman", "crun")
+
 
 @dataclasses.dataclass(frozen=True)
 class Boot:
@@ -65,6 +67,7 @@ class Boot:
     seconds: int = 300                                          # limit until the command channel answers
     disks: int = 0                                              # scratch disks of 256 MiB: drives s0, s1, ...
     extra: tuple[str, ...] = dataclasses.field(default=())      # further arguments of QEMU
+    packages: tuple[str, ...] = ()                              # in the guest besides the common ones: an image of its own
 
 
 BOOTS = {boot.name: boot for boot in (
@@ -76,4 +79,6 @@ BOOTS = {boot.name: boot for boot in (
     Boot("amd", iommu="amd-iommu,intremap=on", cmdline=""),
     # For what leaves a machine that only a boot mends.
     Boot("wrecked"),
+    # Programs that take VFIO devices.
+    Boot("vmm", packages=VMM_PACKAGES),
 )}

@@ -22,7 +22,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 # Raise it when the way an image is made has changed (the hash sees packages, modules, unit and agent only).
 RIG_VERSION = 2
 
-# The one place that says what is in the guest. The second table holds what is named differently in each suite.
+# The one place that says what is in every guest; a Boot can name more. The second table holds what is named differently
+# in each suite.
 PACKAGES = [
     # a system that boots
     "linux-image-amd64", "initramfs-tools", "zstd", "systemd", "systemd-sysv", "udev", "kmod", "dbus",
@@ -102,21 +103,22 @@ def need_programs(*names):
                        "apt-get install qemu-system-x86 qemu-utils mmdebstrap e2fsprogs")
 
 
-def packages_of(suite):
+def packages_of(suite, more=()):
     if suite not in SUITE_PACKAGES:
         raise RigError(f"no package list for suite '{suite}'; known: {', '.join(SUITE_PACKAGES)}")
-    return PACKAGES + SUITE_PACKAGES[suite]
+    return PACKAGES + SUITE_PACKAGES[suite] + list(more)
 
 
-def _hash(suite):
-    parts = [suite, str(RIG_VERSION), *sorted(packages_of(suite)), *INITRAMFS_MODULES, AGENT_UNIT, *MASKED,
+def _hash(suite, more):
+    parts = [suite, str(RIG_VERSION), *sorted(packages_of(suite, more)), *INITRAMFS_MODULES, AGENT_UNIT, *MASKED,
              (HERE / "agent.py").read_text(encoding="utf-8")]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def get(suite="bookworm", log=sys.stderr):
-    """The image of a suite, from the cache or built now. Two runs at once: the second waits for the first."""
-    folder = cache_folder() / f"{suite}-{_hash(suite)}"
+def get(suite="bookworm", log=sys.stderr, more=()):
+    """The image of a suite, with more packages than the common ones where a boot wants them, from the cache or built now.
+    Two runs at once: the second waits for the first."""
+    folder = cache_folder() / f"{suite}-{_hash(suite, more)}"
     try:
         cache_folder().mkdir(parents=True, exist_ok=True)
         lock = open(f"{folder}.lock", "w", encoding="ascii")
@@ -127,7 +129,7 @@ def get(suite="bookworm", log=sys.stderr):
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.is_dir():
             _forget_old_images()
-            _build(suite, folder, log)
+            _build(suite, more, folder, log)
         os.utime(folder)
     return Image(suite, folder)
 
@@ -139,7 +141,7 @@ def _forget_old_images():
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _build(suite, folder, log):
+def _build(suite, more, folder, log):
     need_programs("mmdebstrap", "mke2fs")
     if os.geteuid() != 0:
         raise RigError("building the guest's root file system needs root (owners of files, chroot): use sudo")
@@ -148,7 +150,7 @@ def _build(suite, folder, log):
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(mode=0o700)
     try:
-        _bootstrap(suite, work)
+        _bootstrap(suite, more, work)
         _take_kernel(work)
         _make_disk(work)
         work.rename(folder)
@@ -196,14 +198,14 @@ def apt_options():
             if re.match(wanted, line) and not line.endswith('"";')]
 
 
-def _bootstrap(suite, work):
+def _bootstrap(suite, more, work):
     tree = work / "tree"
     agent = HERE / "agent.py"
     unit = work / "rig-agent.service"
     unit.write_text(AGENT_UNIT, encoding="ascii")
     modules = "\\n".join(INITRAMFS_MODULES)
     command = [
-        "mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(packages_of(suite))}",
+        "mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(packages_of(suite, more))}",
         '--dpkgopt=path-exclude=/usr/share/man/*', '--dpkgopt=path-exclude=/usr/share/locale/*',
         *apt_options(),
         # Before the kernel is installed, so that its initramfs is made once and small.

@@ -168,7 +168,7 @@ class Machine:
     def start(self):
         need_programs(QEMU, "qemu-img", "setpriv")
         self._need_memory()
-        self.image = get_image(self.boot.suite, self.log)
+        self.image = get_image(self.boot.suite, self.log, self.boot.packages)
         self.accel = acceleration(self.image)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="vfio-bind-vm-"))
         for number in range(self.boot.disks):
