@@ -31,6 +31,8 @@ PACKAGES = [
     "libsystemd0", "libudev1", "libkmod2", "libstdc++6", "pci.ids",
     # what the scenarios look with; gdbus (libglib2.0-bin) because busctl does not print the names of errors
     "python3", "pciutils", "strace", "iproute2", "polkitd", "libglib2.0-bin", "procps",
+    # the example of org.vfiobind1(5), which is a client made with GDBus
+    "python3-gi", "gir1.2-glib-2.0",
     # what the guards must see through
     "lvm2", "mdadm", "cryptsetup-bin",
 ]
