@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs the scenarios on a real kernel: run.py --deb PATH [--suite NAME] [--only REGEX] [--keep]
 
-Prints `ok NAME` or `FAIL NAME: sentence` as each scenario ends, and last a line `N passed, N failed`. The exit
+Prints `ok NAME (SECONDS s)` or `FAIL NAME: sentence` as each scenario ends, and last a line `N passed, N failed`. The exit
 code is 0 only if nothing failed. Something that is missing is a failure, never a skip.
 """
 
@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 
 import scenarios
@@ -60,9 +61,9 @@ class Tally:
     def __init__(self):
         self.passed = self.failed = 0
 
-    def ok(self, name):
+    def ok(self, name, seconds):
         self.passed += 1
-        print(f"ok {name}", flush=True)
+        print(f"ok {name} ({seconds:.0f} s)", flush=True)
 
     def fail(self, name, sentence):
         self.failed += 1
@@ -90,13 +91,14 @@ def sentence_of(error):
 
 
 def run_one(scenario, guest, tally):
+    begun = time.monotonic()
     try:
         if not scenario.fresh:
             with time_limit(CLEAN_SECONDS, "bringing the guest back to its first state"):
                 guest.clean()
         with time_limit(scenario.seconds, "the scenario"):
             scenario.run(guest)
-        tally.ok(scenario.name)
+        tally.ok(scenario.name, time.monotonic() - begun)
     except Exception as error:      # whatever it was: the others go on
         tally.fail(scenario.name, sentence_of(error))
         with contextlib.suppress(TimeUp), time_limit(60, "showing the guest"):
