@@ -19,6 +19,12 @@ std::string Names::get(const Ids& ids, const char* key) const {
     return value;
 }
 
+std::string Names::name(const Ids& ids) const {
+    const auto maker = vendor(ids);
+    const auto model = device(ids);
+    return maker.empty() || model.empty() ? maker + model : maker + ' ' + model;
+}
+
 std::string Names::kind(const Ids& ids) const {
     auto subclass = get(ids, "ID_PCI_SUBCLASS_FROM_DATABASE");
     return subclass.empty() ? get(ids, "ID_PCI_CLASS_FROM_DATABASE") : subclass;

@@ -15,6 +15,8 @@ public:
     Names();
     std::string vendor(const Ids& ids) const { return get(ids, "ID_VENDOR_FROM_DATABASE"); }
     std::string device(const Ids& ids) const { return get(ids, "ID_MODEL_FROM_DATABASE"); }
+    /// Both, vendor first.
+    std::string name(const Ids& ids) const;
     /// What it is by its class, `VGA compatible controller`.
     std::string kind(const Ids& ids) const;
     /// Why there are no names at all; empty where there are.

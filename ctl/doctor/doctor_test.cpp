@@ -4,6 +4,7 @@
 #include "doctor/machine.h"
 #include "fake/machine.h"
 #include "host_sysfs.h"
+#include "modprobe_conf.h"
 
 #include <algorithm>
 #include <cerrno>

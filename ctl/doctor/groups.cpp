@@ -134,14 +134,7 @@ ExitCode runGroups(const Options& options) {
     if (!hwdb.error().empty())
         complain("no names of devices: " + hwdb.error());
     const auto listing = listGroups(sysfs, {.kind = [&](const Ids& ids) { return hwdb.kind(ids); },
-                                            .name =
-                                                [&](const Ids& ids) {
-                                                    const auto vendor = hwdb.vendor(ids);
-                                                    const auto model = hwdb.device(ids);
-                                                    return vendor.empty() || model.empty()
-                                                               ? vendor + model
-                                                               : vendor + ' ' + model;
-                                                }});
+                                            .name = [&](const Ids& ids) { return hwdb.name(ids); }});
     if (!listing) {
         if (options.json)
             printLine(errorJson("", listing.error().str()));

@@ -35,14 +35,4 @@ Findings leftoverFindings(const Sysfs& sysfs);
 /// line, as guides tell people to: after a release the device would have none.
 Findings nativeModuleFindings(const Sysfs& sysfs, const std::vector<const Device*>& devices);
 
-/// The value behind the last `word` of a modprobe.d line that is in force for a module: the lines of all
-/// files, in which `-` and `_` are one.
-struct ModprobeLine {
-    std::string file;
-    std::vector<std::string> words;
-};
-/// All lines of /etc/modprobe.d, /run/modprobe.d and /usr/lib/modprobe.d; a file hides those of the same name
-/// in a later directory (modprobe.d(5)).
-std::vector<ModprobeLine> modprobeLines(const Sysfs& sysfs);
-
 } // namespace vfiobind::ctl

@@ -3,23 +3,18 @@
 #include "doctor/machine.h"
 #include "guard/command_line.h"
 #include "guard/look.h"
+#include "modprobe_conf.h"
 #include "pci/text.h"
 
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
 #include <fnmatch.h>
-#include <map>
 #include <set>
 #include <sstream>
 
 namespace vfiobind::ctl {
 namespace {
-
-std::string underscored(std::string name) {
-    std::ranges::replace(name, '-', '_');
-    return name;
-}
 
 /// The path of a module below /lib/modules/RELEASE, as modules.dep or modules.builtin has it.
 std::string modulePath(const std::string& list, const std::string& module) {
@@ -171,28 +166,6 @@ void addModprobeLeftovers(Findings& findings, const std::vector<ModprobeLine>& l
 }
 
 } // namespace
-
-std::vector<ModprobeLine> modprobeLines(const Sysfs& sysfs) {
-    std::map<std::string, std::string> files; // by name
-    for (const auto* directory :
-         {"/etc/modprobe.d", "/run/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d"})
-        for (const auto& name : listIfThere(sysfs, directory).value_or(std::vector<std::string>{}))
-            if (name.ends_with(".conf"))
-                files.emplace(name, std::string(directory) + '/' + name);
-    std::vector<ModprobeLine> all;
-    for (const auto& [name, path] : files) {
-        std::istringstream lines(sysfs.read(path, 1 << 20).value_or(std::string{}));
-        for (std::string line; std::getline(lines, line);) {
-            ModprobeLine parsed{.file = path};
-            std::istringstream words(line.substr(0, line.find('#')));
-            for (std::string word; words >> word;)
-                parsed.words.push_back(word);
-            if (!parsed.words.empty())
-                all.push_back(std::move(parsed));
-        }
-    }
-    return all;
-}
 
 Findings moduleFindings(const Sysfs& sysfs) {
     const ModuleLook look(sysfs);

@@ -34,6 +34,9 @@ std::expected<Policy, std::vector<ConfigError>> parsePolicy(const std::vector<Co
 /// main file's path with `.toml` replaced by `.d` (`/etc/vfio-bind.d`). A missing main file or directory is
 /// no error: the policy then has no rules (case 63). A file that cannot be read is one, with path and errno.
 std::expected<Policy, std::vector<ConfigError>> loadPolicy(const std::string& mainFile);
+/// The same as if there were one more drop-in.
+std::expected<Policy, std::vector<ConfigError>> loadPolicyWith(const std::string& mainFile,
+                                                               ConfigText dropIn);
 
 /// What the configuration is made of: the main file, the drop-in directory, which changes where a drop-in
 /// goes, and the drop-ins. They need not be there.

@@ -11,33 +11,6 @@ namespace vfiobind {
 
 namespace {
 
-/// Whether whatever has the value of `narrow` has that of `wide`, too.
-template <typename T>
-bool coversValue(const std::optional<T>& wide, const std::optional<T>& narrow) {
-    return !wide || wide == narrow;
-}
-
-bool coversClass(const IdPattern& wide, const IdPattern& narrow) {
-    return !wide.classValue || (narrow.classValue && (wide.classMask & ~narrow.classMask) == 0 &&
-                                ((*wide.classValue ^ *narrow.classValue) & wide.classMask) == 0);
-}
-
-bool covers(const IdPattern& wide, const IdPattern& narrow) {
-    return coversValue(wide.vendor, narrow.vendor) && coversValue(wide.device, narrow.device) &&
-           coversClass(wide, narrow) && coversValue(wide.progIf, narrow.progIf);
-}
-
-bool covers(const SubsystemPattern& wide, const SubsystemPattern& narrow) {
-    return coversValue(wide.vendor, narrow.vendor) && coversValue(wide.device, narrow.device);
-}
-
-/// Whether every device that the narrow selector matches is matched by the wide one.
-bool covers(const Selector& wide, const Selector& narrow) {
-    return coversValue(wide.address, narrow.address) && coversValue(wide.path, narrow.path) &&
-           (!wide.id || (narrow.id && covers(*wide.id, *narrow.id))) &&
-           (!wide.subsystem || (narrow.subsystem && covers(*wide.subsystem, *narrow.subsystem)));
-}
-
 std::string nameOf(const RuleText& rule) {
     return rule.name.empty() ? "without a name" : quote(rule.name);
 }
@@ -55,7 +28,7 @@ const Claim* findRival(const Claim& claim, const std::vector<Claim>& earlier) {
         // Of a rule that is there twice, it is said already that its name is.
         const bool sameName = !claim.rule->name.empty() && claim.rule->name == other.rule->name;
         if (other.rule != claim.rule && !sameName &&
-            (covers(*claim.selector, *other.selector) || covers(*other.selector, *claim.selector)))
+            (claim.selector->covers(*other.selector) || other.selector->covers(*claim.selector)))
             return &other;
     }
     return nullptr;

@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <optional>
+#include <utility>
 
 namespace vfiobind {
 
@@ -94,7 +96,10 @@ std::vector<std::string> configFiles(const std::string& mainFile) {
     return files;
 }
 
-std::expected<Policy, std::vector<ConfigError>> loadPolicy(const std::string& mainFile) {
+namespace {
+
+std::expected<Policy, std::vector<ConfigError>> load(const std::string& mainFile,
+                                                     std::optional<ConfigText> extra) {
     std::vector<ConfigError> errors;
     std::vector<ConfigText> texts;
     const auto add = [&](const std::string& path, bool mayBeMissing) {
@@ -105,8 +110,13 @@ std::expected<Policy, std::vector<ConfigError>> loadPolicy(const std::string& ma
             errors.push_back(cannotRead(path, content.error()));
     };
     add(mainFile, true);
-    for (const auto& path : listDropIns(dropInDirectory(mainFile), errors))
+    for (const auto& path : listDropIns(dropInDirectory(mainFile), errors)) {
+        if (extra && extra->file < path)
+            texts.push_back(*std::exchange(extra, std::nullopt));
         add(path, false);
+    }
+    if (extra)
+        texts.push_back(std::move(*extra));
 
     auto policy = parsePolicy(texts);
     if (errors.empty())
@@ -114,6 +124,17 @@ std::expected<Policy, std::vector<ConfigError>> loadPolicy(const std::string& ma
     if (!policy)
         errors.insert(errors.end(), policy.error().begin(), policy.error().end());
     return std::unexpected(std::move(errors));
+}
+
+} // namespace
+
+std::expected<Policy, std::vector<ConfigError>> loadPolicy(const std::string& mainFile) {
+    return load(mainFile, std::nullopt);
+}
+
+std::expected<Policy, std::vector<ConfigError>> loadPolicyWith(const std::string& mainFile,
+                                                               ConfigText dropIn) {
+    return load(mainFile, std::move(dropIn));
 }
 
 } // namespace vfiobind

@@ -88,6 +88,26 @@ std::unexpected<std::string> noPath(std::string_view text, std::string_view why)
     return std::unexpected(fmt::format("{} is no bridge path: {}", quote(text), why));
 }
 
+/// Whether whatever has the value of `narrow` has that of `wide`, too.
+template <typename T>
+bool coversValue(const std::optional<T>& wide, const std::optional<T>& narrow) {
+    return !wide || wide == narrow;
+}
+
+bool coversClass(const IdPattern& wide, const IdPattern& narrow) {
+    return !wide.classValue || (narrow.classValue && (wide.classMask & ~narrow.classMask) == 0 &&
+                                ((*wide.classValue ^ *narrow.classValue) & wide.classMask) == 0);
+}
+
+bool covers(const IdPattern& wide, const IdPattern& narrow) {
+    return coversValue(wide.vendor, narrow.vendor) && coversValue(wide.device, narrow.device) &&
+           coversClass(wide, narrow) && coversValue(wide.progIf, narrow.progIf);
+}
+
+bool covers(const SubsystemPattern& wide, const SubsystemPattern& narrow) {
+    return coversValue(wide.vendor, narrow.vendor) && coversValue(wide.device, narrow.device);
+}
+
 } // namespace
 
 bool IdPattern::matches(const Ids& ids) const {
@@ -163,6 +183,12 @@ Match Selector::match(const DeviceFacts& facts) const {
     if ((!id || id->matches(facts.ids)) && (!subsystem || subsystem->matches(facts.ids)))
         return Match::yes;
     return placed ? Match::otherCard : Match::no;
+}
+
+bool Selector::covers(const Selector& narrow) const {
+    return coversValue(address, narrow.address) && coversValue(path, narrow.path) &&
+           (!id || (narrow.id && vfiobind::covers(*id, *narrow.id))) &&
+           (!subsystem || (narrow.subsystem && vfiobind::covers(*subsystem, *narrow.subsystem)));
 }
 
 std::string Selector::str() const {

@@ -68,6 +68,8 @@ struct Selector {
 
     bool operator==(const Selector&) const = default;
     Match match(const DeviceFacts& device) const;
+    /// Whether every device that the narrow selector matches is matched by this one.
+    bool covers(const Selector& narrow) const;
 
     /// One string for status and logs: the string form where one exists, else `{ address = "...", id = "..."
     /// }`.

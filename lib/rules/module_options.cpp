@@ -1,32 +1,33 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "rules/module_options.h"
 
+#include <algorithm>
 #include <array>
 #include <fmt/format.h>
-#include <optional>
 
 namespace vfiobind {
 namespace {
 
-struct Option {
-    const char* module;
-    const char* parameter;
-    const char* key; ///< in the configuration
-    std::optional<bool> ModuleOptions::* value;
-};
-constexpr std::array<Option, 3> known{
+constexpr std::array<ModuleOption, 3> known{
     {{"vfio-pci", "disable_vga", "disable-vga", &ModuleOptions::disableVga},
      {"vfio-pci", "disable_idle_d3", "disable-idle-d3", &ModuleOptions::disableIdleD3},
      {"vfio_iommu_type1", "allow_unsafe_interrupts", "allow-unsafe-interrupts",
       &ModuleOptions::allowUnsafeInterrupts}}};
 
-std::string folderOf(std::string module) {
-    for (auto& c : module)
-        c = c == '-' ? '_' : c;
-    return "/sys/module/" + module;
+std::string underscored(std::string_view module) {
+    std::string name{module};
+    std::ranges::replace(name, '-', '_');
+    return name;
 }
 
 } // namespace
+
+const ModuleOption* findModuleOption(std::string_view module, std::string_view parameter) {
+    const auto found = std::ranges::find_if(known, [&](const ModuleOption& option) {
+        return underscored(option.module) == underscored(module) && option.parameter == parameter;
+    });
+    return found == known.end() ? nullptr : &*found;
+}
 
 std::string moduleOptionLines(const ModuleOptions& options) {
     std::string text;
@@ -40,7 +41,8 @@ std::vector<std::string> otherOptionsInForce(const Sysfs& sysfs, const ModuleOpt
     std::vector<std::string> sentences;
     for (const auto& option : known) {
         const auto& wanted = options.*option.value;
-        const auto file = fmt::format("{}/parameters/{}", folderOf(option.module), option.parameter);
+        const auto file =
+            fmt::format("/sys/module/{}/parameters/{}", underscored(option.module), option.parameter);
         const auto now = sysfs.read(file, 8);
         if (wanted && now && (*now == "Y") != *wanted)
             sentences.push_back(fmt::format(

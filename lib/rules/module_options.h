@@ -5,10 +5,22 @@
 #include "config/policy.h"
 #include "sysfs/sysfs.h"
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vfiobind {
+
+/// An option of a module, and its key in `[vfio-pci]`.
+struct ModuleOption {
+    const char* module;
+    const char* parameter;
+    const char* key;
+    std::optional<bool> ModuleOptions::* value;
+};
+/// None where the configuration has no key for it. `-` and `_` are one in the module's name.
+const ModuleOption* findModuleOption(std::string_view module, std::string_view parameter);
 
 /// The options for `modprobe.d(5)` that `[vfio-pci]` asks for; empty where it asks for none.
 std::string moduleOptionLines(const ModuleOptions& options);
