@@ -5,6 +5,7 @@
 #include "doctor/doctor.h"
 #include "doctor/groups.h"
 #include "export/export.h"
+#include "import/import.h"
 #include "json.h"
 #include "options.h"
 #include "output.h"
@@ -30,6 +31,8 @@ ExitCode run(const Options& options) {
         return runDoctor(options);
     if (options.command == Command::groups)
         return runGroups(options);
+    if (options.command == Command::importOld)
+        return runImport(options);
     const Client::Bus which = options.session ? Client::Bus::session
                               : options.host  ? Client::Bus::remote
                                               : Client::Bus::system;
@@ -55,6 +58,7 @@ ExitCode run(const Options& options) {
     case Command::completeCodes:
     case Command::doctor:
     case Command::groups:
+    case Command::importOld:
         break; // above: they need no bus
     }
     throw std::logic_error("a command without a handler");

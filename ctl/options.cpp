@@ -3,6 +3,7 @@
 
 #include "config/blocker_codes.h"
 #include "export/exporters.h"
+#include "import/sources.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -49,6 +50,7 @@ private:
     CLI::App* subcommand(Command command, const std::string& name, const std::string& help);
     void addBindOptions(CLI::App& sub);
     void addAllow(CLI::App& sub);
+    void addImport();
     ParseEnd endOf(const CLI::ParseError& error) const;
 
     CLI::App app_{"Shows which IOMMU groups belong to VFIO, and hands them over and back.", "vfio-bindctl"};
@@ -79,6 +81,23 @@ void Parser::addBindOptions(CLI::App& sub) {
     sub.add_flag("--persist", options_.persist, "also write a drop-in under /etc/vfio-bind.d/");
 }
 
+void Parser::addImport() {
+    std::vector<std::string> names;
+    for (const auto& source : importSources)
+        names.emplace_back(source.name);
+    CLI::App* sub =
+        subcommand(Command::importOld, "import",
+                   "print rules for what this machine has been set up with so far; needs no daemon");
+    sub->add_option("--from", options_.from, "look there only; may be repeated")
+        ->type_name("WHAT")
+        ->allow_extra_args(false)
+        ->check(CLI::IsMember(names));
+    sub->add_flag("--write", options_.write, "write them to /etc/vfio-bind.d/50-imported.toml");
+    sub->add_option("--root", options_.root, "take DIR for /")
+        ->type_name("DIR")
+        ->check(CLI::ExistingDirectory);
+}
+
 Parser::Parser() {
     app_.require_subcommand(0, 1);
     app_.set_version_flag("--version", std::string("vfio-bindctl ") + VFIO_BIND_VERSION);
@@ -104,6 +123,7 @@ Parser::Parser() {
         subcommand(Command::doctor, "doctor",
                    "say what stands between a target, or the machine, and a VM; needs no daemon");
     subcommand(Command::groups, "groups", "list the IOMMU groups; needs no daemon");
+    addImport();
     subcommand(Command::completeTargets, "complete-targets", "list targets for shell completion")->group("");
     subcommand(Command::completeCodes, "complete-codes", "list blocker codes for shell completion")
         ->group("");
@@ -140,10 +160,12 @@ std::variant<Options, ParseEnd> Parser::parse(const std::vector<std::string>& ar
         app_.parse(reversed);
         if (options_.all && options_.command != Command::status)
             throw CLI::ExcludesError("--all", "any command but status");
-        const bool local = options_.command == Command::doctor || options_.command == Command::groups;
+        const bool local = options_.command == Command::doctor || options_.command == Command::groups ||
+                           options_.command == Command::importOld;
         if (local && (options_.host || options_.session))
-            throw CLI::ExcludesError(options_.host ? "--host" : "--session",
-                                     "doctor and groups, which look at this machine and ask no daemon");
+            throw CLI::ExcludesError(
+                options_.host ? "--host" : "--session",
+                "doctor, groups and import, which look at this machine and ask no daemon");
     } catch (const CLI::ParseError& error) {
         return endOf(error);
     }

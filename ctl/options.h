@@ -22,6 +22,7 @@ enum class Command {
     exportGroups,
     doctor,
     groups,
+    importOld, ///< `import`, which C++ has another use for
     completeTargets,
     completeCodes
 };
@@ -32,6 +33,9 @@ struct Options {
     std::vector<std::string> allow;
     std::optional<std::string> driver;
     std::optional<std::string> method;
+    std::vector<std::string> from; ///< import: the sources; empty for all
+    std::string root;              ///< import: what to take for /
+    bool write = false;
     std::optional<std::string> host; ///< `[user@]machine`
     std::string exportFor;           ///< the name of an exporter
     bool persist = false;

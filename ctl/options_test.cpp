@@ -108,6 +108,19 @@ TEST(CommandLine, DoctorAndGroupsLookAtThisMachine) {
     EXPECT_EQ(refused({"groups", "01:00.0"}).code, ExitCode::usage);
 }
 
+TEST(CommandLine, ImportLooksAtThisMachine) {
+    const Options options =
+        parsed({"import", "--from", "modprobe", "--from", "cmdline", "--write", "--root", "/"});
+    EXPECT_EQ(options.command, Command::importOld);
+    EXPECT_THAT(options.from, ElementsAre("modprobe", "cmdline"));
+    EXPECT_TRUE(options.write);
+    EXPECT_EQ(options.root, "/");
+    EXPECT_TRUE(parsed({"import"}).from.empty());
+    EXPECT_THAT(refused({"import", "--from", "grub"}).err, HasSubstr("sysconfig"));
+    EXPECT_THAT(refused({"import", "--host", "other"}).err, HasSubstr("look at this machine"));
+    EXPECT_EQ(refused({"import", "01:00.0"}).code, ExitCode::usage);
+}
+
 TEST(CommandLine, BlockerCodesAreChecked) {
     EXPECT_THAT(refused({"bind", "a", "--allow", "mountd"}).err, HasSubstr("there is no blocker 'mountd'"));
     EXPECT_THAT(refused({"bind", "a", "--allow", "mountd"}).err, HasSubstr("mounted"));

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What vfio-bindctl import makes of what guides leave on a host, as files that people have read: NAME.toml is
+// the configuration, NAME.txt what is said besides. VFIO_BIND_WRITE_GOLDEN=1 in the environment writes them
+// anew; git shows what has changed.
+#include "import/import.h"
+
+#include "config/config.h"
+#include "fake/machine.h"
+#include "plan/wanted.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <ostream>
+#include <sstream>
+#include <string>
+
+namespace vfiobind::ctl {
+namespace {
+
+using Files = std::map<std::string, std::string>;
+
+struct Host {
+    const char* name; ///< of the golden files
+    Files files;
+};
+
+void PrintTo(const Host& host, std::ostream* out) {
+    *out << host.name;
+}
+
+std::string nameOf(const Ids& ids) {
+    static const std::map<std::string, std::string> names{
+        {"10de:1284", "NVIDIA Corporation GK208 [GeForce GT 630 Rev. 2]"},
+        {"10de:0e0f", "NVIDIA Corporation GK208 HDMI/DP Audio Controller"},
+        {"10de:11bf", "NVIDIA Corporation GK104GL [GRID K2]"},
+        {"10de:1b80", "NVIDIA Corporation GP104 [GeForce GTX 1080]"},
+        {"10de:10f0", "NVIDIA Corporation GP104 High Definition Audio Controller"},
+        {"8086:10d3", "Intel Corporation 82574L Gigabit Network Connection"}};
+    const auto found = names.find(ids.str());
+    return found == names.end() ? "" : found->second;
+}
+
+/// The small machine with two of the four GRID K2 of the guide.
+FakeKernel kernelOf(const Files& files) {
+    auto kernel = fakemachine::machine();
+    kernel.addRootPort("0000:00:03.0", 4, 4);
+    kernel.addRootPort("0000:00:04.0", 5, 5);
+    kernel.addDevice({.address = "0000:04:00.0", .ids = "10de:11bf", .classCode = 0x030000, .group = 45});
+    kernel.addDevice({.address = "0000:05:00.0", .ids = "10de:11bf", .classCode = 0x030000, .group = 46});
+    for (const auto& [path, content] : files)
+        kernel.putFile(path, content);
+    return kernel;
+}
+
+Imported importOf(const FakeKernel& kernel, const std::vector<std::string>& from = {},
+                  const std::set<std::string>& taken = {}) {
+    const auto topology = Topology::read(kernel).value();
+    return importFrom({.sysfs = kernel, .topology = topology, .name = nameOf}, from, taken);
+}
+
+std::string saidBesides(const Imported& imported) {
+    std::string text;
+    for (const auto& warning : imported.warnings)
+        text += warning.str() + '\n';
+    return text + renderRemovable(imported.removable) + '\n';
+}
+
+Policy parsed(const std::string& toml) {
+    const auto policy = parsePolicy({{"imported.toml", toml}});
+    EXPECT_TRUE(policy) << (policy ? "" : str(policy.error())) << '\n' << toml;
+    return policy.value_or(Policy{});
+}
+
+void expectGolden(const std::string& file, const std::string& text) {
+    const auto path = VFIO_BIND_SOURCE_DIR "/tests/golden/import/" + file;
+    if (std::getenv("VFIO_BIND_WRITE_GOLDEN") != nullptr)
+        std::ofstream(path) << text;
+    std::ifstream stream(path);
+    ASSERT_TRUE(stream) << "there is no " << path;
+    std::ostringstream golden;
+    golden << stream.rdbuf();
+    EXPECT_EQ(text, golden.str()) << path;
+}
+
+class GoldenImport : public testing::TestWithParam<Host> {};
+
+TEST_P(GoldenImport, SaysWhatWasReviewed) {
+    const auto kernel = kernelOf(GetParam().files);
+    const auto imported = importOf(kernel);
+    expectGolden(std::string(GetParam().name) + ".toml", imported.toml);
+    expectGolden(std::string(GetParam().name) + ".txt", saidBesides(imported));
+    const auto policy = parsed(imported.toml);
+    EXPECT_FALSE(policy.rules.empty());
+    EXPECT_EQ(str(contradictions(policy, Topology::read(kernel).value())), "");
+}
+
+constexpr const char* pciConf = "/var/tmp/one/etc/im/kvm-probes.d/pci.conf";
+constexpr const char* pciRb = "/var/tmp/one/im/kvm-probes.d/pci.rb";
+
+constexpr const char* domain = R"(<!-- kept by libvirt -->
+<domain type='kvm'>
+  <name>win 10</name>
+  <devices>
+    <disk type='file'><source file='/a.img'/><address type='pci' bus='0x05' slot='0x00' function='0x0'/></disk>
+    <hostdev mode='subsystem' type='pci' managed='yes'>
+      <driver name='vfio'/>
+      <source>
+        <address domain='0x0000' bus='0x01' slot='0x00' function='0x0'/>
+      </source>
+      <address type='pci' domain='0x0000' bus='0x06' slot='0x00' function='0x0'/>
+    </hostdev>
+    <hostdev mode='subsystem' type='pci' managed='no'>
+      <source><address domain='0x0000' bus='0x82' slot='0x00' function='0x1'/></source>
+    </hostdev>
+    <hostdev mode='subsystem' type='usb'><source><address bus='1' device='2'/></source></hostdev>
+    <interface type='hostdev'>
+      <source><address type='pci' bus='2' slot='0' function='0'/></source>
+    </interface>
+    <hostdev mode='subsystem' type='pci'><source><address bus='0x82'/></source></hostdev>
+  </devices>
+</domain>
+)";
+
+INSTANTIATE_TEST_SUITE_P(
+    Hosts, GoldenImport,
+    testing::Values(
+        Host{"sysconfig",
+             {{"/etc/sysconfig/vfio-bind",
+               "# for vfio-bind.service\nDEVICES=\"0000:04:00.0 0000:05:00.0 0000:84:00.0 0000:85:00.0\"\n"},
+              {"/etc/systemd/system/vfio-bind.service", "[Service]\n"},
+              {"/usr/local/bin/vfio-bind", "#!/bin/sh\n"}}},
+        Host{"modprobe-ids",
+             {{"/etc/modprobe.d/vfio.conf",
+               "options vfio-pci ids=10de:1b80,10de:10f0\noptions vfio-pci disable_vga=1\n"},
+              {"/etc/modprobe.d/blacklist-nouveau.conf",
+               "blacklist nouveau\noptions nouveau modeset=0\nblacklist snd_hda_intel\nblacklist pcspkr\n"},
+              {"/etc/modules", "loop\nvfio-pci\nvfio_iommu_type1\n"},
+              {"/proc/cmdline", "intel_iommu=on rd.driver.pre=vfio-pci video=efifb:off"}}},
+        Host{"command-line",
+             {{"/proc/cmdline", "root=/dev/sda1 intel_iommu=on vfio-pci.ids=10de:1284,10de:0e0f quiet"},
+              {"/etc/default/grub",
+               "GRUB_TIMEOUT=5\nGRUB_CMDLINE_LINUX=\"intel_iommu=on vfio-pci.ids=10de:1284,10de:0e0f\"\n"}}},
+        Host{"pci-rb-vga", {{pciRb, "FILTER = '::0300' # all VGA cards\n"}}},
+        Host{"pci-rb-nvidia", {{pciRb, "FILTER = \"10de::0300\"\n"}}},
+        Host{"pci-rb", {{pciRb, "# FILTER = '::0300'\nFILTER = '10de:11bf:0300,8086::0300,::0106'\n"}}},
+        Host{"pci-conf",
+             {{pciConf, ":filter:\n  - '10de:*'      # NVIDIA\n  - '*:10d3'\n"
+                        ":short_address:\n  - '04:00.0'\n  - '02:00.0'\n  - '0a:00.0'\n:device_name: []\n"}}},
+        Host{"pci-conf-names",
+             {{pciConf, ":filter: '*:*'\n:short_address: []\n:device_name:\n  - 'gigabit.*network'\n"}}},
+        Host{"driverctl",
+             {{"/etc/driverctl.d/pci-0000:01:00.0", "vfio-pci\n"},
+              {"/etc/driverctl.d/pci-0000:02:00.0", "vfio-pci\n"},
+              {"/etc/driverctl.d/pci-0000:09:00.0", "mlx5_vfio_pci\n"},
+              {"/etc/driverctl.d/pci-0000:0b:00.0", "nouveau\n"},
+              {"/etc/driverctl.d/vmbus-1234", "uio_hv_generic\n"}}},
+        Host{"libvirt",
+             {{"/etc/libvirt/qemu/win10.xml", domain}, {"/etc/libvirt/qemu/broken.xml", "<domain>\n<"}}},
+        Host{"initramfs",
+             {{"/etc/initramfs-tools/modules", "# modules\nvfio\nvfio_pci ids=10de:1284,10de:0e0f\nloop\n"},
+              {"/etc/dracut.conf.d/local.conf",
+               "add_drivers+=\"vfio vfio_iommu_type1 vfio_pci vfio_virqfd\"\n"},
+              {"/etc/mkinitcpio.conf", "MODULES=(ext4\n  vfio_pci vfio) # early\nHOOKS=(base udev)\n"},
+              {"/etc/modprobe.d/vfio.conf", "softdep nouveau pre: vfio-pci\n"}}},
+        Host{"several-sources",
+             {{"/etc/sysconfig/vfio-bind", "DEVICES='0000:01:00.0 01:00'\n"},
+              {"/etc/default/vfio-bind", "DEVICES=0000:01:00.0\n"},
+              {"/etc/modprobe.d/vfio.conf",
+               "options vfio-pci ids=10de:0e0f,10de,8086:10d3:8086:a01f disable_vga=1 nointxmask=1\n"},
+              {"/proc/cmdline", "vfio_pci.disable_vga=0 vfio_iommu_type1.allow_unsafe_interrupts=1"},
+              {"/etc/driverctl.d/pci-0000:01:00.0", "pci-stub\n"}}}),
+    [](const auto& one) {
+        std::string name = one.param.name;
+        std::erase(name, '-');
+        return name;
+    });
+
+TEST(Import, NothingIsNothing) {
+    const auto imported =
+        importOf(kernelOf({{"/proc/cmdline", "root=/dev/sda1 quiet"}, {pciConf, ":filter: '0:0'\n"}}));
+    EXPECT_EQ(imported.toml, "");
+    EXPECT_TRUE(imported.warnings.empty());
+    EXPECT_EQ(renderRemovable(imported.removable), "");
+}
+
+TEST(Import, ReadsOnlyWhatIsNamed) {
+    const auto kernel = kernelOf({{"/etc/sysconfig/vfio-bind", "DEVICES=0000:04:00.0\n"},
+                                  {"/etc/driverctl.d/pci-0000:05:00.0", "vfio-pci\n"}});
+    const auto policy = parsed(importOf(kernel, {"driverctl"}).toml);
+    ASSERT_EQ(policy.rules.size(), 1U);
+    EXPECT_EQ(policy.rules[0].name, "driverctl-0000_05_00_0");
+}
+
+TEST(Import, NoRuleGetsANameThatIsTaken) {
+    const auto kernel = kernelOf({{"/etc/sysconfig/vfio-bind", "DEVICES=0000:04:00.0\n"}});
+    EXPECT_EQ(parsed(importOf(kernel, {}, {"sysconfig", "sysconfig-2"}).toml).rules[0].name, "sysconfig-3");
+}
+
+TEST(Import, ANameCannotLeaveItsComment) {
+    const auto kernel = kernelOf({{"/etc/sysconfig/vfio-bind", "DEVICES=0000:04:00.0\n"}});
+    const auto topology = Topology::read(kernel).value();
+    const auto imported = importFrom(
+        {.sysfs = kernel, .topology = topology, .name = [](const Ids&) { return "a\nkeep = true"; }}, {}, {});
+    EXPECT_FALSE(parsed(imported.toml).rules.at(0).keep);
+}
+
+TEST(Import, WhatCannotBeReadIsSaid) {
+    auto kernel = kernelOf({{"/etc/sysconfig/vfio-bind", "DEVICES=0000:04:00.0\n"}});
+    kernel.putDirectory("/etc/default/vfio-bind");
+    const auto imported = importOf(kernel);
+    ASSERT_EQ(imported.warnings.size(), 1U);
+    EXPECT_THAT(imported.warnings[0].str(), testing::HasSubstr("/etc/default/vfio-bind: cannot be read"));
+    EXPECT_EQ(parsed(imported.toml).rules.size(), 1U);
+}
+
+TEST(Import, WritesWholeFilesAndOverNone) {
+    const auto folder = testing::TempDir() + "vfio-bind-import-test.d";
+    const auto path = folder + "/50-imported.toml";
+    std::remove(path.c_str());
+    ASSERT_TRUE(writeNew(path, "first\n"));
+    const auto again = writeNew(path, "second\n");
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().code, EEXIST);
+    std::ifstream file(path);
+    EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), "first\n");
+    EXPECT_FALSE(std::ifstream(path + ".part"));
+}
+
+/// The real files, below a folder of its own.
+class ImportWrite : public testing::Test {
+protected:
+    ImportWrite() {
+        std::filesystem::remove_all(root_);
+        put("/etc/sysconfig/vfio-bind", "DEVICES=0000:04:00.0\n");
+    }
+    ~ImportWrite() override { std::filesystem::remove_all(root_); }
+
+    void put(const std::string& path, const std::string& content) const {
+        const std::filesystem::path whole = root_ + path;
+        std::filesystem::create_directories(whole.parent_path());
+        std::ofstream(whole) << content;
+    }
+    ExitCode write() const {
+        return runImport({.command = Command::importOld, .root = root_ + '/', .write = true});
+    }
+    Policy inForce() const { return loadPolicy(root_ + "/etc/vfio-bind.toml").value(); }
+
+    std::string root_ = testing::TempDir() + "vfio-bind-import-root";
+    std::string dropIn_ = root_ + "/etc/vfio-bind.d/50-imported.toml";
+};
+
+TEST_F(ImportWrite, ADropInIsAddedOnce) {
+    put("/etc/vfio-bind.toml", "[[bind]]\nname = \"sysconfig\"\ndevices = [\"10de:1284\"]\n");
+    EXPECT_EQ(write(), ExitCode::done);
+    ASSERT_EQ(inForce().rules.size(), 2U);
+    EXPECT_EQ(inForce().rules[1].name, "sysconfig-2");
+    EXPECT_EQ(write(), ExitCode::failed);
+    EXPECT_EQ(inForce().rules.size(), 2U);
+}
+
+TEST_F(ImportWrite, WhatTheConfigurationContradictsIsNotWritten) {
+    put("/etc/vfio-bind.d/90-mine.toml", "[[bind]]\nname = \"mine\"\ndevices = [\"04:00.0\"]\n");
+    EXPECT_EQ(write(), ExitCode::failed);
+    EXPECT_FALSE(std::filesystem::exists(dropIn_));
+    EXPECT_EQ(inForce().rules.size(), 1U);
+}
+
+TEST_F(ImportWrite, ABrokenConfigurationIsNotAddedTo) {
+    put("/etc/vfio-bind.toml", "[[bind\n");
+    EXPECT_EQ(write(), ExitCode::failed);
+    EXPECT_FALSE(std::filesystem::exists(dropIn_));
+}
+
+TEST_F(ImportWrite, NothingFoundWritesNothing) {
+    std::filesystem::remove(root_ + "/etc/sysconfig/vfio-bind");
+    EXPECT_EQ(write(), ExitCode::done);
+    EXPECT_FALSE(std::filesystem::exists(dropIn_));
+}
+
+} // namespace
+} // namespace vfiobind::ctl

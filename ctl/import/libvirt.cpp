@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// libvirt's files are read with expat, which the bus's daemon brings to every machine that has us.
+#include "import/sources.h"
+#include "pci/text.h"
+
+#include <algorithm>
+#include <expat.h>
+#include <fmt/format.h>
+#include <initializer_list>
+#include <memory>
+#include <new>
+#include <optional>
+#include <type_traits>
+
+namespace vfiobind::ctl {
+namespace {
+
+/// A number as libvirt's schema has it, `0x82` or `130`.
+std::optional<std::uint32_t> readNumber(std::string_view text) {
+    if (text.starts_with("0x"))
+        return parseHex<std::uint32_t>(text.substr(2), 1, 8);
+    std::uint32_t value = 0;
+    for (const char c : text) {
+        if (c < '0' || c > '9' || value > 100'000'000)
+            return std::nullopt;
+        value = value * 10 + static_cast<std::uint32_t>(c - '0');
+    }
+    return text.empty() ? std::nullopt : std::optional(value);
+}
+
+/// A rule's name: letters, digits, `-` and `_`.
+std::string ruleName(const std::string& domain) {
+    std::string name = domain.substr(0, 200);
+    for (char& c : name)
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+              c == '_'))
+            c = '-';
+    return name.empty() ? "libvirt" : name;
+}
+
+/// Takes what `<hostdev type='pci'>` and `<interface type='hostdev'>` have under `<source>`.
+class DomainReader {
+public:
+    DomainReader(std::string path, Found& found) :
+        path_(std::move(path)), found_(found), parser_(XML_ParserCreate(nullptr), &XML_ParserFree) {
+        if (!parser_)
+            throw std::bad_alloc();
+        XML_SetUserData(parser_.get(), this);
+        XML_SetElementHandler(
+            parser_.get(),
+            [](void* self, const XML_Char* name, const XML_Char** attributes) {
+                static_cast<DomainReader*>(self)->begin(name, attributes);
+            },
+            [](void* self, const XML_Char*) { static_cast<DomainReader*>(self)->end(); });
+        XML_SetCharacterDataHandler(parser_.get(), [](void* self, const XML_Char* text, int length) {
+            static_cast<DomainReader*>(self)->text({text, static_cast<std::size_t>(length)});
+        });
+    }
+
+    void read(const std::string& content) {
+        if (XML_Parse(parser_.get(), content.data(), static_cast<int>(content.size()), XML_TRUE) !=
+            XML_STATUS_OK)
+            found_.warnings.push_back(
+                {here(),
+                 fmt::format("this is no XML: {}", XML_ErrorString(XML_GetErrorCode(parser_.get())))});
+        for (auto& claim : claims_) {
+            claim.name = ruleName(domain_);
+            found_.claims.push_back(std::move(claim));
+        }
+    }
+
+private:
+    Place here() const { return {path_, static_cast<unsigned>(XML_GetCurrentLineNumber(parser_.get()))}; }
+
+    static std::string attribute(const XML_Char** attributes, std::string_view name) {
+        for (; *attributes != nullptr; attributes += 2)
+            if (attributes[0] == name)
+                return attributes[1];
+        return {};
+    }
+
+    bool inside(std::initializer_list<std::string_view> path) const {
+        return std::equal(path.begin(), path.end(), open_.begin(), open_.end());
+    }
+
+    void begin(std::string_view name, const XML_Char** attributes) {
+        if (inside({"domain", "devices"}) && (name == "hostdev" || name == "interface")) {
+            const auto type = attribute(attributes, "type");
+            pci_ = name == "hostdev" ? type == "pci" : type == "hostdev";
+            managed_ = attribute(attributes, "managed") == "yes";
+        }
+        const bool source = inside({"domain", "devices", "hostdev", "source"}) ||
+                            inside({"domain", "devices", "interface", "source"});
+        if (source && pci_ && name == "address")
+            address(attributes);
+        open_.emplace_back(name);
+    }
+
+    void end() { open_.pop_back(); }
+
+    void text(std::string_view text) {
+        if (inside({"domain", "name"}))
+            domain_ += text;
+    }
+
+    void address(const XML_Char** attributes) {
+        const auto part = [&](const char* name, const char* without) {
+            const auto value = attribute(attributes, name);
+            return readNumber(value.empty() ? without : value);
+        };
+        const auto domain = part("domain", "0");
+        const auto bus = part("bus", "");
+        const auto slot = part("slot", "");
+        const auto function = part("function", "");
+        if (!domain || !bus || !slot || !function || *bus > 0xff || *slot > 0x1f || *function > 7) {
+            found_.warnings.push_back({here(),
+                                       "this is no PCI address and is left out: it is written "
+                                       "<address domain='0x0000' bus='0x01' slot='0x00' function='0x0'/>"});
+            return;
+        }
+        const Address found{*domain, static_cast<std::uint8_t>(*bus), static_cast<std::uint8_t>(*slot),
+                            static_cast<std::uint8_t>(*function)};
+        claims_.push_back({.selector = {.address = found}, .place = here(), .name = {}});
+        if (managed_)
+            found_.removable.push_back(
+                {here(), fmt::format("managed='yes' of {}", found.str()),
+                 fmt::format("it may become managed='no' (virsh edit {}); 'yes' does no harm",
+                             quote(domain_))});
+    }
+
+    std::string path_;
+    Found& found_;
+    std::unique_ptr<std::remove_pointer_t<XML_Parser>, decltype(&XML_ParserFree)> parser_;
+    std::vector<std::string> open_;
+    std::vector<Claim> claims_;
+    std::string domain_;
+    bool pci_ = false;
+    bool managed_ = false;
+};
+
+} // namespace
+
+Found importLibvirt(const ImportContext& context) {
+    Found found;
+    const std::string folder = "/etc/libvirt/qemu";
+    for (const auto& name : listSource(context.sysfs, folder, found))
+        if (name.ends_with(".xml")) {
+            const auto path = folder + '/' + name;
+            const auto content = readSource(context.sysfs, path, found);
+            if (!content.empty())
+                DomainReader(path, found).read(content);
+        }
+    return found;
+}
+
+} // namespace vfiobind::ctl

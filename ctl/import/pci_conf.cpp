@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "import/pci_conf.h"
+
+#include "pci/text.h"
+
+#include <fmt/format.h>
+#include <optional>
+#include <regex>
+
+namespace vfiobind::ctl {
+namespace {
+
+std::string trimmed(std::string_view text) {
+    constexpr std::string_view blanks = " \t\r";
+    const auto begin = text.find_first_not_of(blanks);
+    if (begin == std::string_view::npos)
+        return {};
+    return std::string(text.substr(begin, text.find_last_not_of(blanks) + 1 - begin));
+}
+
+/// Without the comment: a # at the beginning or after a blank, outside quotes.
+std::string withoutComment(const std::string& line) {
+    char quote = 0;
+    for (std::size_t i = 0; i < line.size(); ++i) {
+        const char c = line[i];
+        if (quote != 0)
+            quote = c == quote ? 0 : quote;
+        else if (c == '\'' || c == '"')
+            quote = c;
+        else if (c == '#' && (i == 0 || line[i - 1] == ' ' || line[i - 1] == '\t'))
+            return line.substr(0, i);
+    }
+    return line;
+}
+
+std::optional<std::string> unquoted(const std::string& text) {
+    const bool single = text.size() >= 2 && text.front() == '\'' && text.back() == '\'';
+    const bool twice = text.size() >= 2 && text.front() == '"' && text.back() == '"';
+    if (single || twice)
+        return text.substr(1, text.size() - 2);
+    if (text.contains('\'') || text.contains('"'))
+        return std::nullopt;
+    return text;
+}
+
+class PciConfReader {
+public:
+    PciConfReader(ProbeSettings& settings, Found& found) : settings_(settings), found_(found) {}
+
+    void line(const TextLine& line) {
+        static const std::regex keyLine(R"(:(\w+):\s*(.*))");
+        const auto text = trimmed(withoutComment(line.text));
+        if (text.empty() || text == "---")
+            return;
+        std::smatch parts;
+        if (std::regex_match(text, parts, keyLine)) {
+            key_ = parts[1];
+            value(parts[2], line.place);
+        } else if (text.starts_with('-') && !key_.empty())
+            item(trimmed(text.substr(1)), line.place);
+        else
+            complain(line.place, text);
+    }
+
+private:
+    void complain(const Place& place, const std::string& text) {
+        found_.warnings.push_back(
+            {place, fmt::format("{} is left out: it is written :filter: '10de:*', or as a list of lines that "
+                                "begin with -",
+                                quote(text))});
+    }
+
+    void value(const std::string& text, const Place& place) {
+        if (text == "nil" || text == "null" || text == "~")
+            settings_.everything = settings_.everything || key_ == "filter";
+        else if (text.starts_with('[') && text.ends_with(']'))
+            for (const auto part : split(std::string_view(text).substr(1, text.size() - 2), ',')) {
+                if (const auto one = trimmed(part); !one.empty())
+                    item(one, place);
+            }
+        else if (!text.empty())
+            item(text, place);
+    }
+
+    void item(const std::string& text, const Place& place) {
+        const auto value = unquoted(text);
+        if (!value)
+            complain(place, text);
+        else if (key_ == "filter")
+            for (const auto filter : split(*value, ','))
+                settings_.filters.push_back({trimmed(filter), place});
+        else if (key_ == "short_address")
+            settings_.addresses.push_back({*value, place});
+        else if (key_ == "device_name")
+            settings_.names.push_back({*value, place});
+        // Other keys, as :nvidia_vendors:, say nothing of which devices are offered.
+    }
+
+    ProbeSettings& settings_;
+    Found& found_;
+    std::string key_;
+};
+
+} // namespace
+
+ProbeSettings readPciConf(const std::string& path, const std::string& content, Found& found) {
+    ProbeSettings settings;
+    PciConfReader reader(settings, found);
+    for (const auto& line : linesOf(path, content))
+        reader.line(line);
+    return settings;
+}
+
+ProbeSettings readPciRb(const std::string& path, const std::string& content, Found& found) {
+    static const std::regex filterLine(R"(\s*FILTER\s*=\s*(nil|'[^']*'|"[^"]*")\s*(#.*)?)");
+    ProbeSettings settings;
+    for (const auto& line : linesOf(path, content)) {
+        std::smatch parts;
+        if (std::regex_match(line.text, parts, filterLine)) {
+            const std::string value = parts[1];
+            settings = {}; // the last one counts
+            settings.everything = value == "nil";
+            if (!settings.everything)
+                for (const auto filter : split(std::string_view(value).substr(1, value.size() - 2), ','))
+                    settings.filters.push_back({trimmed(filter), line.place});
+        } else if (trimmed(line.text).starts_with("FILTER ") || trimmed(line.text).starts_with("FILTER=")) {
+            found.warnings.push_back(
+                {line.place, "this filter is left out: it is written FILTER = '10de::0300'"});
+        }
+    }
+    return settings;
+}
+
+} // namespace vfiobind::ctl

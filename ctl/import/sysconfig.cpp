@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "import/shell.h"
+#include "import/sources.h"
+
+#include <fmt/format.h>
+
+namespace vfiobind::ctl {
+namespace {
+
+/// Whether all of it was understood, so that it can go.
+bool readDevices(const std::string& path, const Assignment& assignment, Found& found) {
+    const Place place{path, assignment.line};
+    bool whole = true;
+    for (const auto& word : assignment.words) {
+        const auto address = Address::parse(word);
+        if (address)
+            found.claims.push_back({.selector = {.address = *address}, .place = place, .name = "sysconfig"});
+        else
+            found.warnings.push_back({place, address.error() + "; it is left out"});
+        whole = whole && address;
+    }
+    return whole;
+}
+
+} // namespace
+
+Found importSysconfig(const ImportContext& context) {
+    Found found;
+    for (const std::string path : {"/etc/sysconfig/vfio-bind", "/etc/default/vfio-bind"}) {
+        const auto text = readShell(readSource(context.sysfs, path, found));
+        if (text.openQuote != 0)
+            found.warnings.push_back({{path, text.openQuote}, "the quote that begins here has no end"});
+        for (const auto& assignment : text.assignments)
+            if (assignment.name == "DEVICES" && readDevices(path, assignment, found))
+                found.removable.push_back({{path, assignment.line}, "DEVICES=", "remove the file"});
+    }
+    constexpr const char* script = "/usr/local/bin/vfio-bind";
+    if (context.sysfs.exists(script))
+        found.removable.push_back({{script, 0}, "the script that binds them", "remove it"});
+    constexpr const char* unit = "/etc/systemd/system/vfio-bind.service";
+    if (context.sysfs.exists(unit))
+        found.removable.push_back({{unit, 0},
+                                   "the unit that starts the script, which hides the package's",
+                                   "remove it, then systemctl daemon-reload"});
+    return found;
+}
+
+} // namespace vfiobind::ctl
