@@ -17,7 +17,7 @@ _vfio_bindctl() {
             --session) bus=(--session) ;;
             -H | --host) host=yes i=$((i + 1)) ;;
             --host=*) host=yes ;;
-            --allow | --driver | --method | --for) i=$((i + 1)) ;;
+            --allow | --driver | --method | --for | --from | --root) i=$((i + 1)) ;;
             -*) ;;
             *) if [[ -z $command ]]; then command=${words[i]}; else target=${words[i]}; fi ;;
         esac
@@ -27,6 +27,11 @@ _vfio_bindctl() {
     case $prev in
         --allow) candidates=$("${words[0]}" complete-codes 2>/dev/null) ;;
         --method) candidates='override new-id' ;;
+        --from) candidates='libvirt sysconfig modprobe cmdline driverctl initramfs opennebula' ;;
+        --root)
+            mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+            return
+            ;;
         --driver) candidates='auto vfio-pci pci-stub' ;;
         --for) candidates='qemu libvirt cloud-hypervisor docker podman kata crosvm opennebula' ;;
         -H | --host)
@@ -35,10 +40,11 @@ _vfio_bindctl() {
             ;;
         *)
             case $command in
-                '') candidates="status show bind release check reload watch export doctor groups --all --version $globals" ;;
+                '') candidates="status show bind release check reload watch export doctor groups import --all --version $globals" ;;
                 status) candidates="--all $globals" ;;
                 reload | watch) candidates=$globals ;;
                 doctor | groups) candidates='--json --help' ;;
+                import) candidates='--from --write --root --json --help' ;;
                 show) candidates=$globals ;;
                 export) candidates="--for $globals" ;;
                 bind) candidates="--allow --driver --method --persist --no-wait $globals" ;;

@@ -14,7 +14,7 @@ function __vfio_bindctl_targets
     end
 end
 
-set -l commands status show bind release check reload watch export doctor groups
+set -l commands status show bind release check reload watch export doctor groups import
 
 complete -c vfio-bindctl -f
 complete -c vfio-bindctl -l json -d 'Print JSON'
@@ -35,6 +35,7 @@ complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a watch
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a export -d 'Print groups as a VMM wants to be told'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a doctor -d 'Say what stands between a target and a VM'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a groups -d 'List the IOMMU groups'
+complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a import -d 'Print rules for what there is so far'
 
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from show bind release check export doctor' -a '(__vfio_bindctl_targets)'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind release check' -l allow -x \
@@ -45,3 +46,7 @@ complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind release check' -l 
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind release' -l no-wait -d 'Do not wait for the jobs'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from export' -l for -x \
     -a 'qemu libvirt cloud-hypervisor docker podman kata crosvm opennebula' -d 'Program that is to have the devices'
+complete -c vfio-bindctl -n '__fish_seen_subcommand_from import' -l from -x \
+    -a 'libvirt sysconfig modprobe cmdline driverctl initramfs opennebula' -d 'Look there only'
+complete -c vfio-bindctl -n '__fish_seen_subcommand_from import' -l write -d 'Write them to /etc/vfio-bind.d/'
+complete -c vfio-bindctl -n '__fish_seen_subcommand_from import' -l root -x -a '(__fish_complete_directories)' -d 'Take another directory for /'
