@@ -18,8 +18,10 @@ set -l commands status show bind release check reload watch export doctor groups
 
 complete -c vfio-bindctl -f
 complete -c vfio-bindctl -l json -d 'Print JSON'
-complete -c vfio-bindctl -l session -d 'Use the session bus'
-complete -c vfio-bindctl -s H -l host -x -a '(__fish_print_hostnames)' -d 'Use the system bus of another machine'
+# These two look at this machine and ask no daemon.
+set -l asks_daemon 'not __fish_seen_subcommand_from doctor groups'
+complete -c vfio-bindctl -n $asks_daemon -l session -d 'Use the session bus'
+complete -c vfio-bindctl -n $asks_daemon -s H -l host -x -a '(__fish_print_hostnames)' -d 'Use the system bus of another machine'
 complete -c vfio-bindctl -s h -l help -d 'Show help'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -l version -d 'Show the version'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands; or __fish_seen_subcommand_from status" \
