@@ -261,7 +261,7 @@ part_unit() {
 }
 
 part_bus() {
-    need_to_build bus && need bus dbus || return
+    need_to_build bus && need bus dbus systemd python3-gi gir1.2-glib-2.0 zsh fish || return
     build_plain && run_registered bus "$builds"
     build_sanitized && run_registered bus "$builds-asan"
 }

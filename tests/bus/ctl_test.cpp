@@ -3,6 +3,8 @@
 #include "fixture.h"
 
 #include <csignal>
+#include <cstdlib>
+#include <filesystem>
 
 namespace vfiobind::bustest {
 namespace {
@@ -11,7 +13,29 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-class CtlTest : public BusTest {};
+class CtlTest : public BusTest {
+protected:
+    /// vfio-bindctl with `ssh` being the script.
+    Finished ctlOverSsh(const std::string& script, const std::vector<std::string>& arguments) {
+        const auto tools = folder() + "/tools";
+        std::filesystem::create_directory(tools);
+        writeFile(tools + "/ssh", "#!/bin/sh\necho \"$*\" >" + folder() + "/ssh.words\n" + script + "\n");
+        std::filesystem::permissions(tools + "/ssh", std::filesystem::perms::owner_all);
+        std::vector<std::string> command{VFIO_BIND_CTL};
+        command.insert(command.end(), arguments.begin(), arguments.end());
+        return run(command, {{"PATH", tools + ':' + getenv("PATH")}}, folder() + "/ctl.err");
+    }
+
+    /// What `status` prints on a terminal.
+    std::string onATerminal(const std::map<std::string, std::string>& environment) {
+        const auto command = std::string(VFIO_BIND_CTL) + " --session status";
+        const auto shown = run({"script", "--quiet", "--return", "--command", command, "/dev/null"},
+                               environment, folder() + "/tty.err");
+        EXPECT_EQ(shown.code, 0) << shown.out << shown.err;
+        EXPECT_THAT(shown.out, HasSubstr("bound"));
+        return shown.out;
+    }
+};
 
 TEST_F(CtlTest, BindsShowsAndReleases) {
     start();
@@ -127,6 +151,37 @@ TEST_F(CtlTest, DoesNotWaitWhenToldSo) {
     settle();
     tell("finish-hang");
     client().waitForState(3, "bound");
+}
+
+TEST_F(CtlTest, AnotherMachineIsReachedOverSsh) {
+    start();
+    const std::string bridge = "exec systemd-stdio-bridge --bus-path=\"$DBUS_SESSION_BUS_ADDRESS\"";
+    const auto bound = ctlOverSsh(bridge, {"--host", "admin@box", "bind", gpu});
+    EXPECT_EQ(bound.code, 0) << bound.err;
+    EXPECT_THAT(bound.out, HasSubstr("group/1: bound"));
+    EXPECT_THAT(readFile(folder() + "/ssh.words"), HasSubstr(" admin@box systemd-stdio-bridge"));
+    EXPECT_EQ(driverOf(audio), "vfio-pci");
+    const auto status = ctlOverSsh(bridge, {"--json", "-H", "box"});
+    EXPECT_EQ(status.code, 0) << status.err;
+    EXPECT_EQ(json::parse(status.out), client().describe());
+}
+
+TEST_F(CtlTest, AMachineThatIsNotReachedIsNamed) {
+    const auto failed = ctlOverSsh("echo no route to it >&2; exit 255", {"--host", "box", "status"});
+    EXPECT_EQ(failed.code, 4);
+    EXPECT_THAT(failed.err, AllOf(HasSubstr("box"), HasSubstr("no route to it")));
+}
+
+TEST_F(CtlTest, ColoursAreForTerminalsThatHaveThemAndAreWanted) {
+    configure("[[bind]]\nname = \"lan\"\ndevices = [\"" + nic + "\"]\n");
+    start();
+    const std::string escape = "\033[3";
+    EXPECT_THAT(onATerminal({{"TERM", "xterm"}, {"NO_COLOR", ""}}), HasSubstr(escape));
+    EXPECT_THAT(onATerminal({{"TERM", "xterm"}, {"NO_COLOR", "1"}}), Not(HasSubstr("\033")));
+    EXPECT_THAT(onATerminal({{"TERM", "dumb"}, {"NO_COLOR", ""}}), Not(HasSubstr("\033")));
+    const auto piped = run({VFIO_BIND_CTL, "--session", "status"}, {{"TERM", "xterm"}, {"NO_COLOR", ""}},
+                           folder() + "/ctl.err");
+    EXPECT_THAT(piped.out, AllOf(HasSubstr("bound"), Not(HasSubstr("\033"))));
 }
 
 /// Case 40: SIGTERM touches no device.
