@@ -10,6 +10,7 @@
 #include <sdbus-c++/sdbus-c++.h>
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -95,6 +96,17 @@ inline PollRequest pollRequest(const sdbus::IConnection& connection) {
     const int eventFd = -1;
 #endif
     return {{{{data.fd, data.events, 0}, {eventFd, POLLIN, 0}}}, data.getPollTimeout()};
+}
+
+/// When processPending() is due though nothing came, in microseconds of CLOCK_MONOTONIC; none for never.
+inline std::optional<std::uint64_t> deadlineOf(const sdbus::IConnection::PollData& data) {
+#if VFIO_BIND_SDBUS_MAJOR >= 2
+    if (data.timeout == std::chrono::microseconds::max())
+        return std::nullopt;
+    return static_cast<std::uint64_t>(data.timeout.count());
+#else
+    return data.timeout_usec == UINT64_MAX ? std::nullopt : std::optional(data.timeout_usec);
+#endif
 }
 
 /// Calls `handler(sdbus::Message&)` for each message that the match rule of the D-Bus specification fits, as

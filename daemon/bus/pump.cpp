@@ -19,10 +19,10 @@ void Pump::prepare() {
     try {
         const auto data = connection_.getEventLoopPollData();
         sd_event_source_set_io_events(io_.raw(), static_cast<std::uint32_t>(data.events));
-        const bool limited = data.timeout_usec != UINT64_MAX;
-        if (limited)
-            sd_event_source_set_time(timeout_.raw(), data.timeout_usec);
-        sd_event_source_set_enabled(timeout_.raw(), limited ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+        const auto deadline = deadlineOf(data);
+        if (deadline)
+            sd_event_source_set_time(timeout_.raw(), *deadline);
+        sd_event_source_set_enabled(timeout_.raw(), deadline ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
     } catch (const sdbus::Error& error) {
         hangUp(error);
     }
