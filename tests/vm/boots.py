@@ -55,6 +55,15 @@ USED = (
 VMM_PACKAGES = ("qemu-system-x86", "libvirt-daemon-system", "libvirt-clients", "podman", "crun")
 
 
+# Sixteen functions in as many groups, to be measured with the tools that hand them over today.
+BENCH_DISKS = tuple(f"0000:{bus:02x}:00.0" for bus in range(1, 9))
+BENCH_NICS = tuple(f"0000:{bus:02x}:00.0" for bus in range(9, 17))
+BENCH = tuple(_root_port(number) for number in range(1, 17)) + tuple(
+    f"nvme,bus=rp{number},serial=bench{number}" for number in range(1, 9)) + tuple(
+    f"e1000e,bus=rp{number}" for number in range(9, 17))
+BENCH_PACKAGES = ("driverctl", "libvirt-daemon-system", "libvirt-daemon-driver-qemu", "libvirt-clients", "dpdk")
+
+
 @dataclasses.dataclass(frozen=True)
 class Boot:
     name: str
@@ -81,4 +90,6 @@ BOOTS = {boot.name: boot for boot in (
     Boot("wrecked"),
     # Programs that take VFIO devices.
     Boot("vmm", packages=VMM_PACKAGES),
+    # What tests/bench measures.
+    Boot("bench", devices=BENCH, packages=BENCH_PACKAGES),
 )}
