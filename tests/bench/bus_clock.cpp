@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Clients of the daemon on the session bus, timed.
+//
+//     bus-clock objects ROUNDS            GetManagedObjects; prints the nanoseconds of each, a line a round
+//     bus-clock property PATH ROUNDS      the State of a group, likewise
+//     bus-clock listen CLIENTS            so many connections that hear all of the daemon's signals. Prints
+//     `ready`,
+//                                         then `CLIENT NANOSECONDS MEMBER PATH` for each (CLOCK_MONOTONIC),
+//                                         until standard input ends; PATH is that of the object which came or
+//                                         changed
+#include <cerrno>
+#include <charconv>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <memory>
+#include <poll.h>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <systemd/sd-bus.h>
+#include <unistd.h>
+#include <vector>
+
+namespace {
+
+constexpr const char* daemonName = "org.vfiobind1";
+constexpr const char* rootPath = "/org/vfiobind1";
+
+struct CloseBus {
+    void operator()(sd_bus* bus) const { sd_bus_flush_close_unref(bus); }
+};
+using Bus = std::unique_ptr<sd_bus, CloseBus>;
+
+struct DropMessage {
+    void operator()(sd_bus_message* message) const { sd_bus_message_unref(message); }
+};
+using Message = std::unique_ptr<sd_bus_message, DropMessage>;
+
+int check(int result, const char* what) {
+    if (result < 0)
+        throw std::runtime_error(std::string(what) + ": " + std::strerror(-result));
+    return result;
+}
+
+Bus open() {
+    sd_bus* bus = nullptr;
+    check(sd_bus_open_user(&bus), "sd_bus_open_user");
+    return Bus(bus);
+}
+
+std::int64_t now() {
+    timespec time{};
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+unsigned number(std::string_view text) {
+    unsigned value = 0;
+    if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc{} || value == 0)
+        throw std::invalid_argument("'" + std::string(text) + "' is no number above 0");
+    return value;
+}
+
+/// Any answer but an error; it is not looked into.
+void ask(sd_bus* bus, const char* path, const char* interface, const char* member,
+         const char* first = nullptr, const char* second = nullptr) {
+    sd_bus_message* call = nullptr;
+    check(sd_bus_message_new_method_call(bus, &call, daemonName, path, interface, member), member);
+    const Message owner(call);
+    for (const char* word : {first, second})
+        if (word != nullptr)
+            check(sd_bus_message_append(call, "s", word), member);
+    sd_bus_message* reply = nullptr;
+    check(sd_bus_call(bus, call, 120'000'000, nullptr, &reply), member);
+    const Message answer(reply);
+}
+
+template <typename Ask>
+void clock(unsigned rounds, const Ask& call) {
+    const auto bus = open();
+    call(bus.get()); // what is only read when somebody asks is there from now on
+    for (unsigned i = 0; i < rounds; ++i) {
+        const auto began = now();
+        call(bus.get());
+        std::printf("%lld\n", static_cast<long long>(now() - began));
+    }
+}
+
+struct Client {
+    unsigned number = 0;
+    Bus bus;
+};
+
+int heard(sd_bus_message* message, void* data, sd_bus_error* /*error*/) {
+    const auto at = now();
+    const auto& client = *static_cast<Client*>(data);
+    const char* member = sd_bus_message_get_member(message);
+    const char* path = sd_bus_message_get_path(message);
+    // InterfacesAdded and InterfacesRemoved come from the root and name the object first.
+    if (std::string_view(member).starts_with("Interfaces"))
+        check(sd_bus_message_read_basic(message, 'o', &path), member);
+    std::printf("%u %lld %s %s\n", client.number, static_cast<long long>(at), member, path);
+    return 0;
+}
+
+void listen(unsigned count) {
+    std::vector<std::unique_ptr<Client>> clients;
+    const auto match = "type='signal',path_namespace='" + std::string(rootPath) + "'";
+    for (unsigned i = 0; i < count; ++i) {
+        clients.push_back(std::make_unique<Client>(i, open()));
+        check(
+            sd_bus_add_match(clients.back()->bus.get(), nullptr, match.c_str(), heard, clients.back().get()),
+            "sd_bus_add_match");
+    }
+    std::puts("ready");
+    std::fflush(stdout);
+    std::vector<pollfd> polled{{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0}};
+    for (const auto& client : clients)
+        polled.push_back({.fd = sd_bus_get_fd(client->bus.get()), .events = POLLIN, .revents = 0});
+    while (polled.front().revents == 0) {
+        for (const auto& client : clients)
+            while (check(sd_bus_process(client->bus.get(), nullptr), "sd_bus_process") > 0) {
+            }
+        std::fflush(stdout);
+        if (poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR)
+            throw std::runtime_error("poll");
+    }
+}
+
+void carryOut(const std::vector<std::string>& words) {
+    if (words.size() == 2 && words[0] == "objects")
+        clock(number(words[1]), [](sd_bus* bus) {
+            ask(bus, rootPath, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects");
+        });
+    else if (words.size() == 3 && words[0] == "property")
+        clock(number(words[2]), [&](sd_bus* bus) {
+            ask(bus, words[1].c_str(), "org.freedesktop.DBus.Properties", "Get", "org.vfiobind1.Group",
+                "State");
+        });
+    else if (words.size() == 2 && words[0] == "listen")
+        listen(number(words[1]));
+    else
+        throw std::invalid_argument(
+            "usage: bus-clock objects ROUNDS | property PATH ROUNDS | listen CLIENTS");
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        carryOut({argv + 1, argv + argc});
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "bus-clock: %s\n", error.what());
+        return EXIT_FAILURE;
+    }
+}

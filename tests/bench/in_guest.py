@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Runs in the guest: hands functions over and takes them back, by one tool after another, in turns.
+
+    in_guest.py tools ROUNDS TOOL...     all functions; prints {tool: {"bind": [[MS, CPU MS, BOUND]...], "release": ...}}
+    in_guest.py early ROUNDS             vfio-bind-early and the limit, from functions that have no driver; the same
+    in_guest.py check ROUNDS             milliseconds that the guards take for all functions, a list
+
+devices.json beside it has what there is: {address: native driver}. The rule `all` names them.
+"""
+
+import ctypes
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+from bus_clock import NAME, ROOT, Bus
+
+DEVICES = json.loads((pathlib.Path(__file__).parent / "devices.json").read_text(encoding="ascii"))
+SYSFS = pathlib.Path("/sys/bus/pci")
+DAEMON = "vfio-bind.service"
+LIBVIRT = ("libvirtd.service", "libvirtd.socket", "libvirtd-ro.socket", "libvirtd-admin.socket")
+GUIDES = """\
+for dev in "$@"; do
+    vendor=$(cat /sys/bus/pci/devices/$dev/vendor)
+    device=$(cat /sys/bus/pci/devices/$dev/device)
+    if [ -e /sys/bus/pci/devices/$dev/driver ]; then
+        echo $dev > /sys/bus/pci/devices/$dev/driver/unbind
+    fi
+    echo $vendor $device > /sys/bus/pci/drivers/vfio-pci/new_id
+done
+"""
+
+
+def driver(address):
+    link = SYSFS / "devices" / address / "driver"
+    return os.path.basename(os.readlink(link)) if link.is_symlink() else ""
+
+
+def put(path, text):
+    """A write that may be refused: what came of it is looked at afterwards."""
+    try:
+        (SYSFS / path).write_text(text, encoding="ascii")
+    except OSError:
+        pass
+
+
+def run(*words, check=True, seconds=300):
+    done = subprocess.run(words, capture_output=True, text=True, timeout=seconds, check=False)
+    if check and done.returncode != 0:
+        raise SystemExit(f"{' '.join(words)} ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-500:]}")
+    return done.stdout
+
+
+def busy():
+    """Milliseconds that the guest's processors have worked."""
+    words = pathlib.Path("/proc/stat").read_text(encoding="ascii").split()
+    user, nice, system, _idle, _wait, irq, soft = map(int, words[1:8])
+    return (user + nice + system + irq + soft) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
+# --- the tools: each has bind and release for a list of functions, and may have what is to be there before and after ---
+
+class Limit:
+    def before(self):
+        pass
+
+    def after(self):
+        pass
+
+    def bind(self, devices):
+        return float(run("/usr/local/bin/limit", "bind", *devices).split()[1])
+
+    def release(self, devices):
+        return float(run("/usr/local/bin/limit", "release", *(f"{a}={DEVICES[a]}" for a in devices)).split()[1])
+
+
+HANDLER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+
+
+class Ours(Limit):
+    """Over D-Bus, from the call until the last job has ended."""
+
+    def before(self):
+        run("systemctl", "start", DAEMON)
+        self.bus = Bus()
+        self.ended = []
+        self.handler = HANDLER(self._hear)
+        match = f"type='signal',sender='{NAME.decode()}',member='JobRemoved'".encode()
+        Bus.check(self.bus.lib.sd_bus_add_match(self.bus.bus, None, match, self.handler, None), "sd_bus_add_match")
+
+    def _hear(self, message, _data, _error):
+        ident, job, group, result = ctypes.c_uint(), ctypes.c_char_p(), ctypes.c_char_p(), ctypes.c_char_p()
+        self.bus.lib.sd_bus_message_read(ctypes.c_void_p(message), b"uoos", ctypes.byref(ident), ctypes.byref(job),
+                                         ctypes.byref(group), ctypes.byref(result))
+        self.ended.append(result.value.decode())
+        return 0
+
+    def after(self):
+        self.bus.lib.sd_bus_flush_close_unref(self.bus.bus)
+        run("systemctl", "stop", DAEMON)
+
+    def _call(self, member, devices):
+        self.ended.clear()
+        target = b"all" if len(devices) == len(DEVICES) else b"8086:10d3"
+        began = time.monotonic()
+        self.bus.call(ROOT, b"org.vfiobind1.Manager", member, b"sa{sv}", target, ctypes.c_uint(0))
+        while len(self.ended) < len(devices):
+            if Bus.check(self.bus.lib.sd_bus_process(self.bus.bus, None), "sd_bus_process") == 0:
+                Bus.check(self.bus.lib.sd_bus_wait(self.bus.bus, ctypes.c_uint64(60_000_000)), "sd_bus_wait")
+            if time.monotonic() - began > 60:
+                raise SystemExit(f"{member.decode()}: {len(self.ended)} of {len(devices)} jobs have ended in 60 s")
+        took = (time.monotonic() - began) * 1000
+        if set(self.ended) != {"done"}:
+            raise SystemExit(f"{member.decode()}: jobs ended with {self.ended}")
+        return took
+
+    def bind(self, devices):
+        return self._call(b"Bind", devices)
+
+    def release(self, devices):
+        return self._call(b"Release", devices)
+
+
+class Clocked:
+    """Programs, by the wall clock."""
+
+    def before(self):
+        pass
+
+    def after(self):
+        pass
+
+    def _clock(self, *commands, check=True):
+        began = time.monotonic()
+        for command in commands:
+            run(*command, check=check)
+        return (time.monotonic() - began) * 1000
+
+
+class Driverctl(Clocked):
+    def bind(self, devices):
+        return self._clock(*(("driverctl", "--nosave", "set-override", a, "vfio-pci") for a in devices))
+
+    def release(self, devices):
+        return self._clock(*(("driverctl", "--nosave", "unset-override", a) for a in devices))
+
+
+class Virsh(Clocked):
+    def before(self):
+        run("systemctl", "start", LIBVIRT[0])
+        run("virsh", "-q", "-c", "qemu:///system", "nodedev-list", "--cap", "pci")
+
+    def after(self):
+        run("systemctl", "stop", *LIBVIRT)
+
+    def _each(self, verb, devices):
+        names = ("pci_" + re.sub("[:.]", "_", address) for address in devices)
+        return self._clock(*(("virsh", "-q", "-c", "qemu:///system", verb, name) for name in names))
+
+    def bind(self, devices):
+        return self._each("nodedev-detach", devices)
+
+    def release(self, devices):
+        return self._each("nodedev-reattach", devices)
+
+
+class Dpdk(Clocked):
+    def bind(self, devices):
+        return self._clock(("dpdk-devbind.py", "-b", "vfio-pci", *devices))
+
+    def release(self, devices):
+        return self._clock(("dpdk-devbind.py", "-b", DEVICES[devices[0]], *devices))
+
+
+class Guides(Clocked):
+    """It can fail with most of them: how many it has bound is shown."""
+
+    def bind(self, devices):
+        return self._clock(("bash", "-c", GUIDES, "guides", *devices), check=False)
+
+    def release(self, devices):
+        """The guides have none: it is done by hand."""
+        for address in devices:
+            ids = " ".join((SYSFS / "devices" / address / name).read_text(encoding="ascii").strip() for name in ("vendor", "device"))
+            put("drivers/vfio-pci/remove_id", ids)
+        by_hand(devices)
+        return 0.0
+
+
+def by_hand(devices):
+    for address in devices:
+        put(f"devices/{address}/driver_override", "\n")
+        if driver(address) != DEVICES[address]:
+            put(f"devices/{address}/driver/unbind", address)
+            put(f"drivers/{DEVICES[address]}/bind", address)
+
+
+class Early(Clocked):
+    def bind(self, devices):
+        return self._clock(("/usr/libexec/vfio-bind-early",))
+
+
+class BareLimit(Limit, Clocked):
+    """By the wall clock too, as the early program is."""
+
+    def bind(self, devices):
+        return self._clock(("/usr/local/bin/limit", "bind", *devices))
+
+
+TOOLS = {"ours": Ours, "limit": Limit, "driverctl": Driverctl, "virsh": Virsh, "guides": Guides, "dpdk": Dpdk}
+
+
+def settle():
+    run("udevadm", "settle", "--timeout=120")
+
+
+def expect_native(devices):
+    wrong = {address: driver(address) for address in devices if driver(address) != DEVICES[address]}
+    if wrong:
+        raise SystemExit(f"these are not as at first: {wrong}")
+
+
+def measured(act, devices):
+    settle()
+    before = busy()
+    took = act(devices)
+    settle()    # what udev does because of it is its doing
+    return [took, busy() - before, sum(driver(address) == "vfio-pci" for address in devices)]
+
+
+def tools(rounds, names):
+    results = {name: {"bind": [], "release": []} for name in names}
+    devices = [a for a in DEVICES if "dpdk" not in names or DEVICES[a] == "e1000e"]
+    for _ in range(rounds):
+        for name in names:
+            tool = TOOLS[name]()
+            tool.before()
+            results[name]["bind"].append(measured(tool.bind, devices))
+            results[name]["release"].append(measured(tool.release, devices))
+            tool.after()
+            expect_native(devices)
+    return results
+
+
+def early(rounds):
+    """As at boot: no native driver has come yet. The daemon does not run."""
+    results = {name: {"bind": []} for name in ("early", "limit")}
+    devices = list(DEVICES)
+    for _ in range(rounds):
+        for name, tool in (("early", Early()), ("limit", BareLimit())):
+            for address in devices:
+                put(f"devices/{address}/driver_override", "\n")
+                put(f"devices/{address}/driver/unbind", address)
+            results[name]["bind"].append(measured(tool.bind, devices))
+    run("/usr/libexec/vfio-bind-early", "--give-back")
+    by_hand(devices)
+    expect_native(devices)
+    return results
+
+
+def check(rounds):
+    bus = Bus()
+    times = []
+    for _ in range(rounds):
+        began = time.monotonic()
+        bus.call(ROOT, b"org.vfiobind1.Manager", b"Check", b"sa{sv}", b"all", ctypes.c_uint(0))
+        times.append((time.monotonic() - began) * 1000)
+    return times
+
+
+def main():
+    verb, rounds, *names = sys.argv[1:]
+    found = {"tools": tools, "early": early, "check": check}[verb](int(rounds), *([names] if verb == "tools" else []))
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

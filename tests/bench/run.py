@@ -1,0 +1,102 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Measures and prints a table: run.py --programs FOLDER --deb PACKAGE [--half host|vm] [--only REGEX]
+
+FOLDER is where CMake has built the target `bench`. A line that misses what is wanted says `short`, and that is no
+failure; a measurement that cannot be made is one. RESULTS.md is written when both halves were measured whole.
+"""
+
+import argparse
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import traceback
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(1, str(HERE.parent / "vm"))
+
+import host_half            # noqa: E402
+from private_bus import MeasureError    # noqa: E402
+from table import as_markdown, as_text, machine_text, told      # noqa: E402
+
+NOTES = {
+    "Reading the machine": "Trees on tmpfs with what sysfs has. The bare loop is C over the same files: it opens, reads and "
+                           "closes, and makes nothing of the answers.",
+    "One uevent": "The daemon's own code on such a tree, on a private bus; events come through a pipe as udev's do through "
+                  "its socket, each from the kernel and again from udev.",
+    "Sixteen groups in a virtual machine": "Eight NVMe and eight e1000e functions, from their native drivers to vfio-pci and "
+        "back, in turns in one boot, medians of five. The limit is a program that does the same writes to the kernel in "
+        "parallel and nothing else (limit.cpp). Guards, journal and verification are on in ours.",
+    "The daemon at rest": "As above: the daemon's own code, with neither udev's socket nor systemd's watchdog.",
+}
+
+
+class Bench:
+    def __init__(self, only):
+        self.only = only
+        self.rows, self.failures = [], []
+
+    def wants(self, name):
+        return re.search(self.only, name) is not None
+
+    def measure(self, name, rows):
+        if not self.wants(name):
+            return
+        print(f"measuring: {name}", file=sys.stderr, flush=True)
+        try:
+            self.rows += list(rows())
+        except Exception as error:      # whatever it was: the others go on
+            known = isinstance(error, MeasureError) or type(error).__module__ in ("guest", "machine", "image")
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            sentence = str(error) if known else f"{type(error).__name__}: {error} ({pathlib.Path(where.filename).name}:{where.lineno})"
+            self.failures.append(f"{name}: {sentence}")
+            print(f"FAIL {self.failures[-1]}", flush=True)
+
+
+def sizes(package):
+    """The programs as they are installed."""
+    listing = subprocess.run(["dpkg-deb", "--contents", package], capture_output=True, text=True, timeout=60, check=True)
+    for line in listing.stdout.splitlines():
+        words = line.split()
+        if re.search(r"/(vfio-bindd|vfio-bind-early|vfio-bind-watch|vfio-bindctl)$", words[5]):
+            yield told("Size", words[5].removeprefix("."), f"{int(words[2]) / 1024:.0f} KiB")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="how fast vfio-bind is")
+    parser.add_argument("--programs", type=pathlib.Path, required=True, help="where the target `bench` was built")
+    parser.add_argument("--deb", type=pathlib.Path, help="the package to measure")
+    parser.add_argument("--half", choices=("host", "vm"), help="only this half")
+    parser.add_argument("--only", default="", help="only measurements whose name this regular expression finds")
+    parser.add_argument("--idle", type=int, default=60, help="seconds that the daemon is watched doing nothing")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # what was started is ended
+    if options.half != "host" and not (options.deb and options.deb.is_file()):
+        parser.error(f"there is no package {options.deb}: --deb names it")
+
+    bench = Bench(options.only)
+    if options.half != "vm":
+        with host_half.Host(options.programs.resolve(), options.idle) as host:
+            for measurement in host_half.MEASUREMENTS:
+                bench.measure(measurement.__name__, lambda m=measurement: m(host))
+    if options.deb:
+        bench.measure("sizes", lambda: sizes(options.deb))
+    if options.half != "host":
+        import vm_half      # the rig is not needed for the other half
+        vm_half.measure(bench, options.programs.resolve(), options.deb.read_bytes())
+
+    print(as_text(bench.rows))
+    print(f"\n{machine_text()}")
+    short = sum(row.verdict == "short" for row in bench.rows)
+    print(f"{len(bench.rows)} lines, {short} short, {len(bench.failures)} not measured")
+    if not bench.rows:
+        print(f"no measurement's name matches '{options.only}'", file=sys.stderr)
+    elif not options.half and not options.only and not bench.failures:
+        (HERE / "RESULTS.md").write_text(as_markdown(bench.rows, machine_text(), NOTES), encoding="utf-8")
+    return 1 if bench.failures or not bench.rows else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
