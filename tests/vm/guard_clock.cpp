@@ -61,14 +61,15 @@ std::size_t thingsBelow(const Sysfs& sysfs, const Address& address) {
 }
 
 /// A driver that is back has its disks back a little later, and guards with nothing to look at are quick.
+/// What udev then runs over the disks is over, too: it would be measured with the guards.
 void waitFor(const Sysfs& sysfs, const Address& address, std::size_t things) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
-    while (thingsBelow(sysfs, address) < things) {
+    do {
         if (std::chrono::steady_clock::now() > end)
             throw std::runtime_error(address.str() + " did not get its disks or nodes back in a minute");
         if (std::system("udevadm settle") != 0)
             throw std::runtime_error("udevadm settle failed");
-    }
+    } while (thingsBelow(sysfs, address) < things);
 }
 
 void measure(Sysfs& sysfs, const Address& address, JournalStore& journals) {
