@@ -157,7 +157,7 @@ TEST_F(DesktopTest, TheInstalledProxiesAreEnoughForAClient) {
                                       "-o",          program};
     const auto words = wordsOf(flags.out);
     compiler.insert(compiler.end(), words.begin(), words.end());
-    const auto built = run(compiler, {}, scratch());
+    const auto built = run(compiler, {}, scratch(), compilersPatience);
     ASSERT_EQ(built.code, 0) << flags.out << built.err;
 
     start();
@@ -214,7 +214,7 @@ TEST_F(DesktopTest, CMakeFindsThePackage) {
              "-DCMAKE_CXX_COMPILER=" VFIO_BIND_CXX, "-Dvfio-bind_DIR=" + data() + "/cmake/vfio-bind"},
             {}, scratch());
     ASSERT_EQ(configured.code, 0) << configured.out << configured.err;
-    const auto built = run({"cmake", "--build", project + "/build"}, {}, scratch());
+    const auto built = run({"cmake", "--build", project + "/build"}, {}, scratch(), compilersPatience);
     ASSERT_EQ(built.code, 0) << built.out << built.err;
     EXPECT_EQ(run({project + "/build/client"}, {}, scratch()).code, 2) << "its usage";
 }

@@ -123,19 +123,18 @@ std::string Child::readLine() {
     }
 }
 
-std::string Child::readAll() {
-    const Deadline deadline;
+std::string Child::readAll(const Deadline& deadline) {
     while (readMore(deadline)) {
     }
     return std::exchange(pending_, {});
 }
 
-int Child::wait() {
+int Child::wait(const Deadline& deadline) {
     const int handle = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
     if (handle < 0)
         fail("pidfd_open");
     pollfd ended{handle, POLLIN, 0};
-    const int count = poll(&ended, 1, Deadline().left());
+    const int count = poll(&ended, 1, deadline.left());
     close(handle);
     if (count != 1)
         throw std::runtime_error("a child does not end");
@@ -152,12 +151,13 @@ int Child::terminate() {
 }
 
 Finished run(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment,
-             const std::string& scratchFile) {
+             const std::string& scratchFile, std::chrono::seconds time) {
+    const Deadline deadline(time);
     unlink(scratchFile.c_str());
     Child child(command, environment, scratchFile);
     Finished finished;
-    finished.out = child.readAll();
-    finished.code = child.wait();
+    finished.out = child.readAll(deadline);
+    finished.code = child.wait(deadline);
     finished.err = readFile(scratchFile);
     return finished;
 }

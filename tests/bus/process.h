@@ -40,10 +40,10 @@ public:
     /// Throws std::runtime_error at the deadline or the end of the output.
     std::string readLine();
     /// All output up to its end.
-    std::string readAll();
+    std::string readAll(const Deadline& deadline = Deadline());
     /// Waits for its end: the exit code, or 128 and the signal's number. Throws std::runtime_error at the
     /// deadline.
-    int wait();
+    int wait(const Deadline& deadline = Deadline());
     int terminate();
 
 private:
@@ -60,9 +60,10 @@ struct Finished {
     std::string err;
 };
 
-/// Runs a command to its end.
+/// Runs a command to its end. A compiler takes longer than what is tested.
 Finished run(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment,
-             const std::string& scratchFile);
+             const std::string& scratchFile, std::chrono::seconds time = patience);
+inline constexpr std::chrono::seconds compilersPatience{600};
 
 std::string readFile(const std::string& path);
 void writeFile(const std::string& path, const std::string& content);

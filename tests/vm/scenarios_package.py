@@ -176,17 +176,18 @@ def initramfs_when_asked(guest):
     """An initramfs takes minutes to build, and is of use where the configuration names a device."""
     recorder, record = "/usr/local/sbin/update-initramfs", "/run/rig-initramfs"
 
-    def calls(config):
+    def expect_calls(config, wanted, sentence):
         guest.put(CONFIG, config)
-        guest.run(f"rm -f {record}; {DPKG} -i {PACKAGE}", 240)
-        return guest.out(f"cat {record} 2>/dev/null || true").splitlines()
+        said = guest.run(f"rm -f {record}; {DPKG} -i {PACKAGE}", 240).stdout
+        found = guest.out(f"cat {record} 2>/dev/null || true").splitlines()
+        expect(found == wanted, f"{sentence}: calls of update-initramfs: {found}; dpkg said: {said}")
 
     guest.put(recorder, f'#!/bin/sh\necho "$@" >> {record}\n', 0o755)
     try:
-        expect(calls("") == [], "the package built an initramfs for a configuration without rules")
+        expect_calls("", [], "the package built an initramfs for a configuration without rules")
         rule = f'[[bind]]\nname = "nic"\ndevices = ["{TWIN_A}"]\n'
-        expect(calls(rule) == ["-u"], "the package did not build the initramfs, or more than once")
-        expect(calls(rule + "no-such-key = 1\n") == [], "the package built an initramfs for a configuration that is not in force")
+        expect_calls(rule, ["-u"], "the package did not build the initramfs, or more than once")
+        expect_calls(rule + "no-such-key = 1\n", [], "the package built an initramfs for a configuration that is not in force")
     finally:
         guest.run(f"rm -f {recorder} {record}")
         guest.put(CONFIG, "")
