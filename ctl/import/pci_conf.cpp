@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 #include <optional>
-#include <regex>
 
 namespace vfiobind::ctl {
 namespace {
@@ -48,14 +47,13 @@ public:
     PciConfReader(ProbeSettings& settings, Found& found) : settings_(settings), found_(found) {}
 
     void line(const TextLine& line) {
-        static const std::regex keyLine(R"(:(\w+):\s*(.*))");
         const auto text = trimmed(withoutComment(line.text));
         if (text.empty() || text == "---")
             return;
-        std::smatch parts;
-        if (std::regex_match(text, parts, keyLine)) {
-            key_ = parts[1];
-            value(parts[2], line.place);
+        const auto colon = text.starts_with(':') ? text.find(':', 1) : std::string::npos;
+        if (colon != std::string::npos) {
+            key_ = text.substr(1, colon - 1);
+            value(trimmed(text.substr(colon + 1)), line.place);
         } else if (text.starts_with('-') && !key_.empty())
             item(trimmed(text.substr(1)), line.place);
         else
@@ -112,21 +110,22 @@ ProbeSettings readPciConf(const std::string& path, const std::string& content, F
 }
 
 ProbeSettings readPciRb(const std::string& path, const std::string& content, Found& found) {
-    static const std::regex filterLine(R"(\s*FILTER\s*=\s*(nil|'[^']*'|"[^"]*")\s*(#.*)?)");
     ProbeSettings settings;
     for (const auto& line : linesOf(path, content)) {
-        std::smatch parts;
-        if (std::regex_match(line.text, parts, filterLine)) {
-            const std::string value = parts[1];
-            settings = {}; // the last one counts
-            settings.everything = value == "nil";
-            if (!settings.everything)
-                for (const auto filter : split(std::string_view(value).substr(1, value.size() - 2), ','))
-                    settings.filters.push_back({trimmed(filter), line.place});
-        } else if (trimmed(line.text).starts_with("FILTER ") || trimmed(line.text).starts_with("FILTER=")) {
+        const auto text = trimmed(withoutComment(line.text));
+        const auto sign = text.find('=');
+        if (sign == std::string::npos || trimmed(text.substr(0, sign)) != "FILTER")
+            continue;
+        const auto value = trimmed(text.substr(sign + 1));
+        const auto filters = unquoted(value);
+        settings = {}; // the last one counts
+        settings.everything = value == "nil";
+        if (!settings.everything && (!filters || *filters == value))
             found.warnings.push_back(
                 {line.place, "this filter is left out: it is written FILTER = '10de::0300'"});
-        }
+        else if (!settings.everything)
+            for (const auto filter : split(*filters, ','))
+                settings.filters.push_back({trimmed(filter), line.place});
     }
     return settings;
 }
