@@ -140,6 +140,26 @@ TEST(Guard, AHolderIsFoundByInodeWhereDescriptorsCannotBeListed) {
     EXPECT_THAT(holders(files, topology, 3), ElementsAre(Holder{77, "qemu"}));
 }
 
+TEST(Guard, APipeWithTheNumberOfANodeIsNoHolder) {
+    auto kernel = machine();
+    toVfio(kernel, nic);
+    kernel.putLink("/proc/77/exe", "/usr/bin/python3");
+    kernel.putFile("/proc/77/comm", "python3\n");
+    kernel.putFile("/proc/77/mountinfo",
+                   "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n25 21 0:5 / /dev rw - devtmpfs udev rw\n");
+    kernel.putFile("/proc/77/fdinfo/3", "pos:\t0\nflags:\t02\nmnt_id:\t14\nino:\t" +
+                                            std::to_string(kernel.inode("/dev/vfio/3").value()) + "\n");
+    const WithoutDacReadSearch files(kernel);
+    const auto topology = Topology::read(kernel).value();
+    EXPECT_THAT(holders(files, topology, 3), IsEmpty())
+        << "mount 14 is in no namespace: it is the kernel's own";
+    kernel.putFile("/proc/1/mountinfo", "14 1 0:5 / /dev rw - devtmpfs udev rw\n");
+    EXPECT_THAT(holders(files, topology, 3), ElementsAre(Holder{77, "python3"}))
+        << "opened in another namespace";
+    kernel.putFile("/proc/1/mountinfo", "14 1 8:2 / /home rw - ext4 /dev/sda2 rw\n");
+    EXPECT_THAT(holders(files, topology, 3), IsEmpty()) << "a file of another file system";
+}
+
 // Linux before 5.14
 TEST(Guard, DescriptorsThatTellNoInodeAreNotTakenForNobodys) {
     auto kernel = machine();

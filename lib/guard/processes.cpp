@@ -2,6 +2,7 @@
 #include "guard/processes.h"
 
 #include "guard/look.h"
+#include "pci/text.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -11,7 +12,6 @@
 #include <fmt/format.h>
 #include <map>
 #include <optional>
-#include <sstream>
 
 namespace vfiobind {
 namespace {
@@ -58,23 +58,17 @@ std::optional<std::uint64_t> fieldOf(const std::string& fdinfo, const char* name
     return std::strtoull(fdinfo.c_str() + at + std::strlen(name) + 1, nullptr, 10);
 }
 
-/// Whether a mount of the process is one that has device nodes: another file system's file can have the same
-/// inode number. True where its mounts cannot be read.
-bool hasDeviceNodes(const Sysfs& sysfs, const std::string& process, std::uint64_t mount) {
-    constexpr std::size_t enough = 16 << 20;
-    const auto text = sysfs.read(process + "/mountinfo", enough);
-    if (!text)
-        return true;
-    std::istringstream lines(*text);
-    for (std::string line; std::getline(lines, line);) {
-        std::istringstream words(line);
-        std::uint64_t id = 0;
-        std::string parent, number, root, point;
-        words >> id >> parent >> number >> root >> point;
-        if (id == mount)
-            return point == "/dev" || point.starts_with("/dev/") || line.contains(" - devtmpfs ");
+/// Whether the mount of this number in a mountinfo has device nodes; none where it is not in there.
+std::optional<bool> hasDeviceNodes(const std::string& mountinfo, std::uint64_t mount) {
+    const auto number = std::to_string(mount) + ' ';
+    for (const auto line : split(mountinfo, '\n')) {
+        if (!line.starts_with(number))
+            continue;
+        const auto words = split(line, ' '); // id, parent, number, root, point
+        const auto point = words.size() > 4 ? words[4] : std::string_view{};
+        return point == "/dev" || point.starts_with("/dev/") || line.contains(" - devtmpfs ");
     }
-    return true; // a mount of another namespace
+    return std::nullopt;
 }
 
 /// What the process has open below /dev, by the links of its descriptors.
@@ -86,36 +80,6 @@ SysResult<std::set<std::string>> openNodes(const Sysfs& sysfs, const std::string
     for (auto& [fd, target] : *descriptors)
         if (target.starts_with("/dev/"))
             found.insert(std::move(target));
-    return found;
-}
-
-/// Which of the nodes the process has open, by the inodes of its descriptors.
-SysResult<std::set<std::string>> openAmong(const Sysfs& sysfs, const std::string& process,
-                                           const std::set<std::string>& nodes) {
-    std::multimap<std::uint64_t, std::string> byInode;
-    for (const auto& node : nodes)
-        for (const auto& path : {node, process + "/root" + node})
-            if (const auto inode = sysfs.inode(path))
-                byInode.emplace(*inode, node);
-    std::set<std::string> found;
-    const auto descriptors = sysfs.list(process + "/fdinfo");
-    if (!descriptors)
-        return std::unexpected(descriptors.error());
-    for (const auto& fd : *descriptors) {
-        const auto text = sysfs.read(process + "/fdinfo/" + fd, 4096);
-        if (!text && !isGone(text.error()))
-            return std::unexpected(text.error());
-        if (!text)
-            continue;
-        const auto inode = fieldOf(*text, "ino");
-        if (!inode) // before Linux 5.14
-            return std::unexpected(SysError{"look for ino: in", process + "/fdinfo/" + fd, EOPNOTSUPP});
-        const auto [from, to] = byInode.equal_range(*inode);
-        if (from == to || !hasDeviceNodes(sysfs, process, fieldOf(*text, "mnt_id").value_or(0)))
-            continue;
-        for (auto it = from; it != to; ++it)
-            found.insert(it->second);
-    }
     return found;
 }
 
@@ -143,6 +107,58 @@ const SysResult<std::set<std::string>>& Programs::links(const std::string& numbe
                                  : links_.emplace(number, openNodes(sysfs_, "/proc/" + number)).first->second;
 }
 
+SysResult<std::set<std::string>> Programs::openAmong(const std::string& number,
+                                                     const std::set<std::string>& nodes) {
+    const auto process = "/proc/" + number;
+    std::multimap<std::uint64_t, std::string> byInode;
+    for (const auto& node : nodes)
+        for (const auto& path : {node, process + "/root" + node})
+            if (const auto inode = sysfs_.inode(path))
+                byInode.emplace(*inode, node);
+    std::set<std::string> found;
+    const auto descriptors = sysfs_.list(process + "/fdinfo");
+    if (!descriptors)
+        return std::unexpected(descriptors.error());
+    for (const auto& fd : *descriptors) {
+        const auto text = sysfs_.read(process + "/fdinfo/" + fd, 4096);
+        if (!text && !isGone(text.error()))
+            return std::unexpected(text.error());
+        if (!text)
+            continue;
+        const auto inode = fieldOf(*text, "ino");
+        if (!inode) // before Linux 5.14
+            return std::unexpected(SysError{"look for ino: in", process + "/fdinfo/" + fd, EOPNOTSUPP});
+        const auto [from, to] = byInode.equal_range(*inode);
+        if (from == to || !onDeviceNodes(number, fieldOf(*text, "mnt_id").value_or(0)))
+            continue;
+        for (auto it = from; it != to; ++it)
+            found.insert(it->second);
+    }
+    return found;
+}
+
+/// Another file system's file can have a node's inode number: a pipe, a socket, an eventfd, shared memory.
+/// The mounts of these are the kernel's own and in no namespace; the number of a mount is the same in all.
+bool Programs::onDeviceNodes(const std::string& number, std::uint64_t mount) {
+    constexpr std::size_t enough = 64 << 20;
+    std::vector<std::string> processes{number, "1", "self"};
+    if (const auto& all = numbers())
+        processes.insert(processes.end(), all->begin(), all->end());
+    std::set<std::string> seen; // namespaces
+    bool unseen = false;
+    for (const auto& process : processes) {
+        const auto space = sysfs_.link("/proc/" + process + "/ns/mnt");
+        if (space && !seen.insert(*space).second)
+            continue;
+        const auto text = sysfs_.read("/proc/" + process + "/mountinfo", enough);
+        if (!text && (process == number || !isGone(text.error())))
+            unseen = true;
+        if (const auto answer = text ? hasDeviceNodes(*text, mount) : std::nullopt)
+            return *answer;
+    }
+    return unseen;
+}
+
 Openers Programs::openersOf(const std::set<std::string>& nodes) {
     Openers openers;
     if (nodes.empty())
@@ -158,7 +174,7 @@ Openers Programs::openersOf(const std::set<std::string>& nodes) {
         if (open)
             std::erase_if(*open, [&](const auto& node) { return !nodes.contains(node); });
         else if (open.error().code == EACCES || open.error().code == EPERM)
-            open = openAmong(sysfs_, process, nodes);
+            open = openAmong(number, nodes);
         if (!open && !isGone(open.error()))
             openers.unreadable.push_back(open.error());
         if (!open || open->empty())

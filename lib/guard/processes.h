@@ -4,6 +4,7 @@
 
 #include "sysfs/sysfs.h"
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -42,6 +43,8 @@ public:
 
 private:
     const SysResult<std::set<std::string>>& links(const std::string& number);
+    SysResult<std::set<std::string>> openAmong(const std::string& number, const std::set<std::string>& nodes);
+    bool onDeviceNodes(const std::string& number, std::uint64_t mount);
 
     const Sysfs& sysfs_;
     std::optional<SysResult<std::vector<std::string>>> numbers_;
