@@ -72,16 +72,17 @@ files() {
 
 # --- What is needed -----------------------------------------------------------------------------------------
 
-# The names in debian/control's Build-Depends; of alternatives the first that this release has.
+# The names in debian/control's Build-Depends; of alternatives the first that this release has, and the last, which is Debian
+# 12's, where apt has no lists yet.
 build_dependencies() {
     local alternatives name
     while read -ra alternatives; do
         for name in "${alternatives[@]}"; do
-            if [ "${#alternatives[@]}" -eq 1 ] || is_installed "$name" || is_known "$name"; then
-                echo "$name"
+            if is_installed "$name" || is_known "$name"; then
                 break
             fi
         done
+        echo "$name"
     done < <(sed -n '/^Build-Depends:/,/^[^ B]/p' "$top/packaging/debian/control" |
         sed -e 's/^Build-Depends://' -e '/^[^ ]/d' -e 's/([^)]*)//g' -e 's/<[^>]*>//g' -e 's/[,|]/ /g' \
             -e '/debhelper-compat/d')
