@@ -87,6 +87,23 @@ TEST_F(CtlTest, SpeaksJson) {
     EXPECT_TRUE(json::accept(refused.out)) << refused.out;
 }
 
+TEST_F(CtlTest, ExportsWhatIsBound) {
+    start();
+    const auto native = ctl({"export", gpu, "--for", "qemu"});
+    EXPECT_EQ(native.code, 3);
+    EXPECT_EQ(native.out, "");
+    EXPECT_THAT(native.err, AllOf(HasSubstr(audio + " has snd_hda_intel"), HasSubstr("bind group/1")));
+    EXPECT_EQ(ctl({"export", "0000:0f:00.0", "--for", "qemu"}).code, 1);
+
+    ASSERT_EQ(ctl({"bind", gpu}).code, 0);
+    const auto bound = ctl({"export", audio, "--for", "podman"});
+    EXPECT_EQ(bound.code, 0) << bound.err;
+    EXPECT_EQ(bound.out, "--device /dev/vfio/vfio --device /dev/vfio/1 --ulimit memlock=-1\n");
+    EXPECT_EQ(bound.err, "");
+    const auto same = ctl({"--json", "export", audio, "--for", "podman"});
+    EXPECT_EQ(json::parse(same.out).at("arguments").at(3), "/dev/vfio/1");
+}
+
 TEST_F(CtlTest, EndsWithOneWhenTheJobFails) {
     start();
     tell("fail-at vfio-pci/bind <- " + audio + " EBUSY 1000");
