@@ -192,15 +192,14 @@ void Core::launch(const std::shared_ptr<Undertaking>& undertaking) {
     readDriverNames();
     for (const auto& [group, wanted] : undertaking->groups) {
         auto& running = running_.at(group);
-        running.limit = loop_.timer(verdictLimit, [this, group = group] { overdue(group); });
+        running.limit = loop_.timer(verdictLimit, [this, group] { overdue(group); });
         try {
-            running.work = executor_.start({.kind = running.kind,
-                                            .group = group,
-                                            .wanted = wanted,
-                                            .drivers = driversFor(group, wanted, running.kind)},
-                                           topology_, [this, group = group](WorkMessage message) {
-                                               receive(group, std::move(message));
-                                           });
+            running.work = executor_.start(
+                {.kind = running.kind,
+                 .group = group,
+                 .wanted = wanted,
+                 .drivers = driversFor(group, wanted, running.kind)},
+                topology_, [this, group](WorkMessage message) { receive(group, std::move(message)); });
         } catch (const std::system_error& error) {
             return cannotLaunch(undertaking, error.what());
         }

@@ -101,7 +101,7 @@ void Early::createVirtualFunctions() {
             continue;
         }
         devices.push_back(address);
-        tasks.emplace_back([this, address = address, order = order, group = device->group.value_or(0)] {
+        tasks.emplace_back([this, address, order, group = device->group.value_or(0)] {
             // Held until the process ends. What an earlier worker has left is resolved by the call itself.
             if (const auto lock = lockGroup(options_.stateDirectory + "/lock", group); !lock)
                 return lock.error().str();
