@@ -171,15 +171,29 @@ count_reports() {
     done
 }
 
-# run_test FOLDER NAME: one test of CTest; its cases are counted where it is GoogleTest's, else it counts as one.
+# run_test FOLDER NAME: one test of CTest; its cases are counted where it is GoogleTest's, else it counts as one. A program
+# without arguments is GoogleTest's, and runs as often as there are processors, each time with its share of the cases.
 run_test() {
     local folder=$1 name=$2 log=$logs/$1-$2.log reports=$logs/$1-$2.reports
-    local good wrong unrun status
-    rm -rf "$reports"
+    local good wrong unrun program shard shards=() status=0
+    local -x ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+    rm -rf "$reports" "$log"
     mkdir -p "$reports"
-    GTEST_OUTPUT=xml:$reports/ ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
+    program=$(ctest --test-dir "$top/$folder" --tests-regex "^$name\$" --show-only --verbose |
+        sed -n 's/^[0-9]*: Test command: \([^ "]*\)$/\1/p')
+    if [ -n "$program" ]; then
+        for ((shard = 0; shard < jobs; shard++)); do
+            GTEST_TOTAL_SHARDS=$jobs GTEST_SHARD_INDEX=$shard GTEST_OUTPUT=xml:$reports/$shard.xml \
+                timeout 900 "$program" >"$reports/$shard.log" 2>&1 </dev/null &
+            shards+=($!)
+        done
+        for shard in "${!shards[@]}"; do
+            wait "${shards[shard]}" || { status=$? && cat "$reports/$shard.log" >>"$log"; }
+        done
+    else
         ctest --test-dir "$top/$folder" --tests-regex "^$name\$" --verbose --timeout 900 >"$log" 2>&1 </dev/null
-    status=$?
+        status=$?
+    fi
     count_reports "$reports"
     [ $((good + wrong + unrun)) -gt 0 ] || [ $status -ne 0 ] || good=1
     passed=$((passed + good))
@@ -268,12 +282,30 @@ part_bus() {
 }
 
 # The daemon on the fake kernel, a thousand times bind and release: no leak; the test itself counts descriptors and children.
+# It takes one processor for minutes, and goes on beside the parts that come after it, up to end_leaks.
+leaks_pid=''
 part_leaks() {
     need_to_build leaks && need leaks dbus valgrind || return
     build_plain || return
-    check 'valgrind, 1,000 rounds of bind and release' env VFIO_BIND_ROUNDS=1000 \
+    env VFIO_BIND_ROUNDS=1000 \
         VFIO_BIND_UNDER='valgrind --leak-check=full --errors-for-leak-kinds=definite,indirect,possible --error-exitcode=9 --child-silent-after-fork=yes' \
-        timeout 1200 "$top/$builds/tests/bus/bus-tests" --gtest_filter='RoundsTest.*'
+        timeout 2400 "$top/$builds/tests/bus/bus-tests" --gtest_filter='RoundsTest.*' >"$logs/leaks.log" 2>&1 </dev/null &
+    leaks_pid=$!
+    trap 'kill "$leaks_pid" 2>/dev/null' EXIT
+}
+
+end_leaks() {
+    [ -n "$leaks_pid" ] || return 0
+    check 'valgrind, 1,000 rounds of bind and release' leaks_result
+    leaks_pid=''
+    trap - EXIT
+}
+
+leaks_result() {
+    local status=0
+    wait "$leaks_pid" || status=$?
+    cat "$logs/leaks.log"
+    return $status
 }
 
 build_package() {
@@ -456,6 +488,7 @@ main() {
     fi
     mkdir -p "$logs"
     for part in "${parts[@]}"; do
+        [ "$part" != vm ] || end_leaks # a guest wants both processors
         say "${suite:+$suite: }$part"
         if [ -n "$suite" ]; then
             part_of_suite "$suite" "$part"
@@ -465,6 +498,7 @@ main() {
             "part_$part"
         fi
     done
+    end_leaks
     printf '\n%d passed, %d failed\n' "$passed" "$failed"
     [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
 }

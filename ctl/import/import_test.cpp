@@ -16,6 +16,7 @@
 #include <ostream>
 #include <sstream>
 #include <string>
+#include <system_error>
 
 namespace vfiobind::ctl {
 namespace {
@@ -233,7 +234,11 @@ TEST(Import, WritesWholeFilesAndOverNone) {
 class ImportWrite : public testing::Test {
 protected:
     ImportWrite() {
-        std::filesystem::remove_all(root_);
+        std::string pattern = testing::TempDir() + "vfio-bind-import-XXXXXX";
+        if (mkdtemp(pattern.data()) == nullptr)
+            throw std::system_error(errno, std::generic_category(), pattern);
+        root_ = pattern;
+        dropIn_ = root_ + "/etc/vfio-bind.d/50-imported.toml";
         put("/etc/sysconfig/vfio-bind", "DEVICES=0000:04:00.0\n");
     }
     ~ImportWrite() override { std::filesystem::remove_all(root_); }
@@ -248,8 +253,8 @@ protected:
     }
     Policy inForce() const { return loadPolicy(root_ + "/etc/vfio-bind.toml").value(); }
 
-    std::string root_ = testing::TempDir() + "vfio-bind-import-root";
-    std::string dropIn_ = root_ + "/etc/vfio-bind.d/50-imported.toml";
+    std::string root_;
+    std::string dropIn_;
 };
 
 TEST_F(ImportWrite, ADropInIsAddedOnce) {
