@@ -3,13 +3,11 @@
 // VFIO_BIND_WRITE_GOLDEN=1 in the environment writes the files anew; git shows what has changed.
 #include "doctor/doctor.h"
 #include "fake/fake_kernel.h"
+#include "golden.h"
 #include "topology/topology.h"
 
-#include <cstdlib>
-#include <fstream>
 #include <gtest/gtest.h>
 #include <ostream>
-#include <sstream>
 
 namespace vfiobind::ctl {
 namespace {
@@ -65,17 +63,6 @@ FakeKernel kernelOf(const Machine& machine) {
     return kernel;
 }
 
-void expectGolden(const std::string& file, const std::string& text) {
-    const auto path = VFIO_BIND_SOURCE_DIR "/tests/golden/doctor/" + file;
-    if (std::getenv("VFIO_BIND_WRITE_GOLDEN") != nullptr)
-        std::ofstream(path) << text;
-    std::ifstream stream(path);
-    ASSERT_TRUE(stream) << "there is no " << path;
-    std::ostringstream golden;
-    golden << stream.rdbuf();
-    EXPECT_EQ(text, golden.str()) << path;
-}
-
 class GoldenDoctor : public testing::TestWithParam<Machine> {};
 
 // cases 2, 9, 22
@@ -87,8 +74,9 @@ TEST_P(GoldenDoctor, SaysWhatWasReviewed) {
                           .config = "/nonexistent/vfio-bind.toml",
                           .root = true,
                           .changed = [](const auto&) { return std::optional<std::int64_t>{}; }});
-    expectGolden(std::string(machine.name) + ".txt", renderDiagnosis(diagnosis, Style{.columns = 0}));
-    expectGolden(std::string(machine.name) + ".json", diagnosisJson(diagnosis));
+    expectGolden("doctor/" + std::string(machine.name) + ".txt",
+                 renderDiagnosis(diagnosis, Style{.columns = 0}));
+    expectGolden("doctor/" + std::string(machine.name) + ".json", diagnosisJson(diagnosis));
 }
 
 INSTANTIATE_TEST_SUITE_P(

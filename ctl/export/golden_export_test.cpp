@@ -4,13 +4,11 @@
 // VFIO_BIND_WRITE_GOLDEN=1 in the environment writes the files anew; git shows what has changed.
 #include "export/export.h"
 #include "fake/machine.h"
+#include "golden.h"
 #include "guard/holders.h"
 #include "topology/topology.h"
 
-#include <cstdlib>
-#include <fstream>
 #include <ostream>
-#include <sstream>
 
 namespace vfiobind::ctl {
 namespace {
@@ -93,15 +91,7 @@ class GoldenExport : public testing::TestWithParam<Machine> {};
 // cases 1, 2
 TEST_P(GoldenExport, IsWhatWasReviewed) {
     const auto kernel = boundMachine(GetParam());
-    const auto text = everyExport(kernel, GetParam().group);
-    const auto path = VFIO_BIND_SOURCE_DIR "/tests/golden/export/"s + GetParam().name + ".txt";
-    if (std::getenv("VFIO_BIND_WRITE_GOLDEN") != nullptr)
-        std::ofstream(path) << text;
-    std::ifstream stream(path);
-    ASSERT_TRUE(stream) << "there is no " << path;
-    std::ostringstream golden;
-    golden << stream.rdbuf();
-    EXPECT_EQ(text, golden.str()) << path;
+    expectGolden("export/"s + GetParam().name + ".txt", everyExport(kernel, GetParam().group));
 }
 
 INSTANTIATE_TEST_SUITE_P(Machines, GoldenExport,

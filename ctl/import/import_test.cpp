@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "fake/machine.h"
+#include "golden.h"
 #include "plan/wanted.h"
 
 #include <cerrno>
@@ -75,24 +76,13 @@ Policy parsed(const std::string& toml) {
     return policy.value_or(Policy{});
 }
 
-void expectGolden(const std::string& file, const std::string& text) {
-    const auto path = VFIO_BIND_SOURCE_DIR "/tests/golden/import/" + file;
-    if (std::getenv("VFIO_BIND_WRITE_GOLDEN") != nullptr)
-        std::ofstream(path) << text;
-    std::ifstream stream(path);
-    ASSERT_TRUE(stream) << "there is no " << path;
-    std::ostringstream golden;
-    golden << stream.rdbuf();
-    EXPECT_EQ(text, golden.str()) << path;
-}
-
 class GoldenImport : public testing::TestWithParam<Host> {};
 
 TEST_P(GoldenImport, SaysWhatWasReviewed) {
     const auto kernel = kernelOf(GetParam().files);
     const auto imported = importOf(kernel);
-    expectGolden(std::string(GetParam().name) + ".toml", imported.toml);
-    expectGolden(std::string(GetParam().name) + ".txt", saidBesides(imported));
+    expectGolden("import/" + std::string(GetParam().name) + ".toml", imported.toml);
+    expectGolden("import/" + std::string(GetParam().name) + ".txt", saidBesides(imported));
     const auto policy = parsed(imported.toml);
     EXPECT_FALSE(policy.rules.empty());
     EXPECT_EQ(str(contradictions(policy, Topology::read(kernel).value())), "");

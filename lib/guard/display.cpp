@@ -172,6 +172,8 @@ void addSerialConsoles(Blockers& blockers, const Sysfs& sysfs, const Address& de
         return unknown(consoles.error());
     for (const auto line : split(*consoles, '\n')) {
         const std::string name(line.substr(0, line.find(' ')));
+        if (name.empty())
+            continue; // of a kernel without consoles
         const auto place = sysfs.link("/sys/class/tty/" + name);
         if (!place && !isGone(place.error())) // netcon0 and the like are no terminals
             return unknown(place.error());

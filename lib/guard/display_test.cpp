@@ -185,6 +185,14 @@ TEST(Sound, AStreamThatRunsIsSeenWithoutItsProcess) {
         ElementsAre("sound-in-use: a stream runs on /dev/snd/pcmC1D3p of 0000:01:00.1; stop it first"));
 }
 
+TEST(Display, AKernelWithoutConsolesHasNoneToLose) {
+    auto kernel = withCard();
+    kernel.putFile("/proc/iomem", "");
+    kernel.putFile("/proc/consoles", "");
+    kernel.putLink("/sys/class/tty/ttyS0", "../../devices/platform/serial8250/tty/ttyS0");
+    EXPECT_THAT(sentences(kernel), IsEmpty());
+}
+
 TEST(Display, WhatCannotBeReadIsNotTakenForFree) {
     auto kernel = withCard();
     putConsole(kernel, "fb0");

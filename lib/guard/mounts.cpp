@@ -14,9 +14,6 @@
 namespace vfiobind {
 namespace {
 
-/// A host with thousands of containers has megabytes of them.
-constexpr std::size_t mostMountinfo = 64 << 20;
-
 /// Blanks and backslashes are written as three octal digits (seq_escape in fs/proc_namespace.c).
 std::string unescaped(std::string_view text) {
     if (!text.contains('\\'))
@@ -58,14 +55,11 @@ bool takeWords(std::string_view line, std::array<std::string_view, count>& words
     return true;
 }
 
-SysResult<std::vector<Mount>> readMountinfo(const Sysfs& sysfs, const std::string& process,
-                                            const std::string& shownAs) {
-    const auto path = "/proc/" + process + "/mountinfo";
-    const auto text = sysfs.read(path, mostMountinfo);
+SysResult<std::vector<Mount>> mountsOf(const Sysfs& sysfs, const std::string& process,
+                                       const std::string& shownAs) {
+    const auto text = mountinfoOf(sysfs, process);
     if (!text)
         return std::unexpected(text.error());
-    if (text->size() >= mostMountinfo)
-        return std::unexpected(SysError{"read", path, EFBIG});
     std::vector<Mount> mounts;
     for (const auto line : split(*text, '\n')) {
         const auto dash = line.find(" - ");
@@ -74,7 +68,8 @@ SysResult<std::vector<Mount>> readMountinfo(const Sysfs& sysfs, const std::strin
         std::array<std::string_view, 5> words; // id, parent, number, root, point
         std::array<std::string_view, 3> rest;  // type, source, options
         if (!takeWords(line.substr(0, dash), words) || !takeWords(line.substr(dash + 3), rest))
-            return std::unexpected(SysError{"understand a line of", path, EBADMSG});
+            return std::unexpected(
+                SysError{"understand a line of", "/proc/" + process + "/mountinfo", EBADMSG});
         mounts.push_back({.number = std::string(words[2]),
                           .point = unescaped(words[4]),
                           .type = std::string(rest[0]),
@@ -110,7 +105,7 @@ private:
             return;
         if (!space && !shownAs.empty())
             return; // gone, or of a process that is not ours to look at
-        auto mounts = readMountinfo(sysfs_, process, shownAs);
+        auto mounts = mountsOf(sysfs_, process, shownAs);
         if (mounts)
             result_.all.insert(result_.all.end(), mounts->begin(), mounts->end());
         else if (shownAs.empty() && !hostError_)

@@ -90,6 +90,16 @@ bool isKernels(const Sysfs& sysfs, const std::string& number) {
 
 } // namespace
 
+SysResult<std::string> mountinfoOf(const Sysfs& sysfs, const std::string& process) {
+    // A host with thousands of containers has megabytes of them.
+    constexpr std::size_t most = 64 << 20;
+    const auto path = "/proc/" + process + "/mountinfo";
+    auto text = sysfs.read(path, most);
+    if (text && text->size() >= most)
+        return std::unexpected(SysError{"read", path, EFBIG});
+    return text;
+}
+
 const SysResult<std::vector<std::string>>& Programs::numbers() {
     if (!numbers_) {
         numbers_ = listIfThere(sysfs_, "/proc");
@@ -140,7 +150,6 @@ SysResult<std::set<std::string>> Programs::openAmong(const std::string& number,
 /// Another file system's file can have a node's inode number: a pipe, a socket, an eventfd, shared memory.
 /// The mounts of these are the kernel's own and in no namespace; the number of a mount is the same in all.
 bool Programs::onDeviceNodes(const std::string& number, std::uint64_t mount) {
-    constexpr std::size_t enough = 64 << 20;
     std::vector<std::string> processes{number, "1", "self"};
     if (const auto& all = numbers())
         processes.insert(processes.end(), all->begin(), all->end());
@@ -150,7 +159,7 @@ bool Programs::onDeviceNodes(const std::string& number, std::uint64_t mount) {
         const auto space = sysfs_.link("/proc/" + process + "/ns/mnt");
         if (space && !seen.insert(*space).second)
             continue;
-        const auto text = sysfs_.read("/proc/" + process + "/mountinfo", enough);
+        const auto text = mountinfoOf(sysfs_, process);
         if (!text && (process == number || !isGone(text.error())))
             unseen = true;
         if (const auto answer = text ? hasDeviceNodes(*text, mount) : std::nullopt)

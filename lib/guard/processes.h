@@ -25,6 +25,9 @@ struct Openers {
     std::vector<SysError> unreadable; ///< processes whose descriptors could not be looked at, or /proc itself
 };
 
+/// /proc/PROCESS/mountinfo (proc_pid_mountinfo(5)), whole: what is too long to be read is an error (EFBIG).
+SysResult<std::string> mountinfoOf(const Sysfs& sysfs, const std::string& process);
+
 /// The programs that run, for all guards that look at one group: what they all need is read once.
 class Programs {
 public:

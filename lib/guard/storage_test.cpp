@@ -301,6 +301,15 @@ TEST(Storage, ADiskThatAProgramHasOpenIsNotFree) {
                     "readlink /proc/814/fd/9: EIO (Input/output error)"));
 }
 
+TEST(Storage, AMountThatIsNotUnderstoodIsNotTakenForNone) {
+    auto kernel = withDisk();
+    mount(kernel, "36 21 0:22 / /empty rw - tmpfs  rw"); // a source may be empty
+    EXPECT_THAT(sentences(kernel), IsEmpty());
+    mount(kernel, "37 21 259:1 / - ext4");
+    EXPECT_THAT(sentences(kernel),
+                testing::Contains(testing::HasSubstr("understand a line of /proc/self/mountinfo: EBADMSG")));
+}
+
 TEST(Storage, TheKernelsOwnProcessesAreNotLookedAt) {
     auto kernel = withDisk();
     kernel.putFile("/proc/7/comm", "kworker/0:1\n");

@@ -77,7 +77,7 @@ def topology(host):
         calls = (_calls(host, MANY, who) - _calls(host, SOME, who)) / (MANY - SOME)
         if most:
             # To a tenth: the allocator's calls are among them, some in a thousand functions.
-            yield at_most(theme, "system calls a function", calls, most, "", 1)
+            yield at_most(theme, "system calls a function", calls, most, "")
         else:
             yield told(theme, "system calls a function, the bare loop", f"{calls:.2f}")
 

@@ -18,21 +18,12 @@ import sys
 import time
 
 from bus_clock import NAME, ROOT, Bus
+from guides import SCRIPT
 
 DEVICES = json.loads((pathlib.Path(__file__).parent / "devices.json").read_text(encoding="ascii"))
 SYSFS = pathlib.Path("/sys/bus/pci")
 DAEMON = "vfio-bind.service"
 LIBVIRT = ("libvirtd.service", "libvirtd.socket", "libvirtd-ro.socket", "libvirtd-admin.socket")
-GUIDES = """\
-for dev in "$@"; do
-    vendor=$(cat /sys/bus/pci/devices/$dev/vendor)
-    device=$(cat /sys/bus/pci/devices/$dev/device)
-    if [ -e /sys/bus/pci/devices/$dev/driver ]; then
-        echo $dev > /sys/bus/pci/devices/$dev/driver/unbind
-    fi
-    echo $vendor $device > /sys/bus/pci/drivers/vfio-pci/new_id
-done
-"""
 
 
 def driver(address):
@@ -180,7 +171,7 @@ class Guides(Clocked):
     """It can fail with most of them: how many it has bound is shown."""
 
     def bind(self, devices):
-        return self._clock(("bash", "-c", GUIDES, "guides", *devices), check=False)
+        return self._clock(("sh", "-c", SCRIPT, "guides", *devices), check=False)
 
     def release(self, devices):
         """The guides have none: it is done by hand."""

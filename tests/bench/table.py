@@ -49,9 +49,8 @@ def faster(theme, what, ours, other, least, unit="ms", name="", digits=1):
 
 
 def at_most(theme, what, value, most, unit, digits=2):
-    """Judged as it is printed."""
     return Row(theme, what, f"{value:.{digits}f} {unit}".strip(), wanted=f"<= {most:g} {unit}".strip(),
-               verdict="ok" if round(value, digits) <= most else "short")
+               verdict="ok" if value <= most else "short")
 
 
 def told(theme, what, text, other=""):

@@ -53,7 +53,7 @@ def _prepare(guest, limit):
     groups = {guest.group(address) for address in devices}
     expect(len(groups) == len(devices), f"{len(devices)} functions are in {len(groups)} groups")
     guest.run(f"mkdir -p {FOLDER} && modprobe -a vfio-pci vfio_iommu_type1", 60)
-    for name in (HERE / "in_guest.py", HERE.parent / "vm/bus_clock.py"):
+    for name in (HERE / "in_guest.py", HERE.parent / "vm/bus_clock.py", HERE.parent / "vm/guides.py"):
         guest.put(f"{FOLDER}/{name.name}", name.read_bytes())
     guest.put(f"{FOLDER}/devices.json", json.dumps(devices))
     guest.put("/usr/local/bin/limit", limit, 0o755)

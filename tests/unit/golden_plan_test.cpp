@@ -4,16 +4,14 @@
 // disk controller for /, its first network card for the default route and its first graphics card for the
 // screen. VFIO_BIND_WRITE_GOLDEN=1 in the environment writes the files anew; git shows what has changed.
 #include "fake/fake_kernel.h"
+#include "golden.h"
 #include "guard/guard.h"
 #include "host_sysfs.h"
 #include "plan/plan.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <fmt/format.h>
-#include <fstream>
 #include <gtest/gtest.h>
-#include <sstream>
 
 namespace vfiobind {
 namespace {
@@ -96,15 +94,7 @@ class GoldenPlan : public testing::TestWithParam<const char*> {};
 
 // cases 1, 2, 4, 6, 7, 9
 TEST_P(GoldenPlan, IsAsItWasReviewed) {
-    const auto path = std::string(VFIO_BIND_SOURCE_DIR "/tests/golden/plans/") + GetParam() + ".txt";
-    const auto text = plansOf(GetParam());
-    if (std::getenv("VFIO_BIND_WRITE_GOLDEN") != nullptr)
-        std::ofstream(path) << text;
-    std::ifstream file(path);
-    ASSERT_TRUE(file) << "there is no " << path;
-    std::ostringstream golden;
-    golden << file.rdbuf();
-    EXPECT_EQ(text, golden.str());
+    expectGolden(std::string("plans/") + GetParam() + ".txt", plansOf(GetParam()));
 }
 
 INSTANTIATE_TEST_SUITE_P(Machines, GoldenPlan,

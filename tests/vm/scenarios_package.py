@@ -5,6 +5,7 @@ import contextlib
 import pathlib
 import re
 
+import guides
 from boots import GPU, TWIN_A, TWIN_B, TWIN_ID
 from guest import CONFIG, MANAGER, ROOT, UNIT, expect
 from scenarios import scenario
@@ -18,17 +19,7 @@ AUTOPKGTEST = pathlib.Path(__file__).resolve().parents[2] / "packaging/debian/te
 OLD_UNIT = "/etc/systemd/system/vfio-bind.service"
 OLD = {
     "/etc/sysconfig/vfio-bind": f'DEVICES="{TWIN_A}"\n',
-    "/usr/local/bin/vfio-bind": """#!/bin/sh
-modprobe vfio-pci
-for dev in "$@"; do
-    vendor=$(cat /sys/bus/pci/devices/$dev/vendor)
-    device=$(cat /sys/bus/pci/devices/$dev/device)
-    if [ -e /sys/bus/pci/devices/$dev/driver ]; then
-        echo $dev > /sys/bus/pci/devices/$dev/driver/unbind
-    fi
-    echo $vendor $device > /sys/bus/pci/drivers/vfio-pci/new_id
-done
-""",
+    "/usr/local/bin/vfio-bind": guides.SCRIPT,
     OLD_UNIT: """[Unit]
 Description=Binds devices to vfio-pci
 After=syslog.target
@@ -59,8 +50,8 @@ def replaced(guest):
         said = guest.run(f"{DPKG} -i {PACKAGE}", 240).stdout
         expect(f"moved to {OLD_UNIT}.replaced-by-package" in said, f"the package did not say what it has moved: {said}")
         expect(guest.machine.get(f"{OLD_UNIT}.replaced-by-package").decode() == OLD[OLD_UNIT], "the old unit was not kept as it was")
-        rule = re.search(r"\[\[bind\]\]\n.*\n.*\]", said)
-        expect(rule and f'devices = ["{TWIN_A}"]' in rule.group(0), f"the package does not offer its DEVICES as a rule: {said}")
+        rule = re.search(r"\[\[bind\]\]\n.*?\n\]", said, re.DOTALL)
+        expect(rule and f'address = "{TWIN_A}", id = "{TWIN_ID}"' in rule.group(0), f"the package does not offer its DEVICES as a rule: {said}")
         guest.expect_drivers({}, before)
         expect(guest.out(f"systemctl show -P FragmentPath {UNIT}") != OLD_UNIT, "the old unit is in force still")
 
