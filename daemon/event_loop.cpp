@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "event_loop.h"
 
+#include "check.h"
+
 #include <spdlog/spdlog.h>
 
 #include <csignal>
@@ -35,11 +37,6 @@ struct EventSource::Callback : std::enable_shared_from_this<Callback> {
 };
 
 namespace {
-
-void check(int result, const char* what) {
-    if (result < 0)
-        throw std::system_error(-result, std::generic_category(), what);
-}
 
 void block(int signal) {
     sigset_t set;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "ledger.h"
 
+#include "transaction/json_values.h"
+
 #include "sysfs/real_sysfs.h"
 #include "transaction/journal.h"
 
@@ -29,13 +31,6 @@ json toJson(const LedgerEntry& entry) {
             j["owned"]["native"][address.str()] = driver;
     }
     return j;
-}
-
-Address addressFrom(const std::string& text) {
-    auto address = Address::parse(text);
-    if (!address)
-        throw std::invalid_argument(address.error());
-    return *address;
 }
 
 LedgerEntry entryFrom(const json& j) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "udev_monitor.h"
 
+#include "check.h"
+
 #include <cerrno>
 #include <charconv>
 #include <spdlog/spdlog.h>
@@ -15,11 +17,6 @@ namespace {
 /// Room for a storm of some ten thousand events (kernel.md 23). Beyond net.core.rmem_max it needs
 /// CAP_NET_ADMIN; what the kernel grants without is then what we have, and an overflow is survived.
 constexpr int bufferSize = 16 << 20;
-
-void check(int result, const char* what) {
-    if (result < 0)
-        throw std::system_error(-result, std::generic_category(), what);
-}
 
 } // namespace
 

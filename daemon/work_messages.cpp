@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "work.h"
 
-#include "transaction/json_number.h"
+#include "transaction/json_values.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -16,13 +16,6 @@ json toJson(const Blockers& blockers) {
     for (const auto& b : blockers)
         list.push_back({b.code, b.device ? b.device->str() : "", b.sentence});
     return list;
-}
-
-Address addressFrom(const std::string& text) {
-    auto address = Address::parse(text);
-    if (!address)
-        throw std::invalid_argument(address.error());
-    return *address;
 }
 
 Blockers blockersFrom(const json& list) {

@@ -3,7 +3,7 @@
 #
 # Installs what a part needs (as root, on Debian), builds, runs, and ends with one line `N passed, N failed`.
 #
-#   tests/run.sh [--suite NAME] [PART]
+#   tests/run.sh [--suite NAME] [PART...]
 #
 #   lint             formatting, shellcheck, XML, man pages, the sandbox's score
 #   unit             the library and vfio-bindctl on the fake kernel; plain, and with address and undefined sanitizers
@@ -11,8 +11,9 @@
 #   leaks            a thousand rounds of bind and release under valgrind
 #   deb              builds the Debian packages, lintian
 #   vm               the package on a real kernel in a virtual machine (builds it first)
-#   fuzz [SECONDS]   each libFuzzer target for so long (default 60)
-#   all              lint, unit, bus, leaks, fuzz, deb and vm (default)
+#   fuzz             each libFuzzer target for a minute, or as long as FUZZ_SECONDS says
+#   build            builds what unit, bus, leaks and fuzz need, and runs nothing
+#   all              lint, deb, vm, leaks, fuzz, unit and bus (default)
 #   tidy             clang-tidy over the C++ sources
 #   clang            builds with clang 19, whose warnings are errors, too
 #   coverage         the lines of lib that the unit tests run, a file a line
@@ -22,7 +23,7 @@
 # (trixie), which is made once, and in a guest of it; builds and logs are in build-NAME.
 #
 # A part that cannot run counts as failed and says why. Logs are kept in build/logs and shown on failure.
-# Environment: JOBS (default: the number of processors).
+# Environment: JOBS (default: the number of processors), FUZZ_SECONDS.
 set -uo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -30,6 +31,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 builds=${VFIO_BIND_BUILDS:-build}
 logs=$top/$builds/logs
 jobs=${JOBS:-$(nproc)}
+fuzz_seconds=${FUZZ_SECONDS:-60}
 passed=0
 failed=0
 package=''
@@ -148,10 +150,25 @@ build() {
 }
 
 build_plain() { build "$builds" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O1 -g1'; }
+
+# Several sources at a time take the compiler less than half as long; that each stands alone, the plain build has shown.
 build_sanitized() {
     # Left out is vfio-bind-early, the library once more.
     local goals=(unit-tests ctl-tests bus-tests)
-    build "$builds-asan" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O0 -g1' -DVFIO_BIND_SANITIZE=address,undefined
+    build "$builds-asan" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O0 -g1' -DCMAKE_UNITY_BUILD=ON \
+        -DVFIO_BIND_SANITIZE=address,undefined
+}
+
+build_fuzzers() {
+    local goals=(fuzz)
+    build build-fuzz -DCMAKE_CXX_COMPILER=clang++-19 -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O1 -g1' -DCMAKE_UNITY_BUILD=ON \
+        -DVFIO_BIND_FUZZ=ON
+}
+
+# In a folder of its own, for other parts may be building.
+build_twin() {
+    local goals=(kernel-twin)
+    build "$builds-vm" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O1 -g1'
 }
 
 # --- Tests that CMake registers -----------------------------------------------------------------------------
@@ -282,30 +299,12 @@ part_bus() {
 }
 
 # The daemon on the fake kernel, a thousand times bind and release: no leak; the test itself counts descriptors and children.
-# It takes one processor for minutes, and goes on beside the parts that come after it, up to end_leaks.
-leaks_pid=''
 part_leaks() {
     need_to_build leaks && need leaks dbus valgrind || return
     build_plain || return
-    env VFIO_BIND_ROUNDS=1000 \
+    check 'valgrind, 1,000 rounds of bind and release' env VFIO_BIND_ROUNDS=1000 \
         VFIO_BIND_UNDER='valgrind --leak-check=full --errors-for-leak-kinds=definite,indirect,possible --error-exitcode=9 --child-silent-after-fork=yes' \
-        timeout 2400 "$top/$builds/tests/bus/bus-tests" --gtest_filter='RoundsTest.*' >"$logs/leaks.log" 2>&1 </dev/null &
-    leaks_pid=$!
-    trap 'kill "$leaks_pid" 2>/dev/null' EXIT
-}
-
-end_leaks() {
-    [ -n "$leaks_pid" ] || return 0
-    check 'valgrind, 1,000 rounds of bind and release' leaks_result
-    leaks_pid=''
-    trap - EXIT
-}
-
-leaks_result() {
-    local status=0
-    wait "$leaks_pid" || status=$?
-    cat "$logs/leaks.log"
-    return $status
+        timeout 2400 "$top/$builds/tests/bus/bus-tests" --gtest_filter='RoundsTest.*'
 }
 
 build_package() {
@@ -341,9 +340,8 @@ without_sum() { grep -vE '^[0-9]+ passed, [0-9]+ failed$'; }
 # run_guests SUITE: the scenarios with $package in guests of a Debian release.
 run_guests() {
     local log=$logs/vm-$1.log
-    build_plain || return
-    check 'the program that plays on both kernels builds' cmake --build "$top/$builds" --target kernel-twin || return
-    VFIO_BIND_KERNEL_TWIN=$top/$builds/tests/vm/kernel-twin \
+    build_twin || return
+    VFIO_BIND_KERNEL_TWIN=$top/$builds-vm/tests/vm/kernel-twin \
         timeout --kill-after=60 2700 python3 "$top/tests/vm/run.py" --suite "$1" --deb "$package" 2>&1 </dev/null |
         tee "$log" | without_sum
     add_up "vm, $1" "$log"
@@ -406,30 +404,33 @@ part_tidy() {
     check 'clang-tidy' run-clang-tidy-19 -quiet -p "$top/build" -j "$jobs" "^$top/(lib|daemon|ctl)/.*\.cpp\$"
 }
 
-# fuzz TARGET SECONDS: what the fuzzer finds new stays in build-fuzz/corpus; an input that breaks the target, in the logs.
+need_to_fuzz() { need_to_build fuzz && need fuzz clang-19 libclang-rt-19-dev; }
+
+# fuzz TARGET: what the fuzzer finds new stays in build-fuzz/corpus; an input that breaks the target, in the logs.
 fuzz() {
-    local target=$1 seconds=$2 found=$top/build-fuzz/corpus/$1
+    local target=$1 found=$top/build-fuzz/corpus/$1
     mkdir -p "$found"
-    timeout $((seconds + 120)) nice "$top/build-fuzz/tests/fuzz/fuzz-$target" -max_total_time="$seconds" -timeout=10 \
+    timeout $((fuzz_seconds + 600)) nice "$top/build-fuzz/tests/fuzz/fuzz-$target" -max_total_time="$fuzz_seconds" -timeout=60 \
         -print_final_stats=1 -verbosity=0 -artifact_prefix="$logs/fuzz-$target-" "$found" "$top/tests/fuzz/corpus/$target"
 }
 
 part_fuzz() {
-    local seconds=$1 target targets i goals=(fuzz)
-    need_to_build fuzz && need fuzz clang-19 libclang-rt-19-dev || return
+    local target targets i runs
+    need_to_fuzz && build_fuzzers || return
     mapfile -t targets < <(sed -n 's/^foreach(target \(.*\))$/\1/p' "$top/tests/fuzz/CMakeLists.txt" | tr ' ' '\n')
     if [ "${#targets[@]}" -eq 0 ]; then
         fail_with 'fuzz: tests/fuzz/CMakeLists.txt names no targets'
         return
     fi
-    build build-fuzz -DCMAKE_CXX_COMPILER=clang++-19 -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O1 -g1' -DVFIO_BIND_FUZZ=ON || return
     for ((i = 0; i < ${#targets[@]}; i += jobs)); do
+        runs=()
         for target in "${targets[@]:i:jobs}"; do
-            (fuzz "$target" "$seconds" >"$logs/fuzz-$target.log" 2>&1 </dev/null; echo $? >"$logs/fuzz-$target.status") &
+            (fuzz "$target" >"$logs/fuzz-$target.log" 2>&1 </dev/null; echo $? >"$logs/fuzz-$target.status") &
+            runs+=($!)
         done
-        wait
+        wait "${runs[@]}"
         for target in "${targets[@]:i:jobs}"; do
-            check "fuzz-$target, $seconds s" fuzz_result "$target" &&
+            check "fuzz-$target, $fuzz_seconds s" fuzz_result "$target" &&
                 sed -n 's/^stat::number_of_executed_units: */  inputs: /p' "$logs/fuzz-$target.log"
         done
     done
@@ -456,8 +457,64 @@ part_bench() {
         cat "$logs/bench.log"
 }
 
+part_build() {
+    need_to_build build && need_to_fuzz || return
+    local folder
+    build_plain
+    build_sanitized
+    build_fuzzers
+    for folder in "${!built[@]}"; do
+        [ "${built[$folder]}" != yes ] || passed=$((passed + 1))
+    done
+}
+
+# What a guest leaves of the processors, and it waits much, goes to what needs neither a guest nor the time to be right: the
+# builds, valgrind and the fuzzers.
+beside=''
+begin_beside() {
+    need_to_build leaks && need leaks dbus valgrind && need_to_fuzz || return
+    set -m # a process group of its own, to be ended as one
+    nice -n 19 "$top/tests/run.sh" build leaks fuzz >"$logs/beside.log" 2>&1 </dev/null &
+    set +m
+    beside=$!
+    trap 'kill -- "-$beside" 2>/dev/null' EXIT
+}
+
+end_beside() {
+    [ -n "$beside" ] || return 0
+    say 'build, leaks, fuzz: beside the guests'
+    wait "$beside"
+    without_sum <"$logs/beside.log"
+    add_up 'what ran beside the guests' "$logs/beside.log"
+    trap - EXIT
+}
+
+run_part() {
+    say "$1"
+    "part_$1"
+}
+
+run_all() {
+    run_part lint
+    run_part deb
+    begin_beside
+    run_part vm
+    end_beside
+    run_part unit
+    run_part bus
+}
+
+run_suite() {
+    local suite=$1 part parts=("$2")
+    [ "$2" != all ] || parts=(unit bus leaks deb vm)
+    for part in "${parts[@]}"; do
+        say "$suite: $part"
+        part_of_suite "$suite" "$part"
+    done
+}
+
 main() {
-    local suite='' part seconds parts
+    local suite='' part parts
     if [ "${1:-}" = --suite ]; then
         suite=${2:-}
         if ! [[ $suite =~ ^[a-z]+$ ]]; then
@@ -466,39 +523,36 @@ main() {
         fi
         shift 2
     fi
-    part=${1:-all} seconds=${2:-60}
-    case ${suite:+suite-}$part in
-    -h | --help)
-        usage
-        exit 0
-        ;;
-    all) parts=(lint unit bus leaks fuzz deb vm) ;;
-    suite-all) parts=(unit bus leaks deb vm) ;;
-    lint | unit | bus | leaks | deb | vm | tidy | clang | coverage | fuzz | bench) parts=("$part") ;;
-    suite-unit | suite-bus | suite-leaks | suite-deb | suite-vm) parts=("$part") ;;
-    *)
-        echo "tests/run.sh: there is no part '$part'${suite:+ for another suite}" >&2
-        usage >&2
-        exit 2
-        ;;
-    esac
-    if [ $# -gt 2 ] || { [ $# -eq 2 ] && [ "$part" != fuzz ]; } || ! [[ $seconds =~ ^[1-9][0-9]*$ ]]; then
-        echo "tests/run.sh: only fuzz takes an argument, a number of seconds" >&2
+    if ! [[ $fuzz_seconds =~ ^[1-9][0-9]*$ ]]; then
+        echo "tests/run.sh: FUZZ_SECONDS is '$fuzz_seconds'; it is a whole number of seconds, 1 or more" >&2
         exit 2
     fi
+    parts=("${@:-all}")
+    for part in "${parts[@]}"; do
+        case ${suite:+suite-}$part in
+        -h | --help)
+            usage
+            exit 0
+            ;;
+        all | lint | unit | bus | leaks | deb | vm | tidy | clang | coverage | fuzz | build | bench) ;;
+        suite-all | suite-unit | suite-bus | suite-leaks | suite-deb | suite-vm) ;;
+        *)
+            echo "tests/run.sh: there is no part '$part'${suite:+ for another suite}" >&2
+            usage >&2
+            exit 2
+            ;;
+        esac
+    done
     mkdir -p "$logs"
     for part in "${parts[@]}"; do
-        [ "$part" != vm ] || end_leaks # a guest wants both processors
-        say "${suite:+$suite: }$part"
         if [ -n "$suite" ]; then
-            part_of_suite "$suite" "$part"
-        elif [ "$part" = fuzz ]; then
-            part_fuzz "$seconds"
+            run_suite "$suite" "$part"
+        elif [ "$part" = all ]; then
+            run_all
         else
-            "part_$part"
+            run_part "$part"
         fi
     done
-    end_leaks
     printf '\n%d passed, %d failed\n' "$passed" "$failed"
     [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "config/config.h"
+#include "sysfs/descriptor.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -19,26 +20,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class Descriptor {
-public:
-    /// O_NONBLOCK, so that a FIFO put there by mistake does not keep the daemon from starting.
-    explicit Descriptor(const std::string& path) :
-        fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
-    ~Descriptor() {
-        if (fd_ >= 0)
-            ::close(fd_);
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    int get() const { return fd_; }
-
-private:
-    int fd_;
-};
-
 /// The content, or the errno.
 std::expected<std::string, int> readFile(const std::string& path) {
-    const Descriptor file(path);
+    // O_NONBLOCK, so that a FIFO put there by mistake does not keep the daemon from starting.
+    const Descriptor file(path, O_RDONLY | O_NONBLOCK);
     if (file.get() < 0)
         return std::unexpected(errno);
     std::string content;

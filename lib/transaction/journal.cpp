@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "sysfs/real_sysfs.h"
-#include "transaction/json_number.h"
+#include "transaction/json_values.h"
 
 namespace vfiobind {
 namespace {
@@ -31,13 +31,6 @@ json toJson(const JournalMember& m) {
             {"to-driver", m.toDriver},
             {"to-override", m.toOverride},
             {"driver-expected", m.driverExpected}};
-}
-
-Address addressFrom(const json& text) {
-    auto address = Address::parse(text.get<std::string>());
-    if (!address)
-        throw std::invalid_argument(address.error());
-    return *address;
 }
 
 /// Driver names become part of paths: one that is no plain name would lead a write elsewhere.

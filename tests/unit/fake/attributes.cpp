@@ -52,7 +52,7 @@ constexpr std::array<std::string_view, 35> attributeNames{"boot_vga",
                                                           "uevent",
                                                           "vendor"};
 
-std::optional<unsigned> number(const std::string& text) {
+std::optional<unsigned> decimal(const std::string& text) {
     unsigned value = 0;
     const std::string digits = chomp(text);
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
@@ -82,7 +82,7 @@ std::optional<FakeKernel::Node> FakeKernel::attribute(const Function& device, co
     if (name == "physfn")
         return when(!device.physfn.empty() && device.linked, link("../" + device.physfn));
     if (name.starts_with("virtfn")) {
-        const auto index = number(name.substr(6));
+        const auto index = decimal(name.substr(6));
         if (!index || *index >= device.vfs.size() || !function(device.vfs[*index])->linked)
             return std::nullopt;
         return link("../" + device.vfs[*index]);
@@ -223,7 +223,7 @@ std::expected<std::string, int> FakeKernel::readNode(const std::string& canonica
     if (canonical == "/sys/bus/pci/drivers_autoprobe")
         return driversAutoprobe_ ? "1" : "0";
     if (directory.starts_with("/sys/kernel/iommu_groups/")) {
-        const auto group = number(nameOf(directory)).value_or(0);
+        const auto group = decimal(nameOf(directory)).value_or(0);
         if (name == "name")
             return "vfio-noiommu";
         if (name == "type")

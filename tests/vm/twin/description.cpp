@@ -19,8 +19,6 @@ using nlohmann::json;
 
 namespace {
 
-const std::string devicesDirectory = "/sys/bus/pci/devices/";
-const std::string driversDirectory = "/sys/bus/pci/drivers/";
 const std::string groupsDirectory = "/sys/kernel/iommu_groups/";
 
 template <typename T>

@@ -11,6 +11,9 @@
 
 namespace vfiobind::twin {
 
+inline const std::string devicesDirectory = "/sys/bus/pci/devices/";
+inline const std::string driversDirectory = "/sys/bus/pci/drivers/";
+
 /// Describes the machine behind the seam: devices in an order in which parents come first, drivers with as
 /// much of their id tables as the machine's devices need (from modules.alias; of compiled-in drivers what
 /// they are bound to), IOMMU groups. The format is that of tests/bus/machine_file.h, with `groups` added.

@@ -49,7 +49,7 @@ void cutOffReleases(Script& s) {
 }
 
 /// case 28
-void foreignOverride(Script& s) {
+void bindOverForeignOverride(Script& s) {
     const auto& r = s.roles;
     s.setOverride(r.audio, "none");
     s.bindGroup(r.display);
@@ -241,7 +241,7 @@ std::vector<Play> transactionScenarios() {
         {"bind and release a PF", [](Script& s) { bindAndRelease(s, {s.roles.pf}, {}); }},
         {"bind one twin by new_id (case 59)", twinsByNewId},
         {"new_id of an id that is known, and under an override", knownIdAndNewId},
-        {"bind over a foreign override (case 28)", foreignOverride},
+        {"bind over a foreign override (case 28)", bindOverForeignOverride},
         {"bind and release what is half done (case 16)", halfBound},
         {"none is written meanwhile (case 32)", overriddenMeanwhile},
         {"the override is cleared meanwhile", clearedMeanwhile},

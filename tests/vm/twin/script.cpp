@@ -12,9 +12,6 @@ namespace vfiobind::twin {
 
 namespace {
 
-const std::string devicesDirectory = "/sys/bus/pci/devices/";
-const std::string driversDirectory = "/sys/bus/pci/drivers/";
-
 std::string orDash(const std::string& text) {
     return text.empty() ? "-" : text;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// Numbers out of JSON that anything may have written.
+/// Values out of JSON that anything may have written.
 #pragma once
+
+#include "pci/address.h"
 
 #include <concepts>
 #include <cstdint>
@@ -28,6 +30,14 @@ T numberAt(const nlohmann::json& object, const Key& key) {
                         value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace),
                         std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
     return value.template get<T>();
+}
+
+/// Throws std::invalid_argument with the sentence of Address::parse().
+inline Address addressFrom(const std::string& text) {
+    auto address = Address::parse(text);
+    if (!address)
+        throw std::invalid_argument(address.error());
+    return *address;
 }
 
 } // namespace vfiobind
