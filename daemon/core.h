@@ -102,12 +102,12 @@ public:
     std::string groupType(unsigned group) const;
     ManagerView managerView() const;
     std::vector<JobView> jobs() const;
-    Changes takeChanges() {
-        revision_ += changes_.manager || !changes_.devices.empty() || !changes_.groups.empty();
-        return std::exchange(changes_, {});
-    }
+    Changes takeChanges();
     /// Grows when changes were taken: for those who look at the whole.
     std::uint64_t revision() const { return revision_; }
+    /// How many groups are in each state but native, when changes were taken last. Kept, not counted anew: an
+    /// event is to cost the same on a machine with a thousand groups.
+    const std::map<std::string, unsigned>& stateCounts() const { return stateCounts_; }
 
 private:
     /// One call, or the reconciler's own wish: all its groups get a verdict before any goes.
@@ -174,6 +174,7 @@ private:
     void refreshGroup(unsigned group);
     void refreshDevice(const Address& device);
     std::vector<std::pair<Address, std::string>> driversOf(unsigned group) const;
+    void countState(unsigned group);
     void adopt(unsigned group, const std::map<Address, std::string>& natives);
     void resolveJournals();
     void surveyOverrides();
@@ -259,6 +260,8 @@ private:
     std::uint32_t lastJob_ = 0;
     Changes changes_;
     std::uint64_t revision_ = 0;
+    std::map<unsigned, std::string> states_; ///< those that are counted, by group
+    std::map<std::string, unsigned> stateCounts_;
 };
 
 } // namespace vfiobind

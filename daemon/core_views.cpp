@@ -10,6 +10,27 @@
 
 namespace vfiobind {
 
+Changes Core::takeChanges() {
+    revision_ += changes_.manager || !changes_.devices.empty() || !changes_.groups.empty();
+    for (const auto group : changes_.groups)
+        countState(group);
+    return std::exchange(changes_, {});
+}
+
+void Core::countState(unsigned group) {
+    if (const auto counted = states_.find(group); counted != states_.end()) {
+        if (const auto count = stateCounts_.find(counted->second); --count->second == 0)
+            stateCounts_.erase(count);
+        states_.erase(counted);
+    }
+    if (topology_.findGroup(group) == nullptr)
+        return;
+    if (auto state = groupState(group); state != "native") {
+        ++stateCounts_[state];
+        states_.emplace(group, std::move(state));
+    }
+}
+
 DeviceView Core::deviceView(const Address& address) const {
     const auto* device = topology_.find(address);
     if (device == nullptr)

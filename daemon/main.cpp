@@ -55,13 +55,13 @@ int serve(const Options& options) {
     std::optional<UdevFiles> udevFiles;
     if (!options.session)
         udevFiles.emplace(modules, UdevFiles::Actions{.rulesChanged = [&] { modules.reloadUdev(); }});
+    StatusLine status;
     const auto sync = loop.afterEach([&] {
         service.sync();
         if (udevFiles)
             udevFiles->sync(core);
+        status.show(core);
     });
-    StatusLine status;
-    const auto tell = loop.afterEach([&] { status.show(core); });
 
     const ClockWatch clock(loop, [&] {
         spdlog::info("the machine has slept, or its clock was set: everything is read again");

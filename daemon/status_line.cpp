@@ -2,19 +2,14 @@
 #include "status_line.h"
 
 #include <fmt/format.h>
-#include <ranges>
 #include <systemd/sd-daemon.h>
 
 namespace vfiobind {
 
 void StatusLine::show(const Core& core) {
-    std::map<std::string, unsigned> counts;
-    for (const auto group : core.topology().groups() | std::views::keys)
-        ++counts[core.groupState(group)];
     std::string text;
-    for (const auto& [state, count] : counts)
-        if (state != "native")
-            text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, state);
+    for (const auto& [state, count] : core.stateCounts())
+        text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, state);
     if (text.empty())
         text = "no group bound";
     if (!core.configError().empty())

@@ -10,7 +10,7 @@ namespace vfiobind {
 /// The one line that `systemctl status` shows.
 class StatusLine {
 public:
-    /// Tells systemd when it differs from what was told last.
+    /// Tells systemd when it differs from what was told last. Call it when the core's changes were taken.
     void show(const Core& core);
 
 private:

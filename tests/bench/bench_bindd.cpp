@@ -101,12 +101,12 @@ int serve(const std::string& root, const std::string& config, const std::string&
     bus::Authority authority(loop, *connection);
     bus::Service service(*connection, core, authority);
     UdevFiles udevFiles(modules, {.rulesChanged = [] {}}, root);
+    StatusLine status;
     const auto sync = loop.afterEach([&] {
         service.sync();
         udevFiles.sync(core);
+        status.show(core);
     });
-    StatusLine status;
-    const auto tell = loop.afterEach([&] { status.show(core); });
     const bus::Pump pump(loop, *connection, [&] { loop.exit(EXIT_FAILURE); });
     connection->requestName(bus::BusName{bus::busName});
     const Events events(loop, core);

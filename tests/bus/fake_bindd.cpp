@@ -39,8 +39,10 @@ public:
         authority_(loop, *connection_) {
         core_.start();
         service_.emplace(*connection_, core_, authority_);
-        sync_ = loop.afterEach([this] { service_->sync(); });
-        tell_ = loop.afterEach([this] { status_.show(core_); });
+        sync_ = loop.afterEach([this] {
+            service_->sync();
+            status_.show(core_);
+        });
         pump_.emplace(loop, *connection_, [&loop] { loop.exit(EXIT_FAILURE); });
         connection_->requestName(bus::BusName{bus::busName});
     }
@@ -54,7 +56,6 @@ private:
     std::optional<bus::Service> service_;
     StatusLine status_;
     EventSource sync_;
-    EventSource tell_;
     std::optional<bus::Pump> pump_;
 };
 

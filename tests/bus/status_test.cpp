@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The line that `systemctl status` shows.
+#include "fixture.h"
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace vfiobind::bustest {
+namespace {
+
+class StatusTest : public BusTest {
+protected:
+    /// In place of systemd's.
+    void SetUp() override {
+        BusTest::SetUp();
+        sockaddr_un name{.sun_family = AF_UNIX, .sun_path = {}};
+        const auto path = folder() + "/notify";
+        path.copy(name.sun_path, sizeof name.sun_path - 1);
+        socket_ = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (socket_ < 0 || bind(socket_, reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0)
+            throw std::system_error(errno, std::generic_category(), path);
+        setenv("NOTIFY_SOCKET", path.c_str(), 1);
+    }
+    void TearDown() override {
+        unsetenv("NOTIFY_SOCKET");
+        BusTest::TearDown();
+        close(socket_);
+    }
+
+    /// The last that was told when there is nothing left to do.
+    std::string status() {
+        settle();
+        std::array<char, 1024> buffer{};
+        for (ssize_t got = 0; (got = recv(socket_, buffer.data(), buffer.size(), MSG_DONTWAIT)) >= 0;)
+            if (const std::string text(buffer.data(), static_cast<std::size_t>(got));
+                text.starts_with("STATUS="))
+                last_ = text.substr(std::string_view("STATUS=").size());
+        EXPECT_EQ(errno, EAGAIN);
+        return last_;
+    }
+    /// What the groups on the bus come to.
+    std::string counted() {
+        std::map<std::string, unsigned> counts;
+        for (const auto& [path, interfaces] : client().known())
+            if (const auto group = interfaces.find(groupInterface); group != interfaces.end())
+                ++counts[group->second.at("State").get<std::string>()];
+        counts.erase("native");
+        std::string text;
+        for (const auto& [state, count] : counts)
+            text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, state);
+        return text.empty() ? "no group bound" : text;
+    }
+
+private:
+    int socket_ = -1;
+    std::string last_;
+};
+
+TEST_F(StatusTest, CountsTheGroupsThatAreNotNative) {
+    const std::string slot = "0000:04:00.0";
+    configure("[[bind]]\nname = \"lan\"\ndevices = [\"8086:1533\"]\n");
+    start();
+    EXPECT_EQ(status(), "no group bound");
+    EXPECT_THAT(client().bindAndWait(gpu), testing::ElementsAre("done"));
+    EXPECT_EQ(status(), "1 bound");
+    tell("hotplug " + networkCard(slot, 9, "8086:1533").dump());
+    EXPECT_EQ(status(), "2 bound");
+    tell("echo /sys/bus/pci/drivers/vfio-pci/unbind " + slot);
+    EXPECT_EQ(status(), counted());
+    EXPECT_EQ(status(), "1 bound, 1 drifted");
+    tell("unplug " + slot);
+    EXPECT_EQ(status(), "1 bound");
+    configure("[[bind]]\nname = \"all\"\ndevices = [\"8086:\"]\nbad\n");
+    EXPECT_ANY_THROW(client().manager().Reload());
+    EXPECT_EQ(status(), "1 bound; the configuration is invalid");
+    configure("[[bind]]\nname = \"lan\"\ndevices = [\"8086:10d3\"]\n");
+    client().manager().Reload();
+    EXPECT_EQ(status(), counted());
+    EXPECT_EQ(status(), "3 bound");
+    restart();
+    EXPECT_EQ(status(), "3 bound");
+    EXPECT_THAT(client().releaseAndWait(gpu), testing::ElementsAre("done"));
+    EXPECT_EQ(status(), "2 bound");
+}
+
+} // namespace
+} // namespace vfiobind::bustest
