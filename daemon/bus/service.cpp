@@ -14,6 +14,7 @@ Service::Service(sdbus::IConnection& connection, Core& core, Authority& authorit
     for (const auto& job : core_.jobs())
         jobAdded(job);
     sync();
+    announces_ = true;
 }
 
 Target Service::targetOf(const std::string& text) const {
@@ -120,10 +121,10 @@ void Service::syncGroup(unsigned group) {
         it->second->takeLeave();
         groups_.erase(it);
     } else if (there && it == groups_.end()) {
-        groups_
-            .emplace(group,
-                     std::make_unique<GroupObject>(connection_, core_, authority_, core_.groupView(group)))
-            .first->second->announce();
+        announce(*groups_
+                      .emplace(group, std::make_unique<GroupObject>(connection_, core_, authority_,
+                                                                    core_.groupView(group)))
+                      .first->second);
     } else if (there) {
         it->second->show(core_.groupView(group));
     }
@@ -138,9 +139,10 @@ void Service::syncDevice(const vfiobind::Address& address) {
         it = devices_.end();
     }
     if (there && it == devices_.end())
-        devices_
-            .emplace(address, std::make_unique<DeviceObject>(connection_, core_, core_.deviceView(address)))
-            .first->second->announce();
+        announce(*devices_
+                      .emplace(address,
+                               std::make_unique<DeviceObject>(connection_, core_, core_.deviceView(address)))
+                      .first->second);
     else if (there)
         it->second->show(core_.deviceView(address));
 }
@@ -156,7 +158,7 @@ void Service::sync() {
 }
 
 void Service::jobAdded(const JobView& job) {
-    jobs_.emplace(job.id, std::make_unique<JobObject>(connection_, job)).first->second->announce();
+    announce(*jobs_.emplace(job.id, std::make_unique<JobObject>(connection_, job)).first->second);
     sync();
 }
 

@@ -47,6 +47,11 @@ private:
     std::vector<sdbus::ObjectPath> Jobs() override;
 
     void showManager(ManagerView view);
+    template <typename Object>
+    void announce(Object& object) const {
+        if (announces_)
+            object.announce();
+    }
     void syncGroup(unsigned group);
     void syncDevice(const vfiobind::Address& address);
 
@@ -57,6 +62,9 @@ private:
     std::map<unsigned, std::unique_ptr<GroupObject>> groups_;
     std::map<vfiobind::Address, std::unique_ptr<DeviceObject>> devices_;
     std::map<std::uint32_t, std::unique_ptr<JobObject>> jobs_;
+    /// Objects that are there from the start are announced to nobody: the bus name is not ours yet. To
+    /// announce one is to read all there is to know of it.
+    bool announces_ = false;
 };
 
 } // namespace vfiobind::bus
