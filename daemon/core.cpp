@@ -4,6 +4,7 @@
 #include "config/config.h"
 
 #include <algorithm>
+#include <array>
 #include <fmt/format.h>
 #include <ranges>
 #include <spdlog/spdlog.h>
@@ -205,34 +206,54 @@ StateInputs Core::stateInputs(unsigned group) const {
 }
 
 void Core::refreshDevice(const Address& address) {
-    const auto* before = topology_.find(address);
-    const auto groupBefore = before != nullptr ? before->group : std::nullopt;
-    const auto pfBefore = before != nullptr ? before->physicalFunction : std::nullopt;
-    const auto vfsBefore = before != nullptr ? before->virtualFunctions : std::vector<Address>{};
+    if (readAgain(address))
+        resolveRules();
+}
+
+/// Gives back whether a rule is concerned: then, and only then, is every device matched anew.
+bool Core::readAgain(const Address& address) {
+    const auto copyOf = [this](const Address& wanted) {
+        const auto* device = topology_.find(wanted);
+        return device != nullptr ? std::optional(*device) : std::nullopt;
+    };
+    const auto before = copyOf(address);
     if (!topology_.refresh(sysfs_, address))
-        return;
+        return false;
     changes_.devices.insert(address);
-    const auto* now = topology_.find(address);
-    const auto groupNow = now != nullptr ? now->group : std::nullopt;
-    for (const auto& group : {groupBefore, groupNow})
-        if (group)
-            changes_.groups.insert(*group);
-    const auto pf = now != nullptr ? now->physicalFunction : pfBefore;
-    // The kernel tells of a virtual function before it links it with its physical function.
-    bool relinked = now != nullptr && (pf != pfBefore || now->virtualFunctions != vfsBefore);
-    if (pf && topology_.refresh(sysfs_, *pf)) {
-        changes_.devices.insert(*pf);
-        relinked = true;
+    const std::array states{before, copyOf(address)};
+    const auto& now = states.back();
+    bool concerned = false;
+    for (const auto& device : states) {
+        if (device && device->group)
+            changes_.groups.insert(*device->group);
+        // The kernel tells of a virtual function before it links it with its physical function.
+        if (device && device->physicalFunction && readAgain(*device->physicalFunction))
+            concerned = true;
     }
-    const bool cameOrWent = (before == nullptr) != (now == nullptr);
-    if (groupBefore && topology_.findGroup(*groupBefore) == nullptr && !running_.contains(*groupBefore))
-        records_.erase(*groupBefore);
-    if (cameOrWent || relinked || groupBefore != groupNow) {
-        ledger_.prune(topology_);
-        resolution_ = resolve(policy_, topology_);
-        if (groupNow && records_.contains(*groupNow))
-            records_[*groupNow].refused.reset();
-    }
+    if (before && before->group && topology_.findGroup(*before->group) == nullptr &&
+        !running_.contains(*before->group))
+        records_.erase(*before->group);
+    if (before && now && sameToRules(*before, *now))
+        return concerned;
+    ledger_.prune(topology_);
+    if (now && now->group && records_.contains(*now->group))
+        records_[*now->group].refused.reset();
+    return concerned || std::ranges::any_of(states, [this](const auto& device) {
+               return device && concerns(policy_, topology_, *device);
+           });
+}
+
+/// What is wanted of a group can change with a device that is not in it: rules name virtual functions by
+/// their physical one, and count devices.
+void Core::resolveRules() {
+    const auto before = std::exchange(resolution_, resolve(policy_, topology_));
+    const auto show = [this](const auto& groups, const auto& others) {
+        for (const auto& [group, wanted] : groups)
+            if (const auto other = others.find(group); other == others.end() || other->second != wanted)
+                changes_.groups.insert(group);
+    };
+    show(before.groups, resolution_.groups);
+    show(resolution_.groups, before.groups);
 }
 
 void Core::refreshGroup(unsigned group) {

@@ -173,6 +173,8 @@ private:
     unsigned lostMembers(unsigned group, const std::string& driver) const;
     void refreshGroup(unsigned group);
     void refreshDevice(const Address& device);
+    bool readAgain(const Address& device);
+    void resolveRules();
     std::vector<std::pair<Address, std::string>> driversOf(unsigned group) const;
     void countState(unsigned group);
     void adopt(unsigned group, const std::map<Address, std::string>& natives);

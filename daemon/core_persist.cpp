@@ -76,7 +76,7 @@ std::expected<void, ApiError> Core::persist(const Undertaking& undertaking) {
             putBack(path, content);
         return done;
     }
-    resolution_ = resolve(policy_, topology_);
+    resolveRules();
     return {};
 }
 

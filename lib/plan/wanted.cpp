@@ -170,6 +170,23 @@ Resolution resolve(const Policy& policy, const Topology& topology) {
     return resolution;
 }
 
+bool sameToRules(const Device& before, const Device& now) {
+    return before.ids == now.ids && before.path == now.path && before.bridge == now.bridge &&
+           before.group == now.group && before.physicalFunction == now.physicalFunction &&
+           before.virtualFunctions == now.virtualFunctions;
+}
+
+bool concerns(const Policy& policy, const Topology& topology, const Device& device) {
+    const auto* physicalFunction =
+        device.physicalFunction ? topology.find(*device.physicalFunction) : nullptr;
+    const auto names = [&](const Selector& selector) {
+        return selector.match(device.facts()) != Match::no ||
+               (physicalFunction != nullptr && selector.match(physicalFunction->facts()) != Match::no);
+    };
+    return std::ranges::any_of(policy.rules,
+                               [&](const Rule& rule) { return std::ranges::any_of(rule.devices, names); });
+}
+
 std::vector<ConfigError> contradictions(const Policy& policy, const Topology& topology) {
     std::vector<ConfigError> errors;
     std::map<Address, const Rule*> ownerOfDevice;

@@ -3,6 +3,8 @@
 
 #include "fake/machine.h"
 
+#include <algorithm>
+
 namespace vfiobind {
 namespace {
 
@@ -41,6 +43,100 @@ TEST(Resolve, ARuleWantsTheWholeGroup) {
     EXPECT_EQ(found.groups.at(1).by, "rule card");
     EXPECT_THAT(found.groups.at(1).blockers, IsEmpty());
     EXPECT_THAT(found.waiting, IsEmpty());
+}
+
+TEST(Resolve, ADeviceConcernsTheRulesThatNameItOrItsSlot) {
+    const auto machine = topology();
+    const auto& device = *machine.find(Address::parse("0000:01:00.0").value());
+    const auto by = [&](const std::string& selector) {
+        return concerns(policy("[[bind]]\nname = \"x\"\ndevices = [" + selector + "]\n"), machine, device);
+    };
+    EXPECT_TRUE(by("\"10de:1284\""));
+    EXPECT_TRUE(by("\"0000:01:00.0\""));
+    EXPECT_TRUE(by("{ address = \"0000:01:00.0\", id = \"10de:ffff\" }"));
+    EXPECT_FALSE(by("\"10de:ffff\""));
+    EXPECT_FALSE(by("\"0000:01:00.1\""));
+    EXPECT_FALSE(concerns({}, machine, device));
+}
+
+/// The machine with a network card that has virtual functions, then with what the test does to it.
+Topology changed(const std::function<void(FakeKernel&)>& change) {
+    auto kernel = machine();
+    kernel.addDriver({.name = "igb", .module = "igb", .ids = {"8086:10c9"}, .sriov = true});
+    kernel.addDevice({.address = "0000:02:01.0",
+                      .ids = "8086:10c9",
+                      .classCode = 0x020000,
+                      .group = 91,
+                      .driver = "igb",
+                      .totalVfs = 7,
+                      .vfIds = "8086:10ca"});
+    kernel.addDevice({.address = "0000:02:02.0", .ids = "8086:1533", .classCode = 0x020000});
+    EXPECT_TRUE(kernel.writeAsOther(devices + "0000:02:01.0/sriov_numvfs", "2"));
+    change(kernel);
+    return Topology::read(kernel).value();
+}
+
+bool concerned(const Policy& rules, const Topology& before, const Topology& now, const Address& address) {
+    const auto* old = before.find(address);
+    const auto* fresh = now.find(address);
+    if (old != nullptr && fresh != nullptr && sameToRules(*old, *fresh))
+        return false;
+    return (old != nullptr && concerns(rules, now, *old)) ||
+           (fresh != nullptr && concerns(rules, now, *fresh));
+}
+
+// The daemon resolves its rules anew only then.
+TEST(Resolve, WhatConcernsNoRuleChangesNothing) {
+    const auto as = [](const std::string& keys) { return policy("[[bind]]\nname = \"x\"\n" + keys + '\n'); };
+    const std::vector rules{as("devices = [\"10de:1284\"]"),
+                            as("devices = [\"0000:02:00.0\"]"),
+                            as("devices = [{ address = \"0000:02:00.0\", id = \"8086:10d3\" }]"),
+                            as("devices = [\"8086:\"]\ncount = 3"),
+                            as("devices = [\"8086:10c9\"]\nsriov-vfs = 2"),
+                            as("devices = [\"path:0000:00/02.0/01.0\"]\nsriov-vfs = 2"),
+                            as("devices = [\"8086:10ca\"]"),
+                            as("devices = [\"8086:1533\"]"),
+                            as("devices = [\"0000:00:02.0\", \"10de:0e0f\"]")};
+    const auto replaced = [](FakeKernel& kernel) {
+        kernel.unplug(nic);
+        kernel.addDevice({.address = nic, .ids = "8086:10c9", .classCode = 0x020000, .group = 3});
+    };
+    const auto regrouped = [](FakeKernel& kernel) {
+        kernel.unplug(audio);
+        kernel.addDevice({.address = audio, .ids = "10de:0e0f", .classCode = 0x040300, .group = 44});
+    };
+    const std::vector<std::function<void(FakeKernel&)>> changes{
+        [](FakeKernel& kernel) { kernel.unplug(gpu); },
+        [](FakeKernel& kernel) { kernel.unplug(audio); },
+        [](FakeKernel& kernel) { kernel.unplug(nic); },
+        [](FakeKernel& kernel) { kernel.unplug("0000:02:01.0"); },
+        [](FakeKernel& kernel) { kernel.unplug("0000:02:02.0"); },
+        [](FakeKernel& kernel) {
+            ASSERT_TRUE(kernel.writeAsOther(devices + "0000:02:01.0/sriov_numvfs", "0"));
+        },
+        [](FakeKernel& kernel) { ASSERT_EQ(unbindIt(kernel, gpu), 0); },
+        replaced,
+        regrouped};
+    const auto before = changed([](FakeKernel&) {});
+    unsigned different = 0;
+    unsigned spared = 0;
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+        const auto now = changed(changes[i]);
+        for (std::size_t r = 0; r < rules.size(); ++r) {
+            std::set<Address> all;
+            for (const auto* topology : {&before, &now})
+                for (const auto& [address, device] : topology->devices())
+                    all.insert(address);
+            const bool any = std::ranges::any_of(
+                all, [&](const Address& address) { return concerned(rules[r], before, now, address); });
+            const bool same = resolve(rules[r], before) == resolve(rules[r], now);
+            EXPECT_TRUE(any || same) << "change " << i << ", rule " << r;
+            different += same ? 0 : 1;
+            spared += any ? 0 : 1;
+        }
+    }
+    EXPECT_GT(different, 10U);
+    EXPECT_GT(spared, 10U);
 }
 
 // case 62

@@ -131,7 +131,11 @@ json Control::run(const std::string& command, const std::string& rest) {
         return nullptr;
     if (command == "hotplug")
         kernel_.hotplug(deviceFrom(json::parse(rest)));
-    else if (command == "unplug")
+    else if (command == "swap") {
+        auto device = deviceFrom(json::parse(rest));
+        kernel_.unplug(device.address);
+        kernel_.hotplug(std::move(device));
+    } else if (command == "unplug")
         kernel_.unplug(first);
     else if (command == "vfs" || command == "echo") {
         std::string data;

@@ -4,6 +4,7 @@
 ///
 ///     hotplug {JSON}              a device comes (machine_file.h)
 ///     unplug ADDRESS              it is torn out
+///     swap {JSON}                 another takes its slot before anybody has looked
 ///     vfs ADDRESS N               the administrator writes N to sriov_numvfs
 ///     late-links                  functions that come are linked with their PF only at ...
 ///     link-functions              ... this

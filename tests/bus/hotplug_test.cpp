@@ -102,6 +102,31 @@ TEST_F(HotplugTest, AnotherCardInTheSlotIsAnotherObject) {
     client().waitForState(slotGroup, "bound"); // the release was of the card that has gone
 }
 
+/// Case 11, as fast as nobody can look: what was wanted was the card that has gone.
+TEST_F(HotplugTest, AnotherCardThatTookTheSlotUnseenIsNotTaken) {
+    configure("[[bind]]\nname = \"plugged\"\ndevices = [\"8086:1533\"]\n"
+              "[[bind]]\nname = \"slot\"\ndevices = [{ address = \"0000:05:00.0\", id = \"8086:1533\" }]\n");
+    start(machine());
+    for (const auto& [place, group] :
+         {std::pair{slot, slotGroup}, std::pair<std::string, unsigned>{"0000:05:00.0", 10}}) {
+        tell("hotplug " + networkCard(place, group, "8086:1533").dump());
+        client().waitForState(group, "bound");
+        settle();
+        tell("clear-writes");
+        tell("swap " + networkCard(place, group, "8086:10d3").dump());
+        settle();
+        EXPECT_EQ(client().audit(), "");
+        EXPECT_EQ(driverOf(place), "e1000e");
+        EXPECT_THAT(writes(), IsEmpty());
+    }
+    EXPECT_EQ(client().group(slotGroup, "State"), "native");
+    EXPECT_EQ(client().group(slotGroup, "Rule"), "");
+    EXPECT_EQ(client().group(10, "State"), "blocked");
+    EXPECT_EQ(client().group(10, "Blockers")[0][0], "id-mismatch");
+    tell("swap " + card().dump());
+    client().waitForState(slotGroup, "bound");
+}
+
 /// Case 15: a group that gains a member is completed.
 TEST_F(HotplugTest, AGroupThatGainsAMemberIsCompleted) {
     start(machine());
