@@ -2,6 +2,7 @@
 #include "topology/topology.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <ranges>
 
@@ -55,9 +56,8 @@ std::vector<Address> virtualFunctions(const Sysfs& sysfs, const std::string& pat
     }
 }
 
-} // namespace
-
-std::optional<Device> readDevice(const Sysfs& sysfs, const Address& address) {
+/// What a device's own files tell: all but its driver and its virtual functions.
+std::optional<Device> readItself(const Sysfs& sysfs, const Address& address) {
     const std::string path = std::string(devicesDirectory) + address.str();
     const auto modalias = sysfs.read(path + "/modalias", 256);
     if (!modalias)
@@ -71,16 +71,53 @@ std::optional<Device> readDevice(const Sysfs& sysfs, const Address& address) {
     device.address = address;
     device.ids = *ids;
     device.path = bridgePath(*place);
-    if (const auto driver = sysfs.link(path + "/driver"))
-        device.driver = baseName(*driver);
     if (const auto group = sysfs.link(path + "/iommu_group"))
         device.group = number(baseName(*group));
     // The kernel shows this file for header types 1 and 2 only (drivers/pci/pci-sysfs.c,
     // pci_bridge_attrs_are_visible); all of these have base class 06.
     device.bridge = ids->baseClass() == pciclass::bridge && sysfs.exists(path + "/secondary_bus_number");
-    device.physicalFunction = linkedAddress(sysfs, path + "/physfn");
-    if (!device.physicalFunction && !device.bridge)
-        device.virtualFunctions = virtualFunctions(sysfs, path);
+    if (!device.bridge)
+        device.physicalFunction = linkedAddress(sysfs, path + "/physfn");
+    return device;
+}
+
+/// The devices of all drivers, as the drivers' directories have them. No value where one cannot be listed,
+/// and where there are so few devices that the link of each is cheaper.
+std::optional<std::map<Address, std::string>> boundDevices(const Sysfs& sysfs, std::size_t devices) {
+    constexpr std::size_t callsADirectory = 5; // to open, to stat, to read until there is nothing, to close
+    const std::string directory = "/sys/bus/pci/drivers";
+    const auto drivers = sysfs.list(directory);
+    if (!drivers || devices < drivers->size() * callsADirectory)
+        return std::nullopt;
+    std::map<Address, std::string> bound;
+    for (const auto& driver : *drivers) {
+        const auto names = sysfs.list(directory + '/' + driver);
+        if (!names && names.error().code == ENOENT)
+            continue; // its module was just unloaded
+        if (!names)
+            return std::nullopt;
+        for (const auto& name : *names)
+            if (name.find(':') != std::string::npos) // the others are bind, unbind, new_id, ...
+                if (const auto address = Address::parse(name))
+                    bound.emplace(*address, driver);
+    }
+    return bound;
+}
+
+std::string driverOf(const Sysfs& sysfs, const Address& address) {
+    const auto link = sysfs.link(std::string(devicesDirectory) + address.str() + "/driver");
+    return link ? std::string(baseName(*link)) : std::string{};
+}
+
+} // namespace
+
+std::optional<Device> readDevice(const Sysfs& sysfs, const Address& address) {
+    auto device = readItself(sysfs, address);
+    if (!device)
+        return std::nullopt;
+    device->driver = driverOf(sysfs, address);
+    if (!device->physicalFunction && !device->bridge)
+        device->virtualFunctions = virtualFunctions(sysfs, device->sysfsPath());
     return device;
 }
 
@@ -97,12 +134,30 @@ SysResult<Topology> Topology::read(const Sysfs& sysfs) {
     auto names = sysfs.list(std::string(devicesDirectory.substr(0, devicesDirectory.size() - 1)));
     if (!names)
         return std::unexpected(names.error());
+    const auto bound = boundDevices(sysfs, names->size());
     Topology topology;
-    for (const auto& name : *names)
-        if (const auto address = Address::parse(name))
-            if (auto device = readDevice(sysfs, *address))
-                topology.insert(std::move(*device));
+    for (const auto& name : *names) {
+        const auto address = Address::parse(name);
+        auto device = address ? readItself(sysfs, *address) : std::nullopt;
+        if (!device)
+            continue;
+        if (!bound)
+            device->driver = driverOf(sysfs, *address);
+        else if (const auto found = bound->find(*address); found != bound->end())
+            device->driver = found->second;
+        topology.insert(std::move(*device));
+    }
+    topology.linkVirtualFunctions();
     return topology;
+}
+
+/// Virtual functions name their physical one, and their addresses rise with their numbers (SR-IOV, 2.1.2:
+/// First VF Offset and VF Stride are added up), so no link of a physical function need be read.
+void Topology::linkVirtualFunctions() {
+    for (const auto& [address, device] : devices_)
+        if (device.physicalFunction)
+            if (const auto pf = devices_.find(*device.physicalFunction); pf != devices_.end())
+                pf->second.virtualFunctions.push_back(address);
 }
 
 bool Topology::refresh(const Sysfs& sysfs, const Address& address) {

@@ -44,6 +44,7 @@ public:
 private:
     void insert(Device device);
     void erase(const Address& address);
+    void linkVirtualFunctions();
 
     std::map<Address, Device> devices_;
     std::map<unsigned, IommuGroup> groups_;

@@ -41,6 +41,35 @@ TEST(Topology, BridgePathStaysWhenBusesAreRenumbered) {
     EXPECT_EQ(read(after).find(at("0000:07:00.0"))->path, "0000:00/01.0/00.0");
 }
 
+// A full read takes other ways than the reading of one device, and finds the same.
+TEST(Topology, AFullReadFindsWhatEachDeviceTells) {
+    auto kernel = machine();
+    kernel.addDriver({.name = "igb", .module = "igb", .ids = {"8086:10c9"}, .sriov = true});
+    kernel.addDriver({.name = "igbvf", .module = "igbvf", .ids = {"8086:10ca"}});
+    kernel.addRootPort("0000:00:1c.0", 90, 0x70);
+    kernel.addDevice({.address = "0000:70:00.0",
+                      .ids = "8086:10c9",
+                      .classCode = 0x020000,
+                      .group = 91,
+                      .driver = "igb",
+                      .totalVfs = 60,
+                      .vfIds = "8086:10ca",
+                      .vfOffset = 0x80,
+                      .vfStride = 2});
+    const auto expectTheSame = [&](std::size_t functions) {
+        const auto topology = read(kernel);
+        EXPECT_EQ(topology.find(at("0000:70:00.0"))->virtualFunctions.size(), functions);
+        for (const auto& [address, device] : topology.devices())
+            EXPECT_EQ(readDevice(kernel, address), device) << address.str();
+        return topology;
+    };
+    expectTheSame(0);
+    ASSERT_TRUE(kernel.writeAsOther("/sys/bus/pci/devices/0000:70:00.0/sriov_numvfs", "60"));
+    const auto topology = expectTheSame(60); // so many that drivers are listed
+    EXPECT_EQ(topology.find(at("0000:70:10.2"))->driver, "igbvf");
+    EXPECT_EQ(topology.find(at(gpu))->driver, "nouveau");
+}
+
 // case 37
 TEST(Topology, ReadsNothingThatTakesADeviceLock) {
     auto kernel = machine();
