@@ -10,6 +10,7 @@ namespace vfiobind {
 namespace {
 
 constexpr std::string_view devicesDirectory = "/sys/bus/pci/devices/";
+constexpr std::uint16_t pciBridge = 0x0604;
 
 std::optional<unsigned> number(std::string_view text) {
     unsigned value = 0;
@@ -74,8 +75,10 @@ std::optional<Device> readItself(const Sysfs& sysfs, const Address& address) {
     if (const auto group = sysfs.link(path + "/iommu_group"))
         device.group = number(baseName(*group));
     // The kernel shows this file for header types 1 and 2 only (drivers/pci/pci-sysfs.c,
-    // pci_bridge_attrs_are_visible); all of these have base class 06.
-    device.bridge = ids->baseClass() == pciclass::bridge && sysfs.exists(path + "/secondary_bus_number");
+    // pci_bridge_attrs_are_visible); all of these have base class 06. Class 0604 it leaves to header type 1
+    // only (drivers/pci/probe.c, pci_setup_device).
+    device.bridge = ids->classId() == pciBridge ||
+                    (ids->baseClass() == pciclass::bridge && sysfs.exists(path + "/secondary_bus_number"));
     if (!device.bridge)
         device.physicalFunction = linkedAddress(sysfs, path + "/physfn");
     return device;
