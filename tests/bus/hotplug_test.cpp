@@ -104,12 +104,14 @@ TEST_F(HotplugTest, AnotherCardInTheSlotIsAnotherObject) {
 
 /// Case 11, as fast as nobody can look: what was wanted was the card that has gone.
 TEST_F(HotplugTest, AnotherCardThatTookTheSlotUnseenIsNotTaken) {
+    const std::string other = "0000:05:00.0";
+    constexpr unsigned otherGroup = 10;
     configure("[[bind]]\nname = \"plugged\"\ndevices = [\"8086:1533\"]\n"
-              "[[bind]]\nname = \"slot\"\ndevices = [{ address = \"0000:05:00.0\", id = \"8086:1533\" }]\n");
+              "[[bind]]\nname = \"slot\"\ndevices = [{ address = \"" +
+              other + "\", id = \"8086:1501\" }]\n");
     start(machine());
-    for (const auto& [place, group] :
-         {std::pair{slot, slotGroup}, std::pair<std::string, unsigned>{"0000:05:00.0", 10}}) {
-        tell("hotplug " + networkCard(place, group, "8086:1533").dump());
+    const auto replace = [&](const std::string& place, unsigned group, const std::string& ids) {
+        tell("hotplug " + networkCard(place, group, ids).dump());
         client().waitForState(group, "bound");
         settle();
         tell("clear-writes");
@@ -118,11 +120,13 @@ TEST_F(HotplugTest, AnotherCardThatTookTheSlotUnseenIsNotTaken) {
         EXPECT_EQ(client().audit(), "");
         EXPECT_EQ(driverOf(place), "e1000e");
         EXPECT_THAT(writes(), IsEmpty());
-    }
+    };
+    replace(slot, slotGroup, "8086:1533");
+    replace(other, otherGroup, "8086:1501");
     EXPECT_EQ(client().group(slotGroup, "State"), "native");
     EXPECT_EQ(client().group(slotGroup, "Rule"), "");
-    EXPECT_EQ(client().group(10, "State"), "blocked");
-    EXPECT_EQ(client().group(10, "Blockers")[0][0], "id-mismatch");
+    EXPECT_EQ(client().group(otherGroup, "State"), "blocked");
+    EXPECT_EQ(client().group(otherGroup, "Blockers")[0][0], "id-mismatch");
     tell("swap " + card().dump());
     client().waitForState(slotGroup, "bound");
 }

@@ -130,6 +130,7 @@ TEST_F(SriovTest, ComeBackWithTheCard) {
     tell("unplug " + pf);
     client().waitFor(pf + " to go", [&] { return !client().known().contains(devicePath(pf)); });
     settle();
+    EXPECT_EQ(client().audit(), "");
     EXPECT_FALSE(client().known().contains(groupPath(pfGroup)))
         << "its functions' events came before its own";
     tell("clear-writes");
