@@ -258,10 +258,24 @@ lint_manual() {
     mandoc -Tlint -Wwarning "$page"
 }
 
+# makepkg refuses to be root's, and looks for pacman, which has nothing to do here.
+lint_pkgbuild() (
+    folder=$(mktemp -d)
+    trap 'rm -rf "$folder"' EXIT
+    cp "$top/packaging/arch"/* "$folder"
+    cd "$folder" || exit
+    as_nobody=()
+    if [ "$(id -u)" -eq 0 ]; then
+        chown -R nobody "$folder"
+        as_nobody=(runuser -u nobody --)
+    fi
+    HOME=$folder PACMAN=true "${as_nobody[@]}" makepkg --printsrcinfo
+)
+
 part_lint() {
     local list file
-    need lint git python3 shellcheck clang-format-19 libxml2-utils libdbus-1-dev systemd man-db mandoc rpm rpmlint ||
-        return
+    need lint git python3 shellcheck clang-format-19 libxml2-utils libdbus-1-dev systemd man-db mandoc rpm rpmlint \
+        makepkg || return
     cd "$top" || return
     mapfile -t list < <(shell_scripts)
     check 'shellcheck' shellcheck "${list[@]}"
@@ -270,6 +284,8 @@ part_lint() {
     check 'every case has its tests' python3 tests/cases.py
     check 'the spec file reads as one' rpmspec --parse packaging/rpm/vfio-bind.spec
     check 'rpmlint' rpmlint --strict --config packaging/rpm/rpmlint.toml packaging/rpm/vfio-bind.spec
+    check 'the spec file packs what is installed' python3 tests/rpm_files.py
+    check 'makepkg reads the PKGBUILD' lint_pkgbuild
     for file in $(files 'dbus/*.xml'); do
         check "$file is D-Bus introspection" \
             xmllint --noout --nonet --dtdvalid /usr/share/xml/dbus-1/introspect.dtd "$file"

@@ -1,0 +1,76 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Builds RPM packages from packaging/rpm/vfio-bind.spec, of empty files: no file of an installation may be left out, none named
+that there is not, and the scripts and dependencies must be what rpm takes.
+
+What is installed, packaging/installed-files.txt says. Nothing is compiled: rpmbuild is told that this has been done.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+
+from installed_files import BUILDERS, TOP, listed
+
+SPEC = TOP / "packaging/rpm/vfio-bind.spec"
+# What Fedora's rpm knows and Debian's does not; the words that compile do nothing.
+MACROS = {
+    "_unitdir": "/usr/lib/systemd/system",
+    "_udevrulesdir": "/usr/lib/udev/rules.d",
+    "_docdir": "/usr/share/doc",
+    **dict.fromkeys(["cmake", "cmake_build", "ctest", "systemd_post", "systemd_preun", "systemd_postun_with_restart"], ":"),
+}
+
+
+def install_empty(root):
+    """All but what comes from the initramfs builders that the spec does not name."""
+    others = [place for builder, place in BUILDERS.items() if builder != "dracut"]
+    for line in listed():
+        mode, _, path = line.rpartition(" ")
+        file = root / path.lstrip("/")
+        if any(path.startswith(place) for place in others):
+            continue
+        if path.endswith("/"):
+            file.mkdir(parents=True)
+        else:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch(int(mode, 8))
+
+
+def make_source(folder, version):
+    """As much of it as the spec's %files take from there."""
+    name = f"vfio-bind-{version}"
+    folder.mkdir()
+    with tarfile.open(folder / f"{name}.tar.gz", "w:gz") as archive:
+        for file in TOP.glob("[A-Z]*"):
+            if file.is_file():
+                archive.add(file, f"{name}/{file.name}")
+
+
+def main():
+    if shutil.which("rpmbuild") is None:
+        sys.exit("rpmbuild is not there; on Debian: apt-get install rpm")
+    os.umask(0o022)
+    version = re.search(r"^Version: *(.*)$", SPEC.read_text(encoding="utf-8"), re.M)[1]
+    with tempfile.TemporaryDirectory(prefix="vfio-bind-rpm-") as name:
+        work = pathlib.Path(name)
+        install_empty(work / "installed")
+        make_source(work / "SOURCES", version)
+        macros = {**MACROS, "_topdir": name, "cmake_install": f"cp -a {name}/installed/. %{{buildroot}}"}
+        defines = [word for macro in macros.items() for word in ("--define", " ".join(macro))]
+        done = subprocess.run(["rpmbuild", "-bb", "--nodeps", *defines, SPEC], capture_output=True, text=True, timeout=300,
+                              check=False)
+        if done.returncode != 0:
+            sys.exit(f"rpmbuild ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        packages = sorted(file.name for file in (work / "RPMS").rglob("*.rpm"))
+    print("\n".join(packages))
+    return 0 if len(packages) == 2 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
