@@ -15,6 +15,15 @@
 namespace vfiobind::ctl {
 namespace {
 
+/// Where the parser is. Expat 2.9 has 64 bits for it, and warns of the old function.
+unsigned lineOf(XML_Parser parser) {
+#if XML_MAJOR_VERSION > 2 || (XML_MAJOR_VERSION == 2 && XML_MINOR_VERSION >= 9)
+    return static_cast<unsigned>(XML_GetCurrentLineNumber64(parser));
+#else
+    return static_cast<unsigned>(XML_GetCurrentLineNumber(parser));
+#endif
+}
+
 /// A number as libvirt's schema has it, `0x82` or `130`.
 std::optional<std::uint32_t> readNumber(std::string_view text) {
     if (text.starts_with("0x"))
@@ -70,7 +79,7 @@ public:
     }
 
 private:
-    Place here() const { return {path_, static_cast<unsigned>(XML_GetCurrentLineNumber(parser_.get()))}; }
+    Place here() const { return {path_, lineOf(parser_.get())}; }
 
     static std::string attribute(const XML_Char** attributes, std::string_view name) {
         for (; *attributes != nullptr; attributes += 2)
