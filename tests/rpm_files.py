@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Builds RPM packages from packaging/rpm/vfio-bind.spec, of empty files: no file of an installation may be left out, none named
-that there is not, and the scripts and dependencies must be what rpm takes.
+"""Builds RPM packages from packaging/rpm/vfio-bind.spec, of empty files: its lists must name what an installation has, no
+file less and none more, and its scripts and dependencies must be what rpm takes.
 
 What is installed, packaging/installed-files.txt says. Nothing is compiled: rpmbuild is told that this has been done.
 """
