@@ -351,7 +351,7 @@ add_up() {
 }
 
 # The suite's own last line is left out: one sum ends the run.
-without_sum() { grep -vE '^[0-9]+ passed, [0-9]+ failed$'; }
+without_sum() { grep --line-buffered -vE '^[0-9]+ passed, [0-9]+ failed$'; }
 
 # run_guests SUITE: the scenarios with $package in guests of a Debian release.
 run_guests() {
@@ -485,12 +485,12 @@ part_build() {
 }
 
 # What a guest leaves of the processors, and it waits much, goes to what needs neither a guest nor the time to be right: the
-# builds, valgrind and the fuzzers.
+# builds, valgrind (which has use for one of them only, and so is first) and the fuzzers.
 beside=''
 begin_beside() {
     need_to_build leaks && need leaks dbus valgrind && need_to_fuzz || return
     set -m # a process group of its own, to be ended as one
-    nice -n 19 "$top/tests/run.sh" build leaks fuzz >"$logs/beside.log" 2>&1 </dev/null &
+    nice -n 19 "$top/tests/run.sh" leaks build fuzz >"$logs/beside.log" 2>&1 </dev/null &
     set +m
     beside=$!
     trap 'kill -- "-$beside" 2>/dev/null' EXIT
@@ -498,7 +498,7 @@ begin_beside() {
 
 end_beside() {
     [ -n "$beside" ] || return 0
-    say 'build, leaks, fuzz: beside the guests'
+    say 'leaks, build, fuzz: beside the guests'
     wait "$beside"
     without_sum <"$logs/beside.log"
     add_up 'what ran beside the guests' "$logs/beside.log"
