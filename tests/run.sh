@@ -357,7 +357,7 @@ without_sum() { grep --line-buffered -vE '^[0-9]+ passed, [0-9]+ failed$'; }
 run_guests() {
     local log=$logs/vm-$1.log
     build_twin || return
-    VFIO_BIND_KERNEL_TWIN=$top/$builds-vm/tests/vm/kernel-twin \
+    VFIO_BIND_KERNEL_TWIN=$top/$builds-vm/tests/vm/kernel-twin VFIO_BIND_BESIDE=${beside:-0} \
         timeout --kill-after=60 2700 python3 "$top/tests/vm/run.py" --suite "$1" --deb "$package" 2>&1 </dev/null |
         tee "$log" | without_sum
     add_up "vm, $1" "$log"
@@ -485,15 +485,14 @@ part_build() {
 }
 
 # What a guest leaves of the processors, and it waits much, goes to what needs neither a guest nor the time to be right: the
-# builds, valgrind (which has use for one of them only, and so is first) and the fuzzers.
+# builds, valgrind (which has use for one of them only, and so is first) and the fuzzers. They are stopped while a scenario
+# measures time.
 beside=''
 begin_beside() {
     need_to_build leaks && need leaks dbus valgrind && need_to_fuzz || return
-    set -m # a process group of its own, to be ended as one
     nice -n 19 "$top/tests/run.sh" leaks build fuzz >"$logs/beside.log" 2>&1 </dev/null &
-    set +m
     beside=$!
-    trap 'kill -- "-$beside" 2>/dev/null' EXIT
+    trap 'kill "$beside" 2>/dev/null' EXIT
 }
 
 end_beside() {

@@ -69,7 +69,7 @@ def held_release(guest):
 
 
 # case 34, 36, 37
-@scenario("forced-release-is-stuck-until-the-holder-ends", seconds=180)
+@scenario("forced-release-is-stuck-until-the-holder-ends", seconds=180, timed=True)
 def forced_release(guest):
     before = guest.drivers()
     bound_twin(guest)
@@ -109,7 +109,7 @@ def expect_answers(control, hung):
 
 
 # case 34, 38
-@scenario("stop-and-start-with-a-stuck-worker", seconds=180)
+@scenario("stop-and-start-with-a-stuck-worker", seconds=180, timed=True)
 def stuck_restart(guest):
     before = guest.drivers()
     bound_twin(guest)
@@ -146,7 +146,7 @@ def native_probe(address):
 
 
 # case 45
-@scenario("drift-is-seen-within-a-second")
+@scenario("drift-is-seen-within-a-second", timed=True)
 def drift(guest):
     guest.configure(GPU_RULE)
     guest.wait_state(GPU, "bound")

@@ -140,7 +140,7 @@ def at(text):
     return json.loads(text)["timestamp-realtime"] / 1e6
 
 
-@scenario("polkit-that-hangs-holds-up-nobody", seconds=150)
+@scenario("polkit-that-hangs-holds-up-nobody", seconds=150, timed=True)
 def hung(guest):
     with users(guest), contextlib.ExitStack() as stack:
         guest.run("modprobe vfio-pci", 30)
