@@ -151,7 +151,7 @@ build() {
 
 build_plain() { build "$builds" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O1 -g1'; }
 
-# Several sources at a time take the compiler less than half as long; that each stands alone, the plain build has shown.
+# Several sources at a time take the compiler less time; that each stands alone, the plain build has shown.
 build_sanitized() {
     # Left out is vfio-bind-early, the library once more.
     local goals=(unit-tests ctl-tests bus-tests)
@@ -422,6 +422,7 @@ part_tidy() {
 
 need_to_fuzz() { need_to_build fuzz && need fuzz clang-19 libclang-rt-19-dev; }
 
+# An input has a minute: its time is the wall's, and a scenario that measures time may stop the fuzzer for a while.
 # fuzz TARGET: what the fuzzer finds new stays in build-fuzz/corpus; an input that breaks the target, in the logs.
 fuzz() {
     local target=$1 found=$top/build-fuzz/corpus/$1
@@ -492,12 +493,24 @@ begin_beside() {
     need_to_build leaks && need leaks dbus valgrind && need_to_fuzz || return
     nice -n 19 "$top/tests/run.sh" leaks build fuzz >"$logs/beside.log" 2>&1 </dev/null &
     beside=$!
-    trap 'kill "$beside" 2>/dev/null' EXIT
+    trap 'tell_beside TERM; tell_beside CONT' EXIT
+}
+
+# tell_beside SIGNAL: to all of it; timeout(1) has each of its own in a process group of its own.
+tell_beside() {
+    local all=("$beside") children i
+    for ((i = 0; i < ${#all[@]}; i++)); do
+        children=()
+        mapfile -t -d ' ' children 2>/dev/null <"/proc/${all[i]}/task/${all[i]}/children"
+        all+=("${children[@]}")
+    done
+    kill -s "$1" "${all[@]}" 2>/dev/null
 }
 
 end_beside() {
     [ -n "$beside" ] || return 0
     say 'leaks, build, fuzz: beside the guests'
+    tell_beside CONT # should the guests' program have been killed while it had stopped it
     wait "$beside"
     without_sum <"$logs/beside.log"
     add_up 'what ran beside the guests' "$logs/beside.log"

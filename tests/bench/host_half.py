@@ -76,7 +76,6 @@ def topology(host):
     for who, most in (("ours", 6), ("bare", None)):
         calls = (_calls(host, MANY, who) - _calls(host, SOME, who)) / (MANY - SOME)
         if most:
-            # To a tenth: the allocator's calls are among them, some in a thousand functions.
             yield at_most(theme, "system calls a function", calls, most, "")
         else:
             yield told(theme, "system calls a function, the bare loop", f"{calls:.2f}")
