@@ -42,11 +42,14 @@ usage() {
 
 say() { printf '\n== %s\n' "$*"; }
 
-# fail_with SENTENCE [LOG]
+# fail_with SENTENCE [LOG]: with the failures that GoogleTest wrote into the log, or, where it wrote none, the log's end.
 fail_with() {
     failed=$((failed + 1))
     echo "FAIL $1"
-    if [ -n "${2:-}" ] && [ -s "$2" ]; then
+    if [ -n "${2:-}" ] && grep -q ': Failure$' "$2" 2>/dev/null; then
+        echo "  --- the failures in ${2#"$top"/}"
+        grep -A 15 -E ': Failure$|^\[  FAILED  \]' "$2" | head -n 150 | sed 's/^/  | /'
+    elif [ -n "${2:-}" ] && [ -s "$2" ]; then
         echo "  --- the end of ${2#"$top"/}"
         tail -n 150 "$2" | sed 's/^/  | /'
     fi

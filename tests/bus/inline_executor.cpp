@@ -85,6 +85,10 @@ public:
         while (waits != Waits::ended)
             resume();
         thread_.join();
+        // It can be listed for a moment longer, and what lists this process's threads is to find none that
+        // has ended.
+        while (access(("/proc/self/task/" + std::to_string(threadId_)).c_str(), F_OK) == 0)
+            std::this_thread::yield();
     }
 
     /// Lets the worker run until it has something to tell, waits, or has ended.
@@ -149,6 +153,7 @@ public:
 
 private:
     void live() {
+        threadId_ = gettid();
         toWorker_.acquire();
         try {
             if (!abandoned_)
@@ -211,6 +216,7 @@ private:
     Stand stand_;
     std::string hangsAt_;
     bool abandoned_ = false;
+    pid_t threadId_ = 0;
     std::binary_semaphore toWorker_{0};
     std::binary_semaphore toLoop_{0};
     std::thread thread_; ///< the last: it uses the others
