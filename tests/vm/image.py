@@ -292,7 +292,7 @@ def initrd_with(image, package, config, modules, builder="initramfs-tools"):
         (root / "etc/vfio-bind.toml").write_text(config, encoding="utf-8")
         release = next((root / "boot").glob("vmlinuz-*")).name.removeprefix("vmlinuz-")
         if builder == "dracut":
-            _run_dracut(image, root, release, modules)
+            _run_dracut(root, release, modules)
         else:
             with open(root / "usr/share/initramfs-tools/modules.d/rig", "a", encoding="ascii") as file:
                 file.write("".join(f"{module}\n" for module in modules))
@@ -310,18 +310,13 @@ def _unpack(package, root):
     _run("sh", "-c", 'dpkg-deb --fsys-tarfile "$1" | tar -x --keep-directory-symlink -C "$2"', "sh", str(package), str(root))
 
 
-def _run_dracut(image, root, release, modules):
-    """dracut conflicts with nothing here, but its packages are no part of the guest: the host's apt fetches them."""
-    if image.suite != _host_suite():
-        raise RigError(f"dracut is fetched by the host's apt, which is for {_host_suite()} and not for {image.suite}")
-    folder = root.parent / "dracut"
-    folder.mkdir()
-    done = subprocess.run(["apt-get", "download", "dracut-core", "cpio"], cwd=folder, capture_output=True, text=True,
-                          timeout=120, check=False)
-    if done.returncode != 0:
-        raise RigError(f"dracut cannot be fetched: {done.stderr.strip()[-400:]}")
-    for package in folder.glob("*.deb"):
+def _run_dracut(root, release, modules):
+    """dracut conflicts with nothing here, but its packages are no part of the guest: its own apt fetches them."""
+    shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
+    _run("chroot", str(root), "sh", "-ec", "apt-get update -q; cd /tmp; apt-get download -q dracut-core cpio")
+    for package in (root / "tmp").glob("*.deb"):
         _unpack(package, root)
+        package.unlink()
     _run("mount", "-t", "proc", "proc", str(root / "proc"))
     try:
         _run("chroot", str(root), "dracut", "--force", "--no-hostonly", "--no-hostonly-cmdline",
