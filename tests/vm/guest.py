@@ -5,6 +5,7 @@ Waiting is always for an event (a D-Bus signal, a uevent, a line) with a deadlin
 """
 
 import contextlib
+import itertools
 import json
 import re
 import shlex
@@ -53,6 +54,7 @@ class Guest:
         self.package = b""          # the .deb that was installed
         self.pristine = {}          # drivers before vfio-bind was installed
         self._streams = {}
+        self._probes = itertools.count(1)
 
     # --- devices ---
 
@@ -82,6 +84,18 @@ class Guest:
     def group_path(self, address):
         return f"{ROOT}/group/{self.group(address)}"
 
+    def bindings(self, command="dmesg"):
+        """What the driver core tells in its log with dyndbg: {address: the drivers that it was bound to, in order}, and
+        {address: when it first was, in seconds since the kernel started}. Linux 6.8 and later put the device in front."""
+        drivers, times = {}, {}
+        for seconds, in_front, driver, at_end in re.findall(
+                r"^\[ *([\d.]+)\] (?:\S+ ([0-9a-f:.]+): )?driver: '([^']+)': driver_bound: bound to device(?: '([0-9a-f:.]+)')?$",
+                self.out(command, 60), re.MULTILINE):
+            address = in_front or at_end
+            drivers.setdefault(address, []).append(driver)
+            times.setdefault(address, float(seconds))
+        return drivers, times
+
     def expect_drivers(self, wanted, before):
         """The wanted drivers, and every other device as in the snapshot."""
         now = self.drivers()
@@ -95,22 +109,36 @@ class Guest:
 
     # --- events ---
 
-    def _stream(self, key, command, ready):
-        stream = self._streams.get(key)
-        if stream is None or stream.ended:
-            stream = self.machine.start_stream(command)
-            stream.wait(lambda text: ready in text, 20, what=f"'{ready}'")
-            self._streams[key] = stream
-        return stream
+    def monitor(self, *matches):
+        """What goes over the bus and matches, a line of JSON each. busctl does not tell when it begins to listen (systemd 257
+        with JSON), so a signal is sent until it is heard."""
+        probe = f"org.vfiobind1.test.Listening{next(self._probes)}"
+        stream = self.machine.start_stream("busctl monitor --json=short " + " ".join(
+            shlex.quote(f"--match={match}") for match in (*matches, f"type='signal',interface='{probe}'")))
+        deadline = time.monotonic() + 30
+        while True:
+            self.run(f"busctl emit /test {probe} Listening", 30)
+            try:
+                stream.wait(lambda text: probe in text, 1)
+                return stream
+            except CommandFailed:
+                if stream.ended or time.monotonic() > deadline:
+                    raise
 
     def signals(self):
         """The daemon's signals, and the comings and goings of its bus name."""
-        return self._stream("signals", f"busctl monitor --json=short --match \"type='signal',path_namespace='{ROOT}'\" "
-                            f"--match \"type='signal',member='NameOwnerChanged',arg0='{NAME}'\"",
-                            "Monitoring bus message stream")
+        stream = self._streams.get("signals")
+        if stream is None or stream.ended:
+            stream = self._streams["signals"] = self.monitor(f"type='signal',path_namespace='{ROOT}'",
+                                                             f"type='signal',member='NameOwnerChanged',arg0='{NAME}'")
+        return stream
 
     def uevents(self):
-        return self._stream("uevents", "udevadm monitor --kernel", "KERNEL - the kernel uevent")
+        stream = self._streams.get("uevents")
+        if stream is None or stream.ended:
+            stream = self._streams["uevents"] = self.machine.start_stream("udevadm monitor --kernel")
+            stream.wait(lambda text: "KERNEL - the kernel uevent" in text, 20, what="the first line")
+        return stream
 
     def wait_signal(self, since, wanted, seconds, what):
         """The first D-Bus signal since the mark for which wanted(message) is true."""

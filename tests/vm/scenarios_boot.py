@@ -30,18 +30,9 @@ devices = ["1b36:0010"]
 '''
 
 
-def bindings(guest):
-    """Every device and the drivers that it was bound to since the kernel started, in order."""
-    found = {}
-    for driver, address in re.findall(r"driver: '([^']+)': driver_bound: bound to device '([0-9a-f:.]+)'",
-                                      guest.out("dmesg", 60)):
-        found.setdefault(address, []).append(driver)
-    return found
-
-
 def expect_never_native(guest):
     guest.expect_drivers(NEVER_NATIVE, guest.pristine)
-    seen = bindings(guest)
+    seen, _ = guest.bindings()
     expect(seen.get(TWIN_B) == ["e1000e"], f"the log of bindings is not to be trusted: {TWIN_B} had {seen.get(TWIN_B)}")
     wrong = {address: seen.get(address) for address in NEVER_NATIVE if seen.get(address) != ["vfio-pci"]}
     expect(not wrong, f"drivers since the kernel started: {wrong}")
@@ -135,9 +126,8 @@ def initrd(guest, builder="initramfs-tools"):
 
 
 def expect_bound_in_initramfs(guest):
-    log = guest.out("dmesg", 60)
-    loaded = float(re.search(r"\[ *([\d.]+)\].*driver_bound: bound to device '" + NVME, log).group(1))
-    switched = float(re.search(r"\[ *([\d.]+)\] systemd\[1\]", log).group(1))
+    loaded = guest.bindings()[1][NVME]
+    switched = float(re.search(r"\[ *([\d.]+)\] systemd\[1\]", guest.out("dmesg", 60)).group(1))
     expect(loaded < switched, f"{NVME} was bound at {loaded} s, after the initramfs had ended ({switched} s)")
 
 

@@ -22,14 +22,8 @@ def binding_log(guest):
     control = "/proc/dynamic_debug/control"
     guest.run(f"echo 'file drivers/base/dd.c +p' > {control}; dmesg -C")
 
-    def since():
-        found = {}
-        for driver, address in re.findall(r"driver: '([^']+)': driver_bound: bound to device '([0-9a-f:.]+)'",
-                                          guest.out("dmesg -c", 60)):
-            found.setdefault(address, []).append(driver)
-        return found
     try:
-        yield since
+        yield lambda: guest.bindings("dmesg -c")[0]
     finally:
         guest.run(f"echo 'file drivers/base/dd.c -p' > {control}")
 
@@ -50,13 +44,15 @@ def plug_and_unplug(guest, rounds, prepare=""):
                 guest.run(prepare, 30)
             mark = stream.mark()
             guest.machine.device_add(HOTPLUGGED_MODEL, id="hp", bus=HOTPLUG_PORTS[0])
-            stream.wait(lambda text: re.search(rf"\bbind .*{HOTPLUGGED} ", text), 60, mark, f"round {number}: bind")
-            times.append((kernel_time(stream.lines[mark:], "bind", HOTPLUGGED)
-                          - kernel_time(stream.lines[mark:], "add", HOTPLUGGED)) * 1000)
-            guest.run("udevadm settle", 60)
-            had = since().get(HOTPLUGGED)
-            expect(had == ["vfio-pci"], f"round {number}: {HOTPLUGGED} was bound to {had}")
-            guest.machine.device_del("hp")
+            try:
+                stream.wait(lambda text: re.search(rf"\bbind .*{HOTPLUGGED} ", text), 60, mark, f"round {number}: bind")
+                times.append((kernel_time(stream.lines[mark:], "bind", HOTPLUGGED)
+                              - kernel_time(stream.lines[mark:], "add", HOTPLUGGED)) * 1000)
+                guest.run("udevadm settle", 60)
+                had = since().get(HOTPLUGGED)
+                expect(had == ["vfio-pci"], f"round {number}: {HOTPLUGGED} was bound to {had}")
+            finally:
+                guest.machine.device_del("hp")
             stream.wait(lambda text: re.search(rf"\bremove .*{HOTPLUGGED} ", text), 60, mark, f"round {number}: remove")
     return times
 

@@ -148,10 +148,8 @@ def hung(guest):
         guest.run(f"systemctl start {POLKIT}", 60)
         stack.callback(guest.run, f"systemctl kill --signal=CONT {POLKIT}", 30)
         guest.run(f"systemctl kill --signal=STOP {POLKIT}", 30)
-        bus = guest.machine.start_stream("busctl monitor --json=short --match \"type='error'\" "
-                                         "--match \"type='method_call',member='CheckAuthorization'\"")
+        bus = guest.monitor("type='error'", "type='method_call',member='CheckAuthorization'")
         stack.callback(bus.stop)
-        bus.wait(lambda text: "Monitoring bus message stream" in text, 20)
         user = guest.machine.start_stream(by(MEMBER, *gdbus_call("Bind", TWIN_A)))
         asked = at(bus.wait(lambda text: "org.vfiobind1.bind" in text, 20, what="the question to polkit"))
 
