@@ -85,7 +85,7 @@ constexpr const char* ownerRule =
     "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.vfiobind1'";
 
 /// In microseconds. The daemon gives the user five minutes to find his password.
-constexpr std::uint64_t authorisationLimit = 6 * 60 * 1'000'000ULL;
+constexpr std::uint64_t authorisationLimit = 6ULL * 60 * 1'000'000;
 
 std::vector<std::string> toStrings(const std::vector<sdbus::ObjectPath>& paths) {
     return {paths.begin(), paths.end()};

@@ -136,7 +136,7 @@ Json toJson(const JobState& job) {
             {"started-usec", job.started}};
 }
 
-std::expected<std::string, std::string> showJson(const std::string& text, const Snapshot& snapshot,
+std::expected<std::string, std::string> showJson(const std::string& document, const Snapshot& snapshot,
                                                  const Touched& touched) {
     std::set<unsigned> groups;
     std::set<std::string> devices;
@@ -148,10 +148,10 @@ std::expected<std::string, std::string> showJson(const std::string& text, const 
     for (const DeviceState* device : touched.groupless)
         devices.insert(device->address);
     try {
-        const Json document = Json::parse(text);
-        return dumpLine({{"groups", select(document, "groups", "number", groups)},
-                         {"devices", select(document, "devices", "address", devices)},
-                         {"jobs", select(document, "jobs", "group", groups)}});
+        const Json state = Json::parse(document);
+        return dumpLine({{"groups", select(state, "groups", "number", groups)},
+                         {"devices", select(state, "devices", "address", devices)},
+                         {"jobs", select(state, "jobs", "group", groups)}});
     } catch (const Json::exception& error) {
         return std::unexpected(
             fmt::format("the daemon's description of its state cannot be read: {}", error.what()));

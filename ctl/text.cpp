@@ -155,7 +155,7 @@ std::string cut(std::string_view text, unsigned columns, bool unicode) {
     const std::string_view ellipsis = unicode ? "\u2026" : "...";
     const unsigned ellipsisWidth = unicode ? 1 : 3;
     if (columns < ellipsisWidth)
-        return std::string(columns, '.');
+        return std::string(ellipsis.substr(0, columns)); // of three dots; the other is one column wide
     std::string result;
     unsigned width = 0;
     while (!text.empty()) {

@@ -17,7 +17,7 @@ struct Style {
     bool unicode = true; ///< whether the terminal shows more than ASCII
 
     /// The text in the colour, if colours are on.
-    std::string paint(Colour colour, std::string_view text) const;
+    std::string paint(Colour which, std::string_view text) const;
 
     /// For standard output as it is: the terminal's width (else COLUMNS, else 80), colour only on a terminal
     /// that is not "dumb" and while NO_COLOR is unset or empty (no-color.org), unicode if the locale's

@@ -28,9 +28,9 @@ private:
     void takeChange(const BusEvent& event);
     void takeAdded(const BusEvent& event);
     void takeRemoved(const std::string& path);
-    void tell(const std::string& sentence);
-    void tellAll(const std::vector<std::string>& sentences);
-    void tellJson(const char* event, const std::string& path, Json state);
+    void tell(const std::string& sentence) const;
+    void tellAll(const std::vector<std::string>& sentences) const;
+    void tellJson(const char* event, const std::string& path, Json state) const;
     template <typename State>
     void change(const BusEvent& event, const bus::PropertyMap& properties,
                 std::map<std::string, State>& states);
@@ -43,7 +43,7 @@ private:
 };
 
 /// With the time of day, which is what one compares with the journal.
-void Watch::tell(const std::string& sentence) {
+void Watch::tell(const std::string& sentence) const {
     if (json_)
         return;
     const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
@@ -52,12 +52,12 @@ void Watch::tell(const std::string& sentence) {
     printLine(fmt::format("{:%H:%M:%S} {}", local, printable(sentence)));
 }
 
-void Watch::tellAll(const std::vector<std::string>& sentences) {
+void Watch::tellAll(const std::vector<std::string>& sentences) const {
     for (const std::string& sentence : sentences)
         tell(sentence);
 }
 
-void Watch::tellJson(const char* event, const std::string& path, Json state) {
+void Watch::tellJson(const char* event, const std::string& path, Json state) const {
     if (json_)
         printLine(dumpLine({{"event", event}, {"object", path}, {"state", std::move(state)}}));
 }

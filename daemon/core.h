@@ -65,7 +65,7 @@ public:
     enum class Origin { kernel, udev };
     /// Something happened to the device. Work begins only after udev is through with it, since its rules may
     /// set the override.
-    void deviceEvent(const Address& device, Origin origin);
+    void deviceEvent(const Address& address, Origin origin);
     /// The group's node came or went.
     void nodeEvent(unsigned group) { changes_.groups.insert(group); }
     /// Reads everything again: after events were lost, or a resume.
@@ -172,8 +172,8 @@ private:
     StateInputs stateInputs(unsigned group) const;
     unsigned lostMembers(unsigned group, const std::string& driver) const;
     void refreshGroup(unsigned group);
-    void refreshDevice(const Address& device);
-    bool readAgain(const Address& device);
+    void refreshDevice(const Address& address);
+    bool readAgain(const Address& address);
     void resolveRules();
     std::vector<std::pair<Address, std::string>> driversOf(unsigned group) const;
     void countState(unsigned group);
@@ -194,8 +194,8 @@ private:
     // core_sriov.cpp: virtual functions that a rule wants made
     void considerVirtualFunctions();
     void createVirtualFunctions(const Device& physicalFunction, const VfOrder& order);
-    void hearOfVirtualFunctions(const Address& physicalFunction, const WorkMessage& message);
-    void virtualFunctionsFailed(const Address& physicalFunction, const std::string& why);
+    void hearOfVirtualFunctions(const Address& address, const WorkMessage& message);
+    void virtualFunctionsFailed(const Address& address, const std::string& why);
 
     // core_recovery.cpp: what was cut off
     void launchRecovery(Journal journal);

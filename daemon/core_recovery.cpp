@@ -80,7 +80,7 @@ void Core::awaitOldWorker(Journal journal, int pidfd) {
     for (const auto& step : journal.steps)
         running.job->steps.emplace_back(step.step, step.result == "begun" ? "running" : step.result);
     announce(running);
-    auto closer = std::shared_ptr<int>(new int(pidfd), [](int* fd) {
+    auto closer = std::shared_ptr<int>(new int(pidfd), [](const int* fd) {
         close(*fd);
         delete fd;
     });

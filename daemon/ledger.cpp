@@ -15,7 +15,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t maxSize = 16u << 20;
+constexpr std::size_t maxSize = 16U << 20;
 
 json toJson(const LedgerEntry& entry) {
     json j{{"members", json::object()}};

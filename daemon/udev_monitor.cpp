@@ -51,7 +51,7 @@ UdevMonitor::Source UdevMonitor::open(EventLoop& loop, Core::Origin origin) {
     return source;
 }
 
-void UdevMonitor::nodeEvent(std::string_view name) {
+void UdevMonitor::nodeEvent(std::string_view name) const {
     unsigned group = 0;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), group);
     if (error == std::errc{} && end == name.data() + name.size())

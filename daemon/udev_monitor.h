@@ -32,7 +32,7 @@ private:
         EventSource event;
     };
     Source open(EventLoop& loop, Core::Origin origin);
-    void nodeEvent(std::string_view name);
+    void nodeEvent(std::string_view name) const;
     void receive(udev_monitor* monitor, Core::Origin origin);
 
     Handlers handlers_;

@@ -40,10 +40,12 @@ std::optional<std::uint32_t> readNumber(std::string_view text) {
 /// A rule's name: letters, digits, `-` and `_`.
 std::string ruleName(const std::string& domain) {
     std::string name = domain.substr(0, 200);
-    for (char& c : name)
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-              c == '_'))
+    for (char& c : name) {
+        const bool allowed = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                             c == '-' || c == '_';
+        if (!allowed)
             c = '-';
+    }
     return name.empty() ? "libvirt" : name;
 }
 

@@ -19,11 +19,11 @@ std::string trimmed(std::string_view text) {
 
 /// Without the comment: a # at the beginning or after a blank, outside quotes.
 std::string withoutComment(const std::string& line) {
-    char quote = 0;
+    char quote = '\0';
     for (std::size_t i = 0; i < line.size(); ++i) {
         const char c = line[i];
-        if (quote != 0)
-            quote = c == quote ? 0 : quote;
+        if (quote != '\0')
+            quote = c == quote ? '\0' : quote;
         else if (c == '\'' || c == '"')
             quote = c;
         else if (c == '#' && (i == 0 || line[i - 1] == ' ' || line[i - 1] == '\t'))

@@ -33,7 +33,7 @@ std::vector<BlockerStruct> toBus(const Blockers& blockers);
 
 /// Runs a handler. sdbus-c++ 1.2 ends the process when anything but sdbus::Error leaves one.
 template <typename Result, typename Handler>
-void answer(std::shared_ptr<Result> result, Handler handler) {
+void answer(const std::shared_ptr<Result>& result, Handler handler) {
     try {
         handler();
     } catch (const sdbus::Error& error) {

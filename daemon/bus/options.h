@@ -16,6 +16,6 @@ enum class Call { bind, release, check };
 
 /// Reads the options of a call. Unknown keys, keys of another call, wrong types and unknown values are
 /// refused, never ignored.
-std::expected<CallOptions, ApiError> parseOptions(Call call, const OptionMap& options);
+std::expected<CallOptions, ApiError> parseOptions(Call call, const OptionMap& given);
 
 } // namespace vfiobind::bus

@@ -65,7 +65,7 @@ std::string didYouMean(std::string_view word, std::span<const std::string_view> 
 }
 
 std::string didYouMeanOrOneOf(std::string_view word, std::span<const std::string_view> known) {
-    const auto guess = didYouMean(word, known);
+    auto guess = didYouMean(word, known);
     if (!guess.empty())
         return guess;
     return fmt::format("write {}{}", known.size() > 1 ? "one of " : "", fmt::join(known, ", "));

@@ -12,7 +12,7 @@ namespace vfiobind {
 
 /// How many characters were left out, added, changed or swapped with their neighbour between the words
 /// (optimal string alignment), taking `_` for `-` and upper case for lower.
-std::size_t editDistance(std::string_view a, std::string_view b);
+std::size_t editDistance(std::string_view first, std::string_view second);
 
 /// At most `most` of the known words, the nearest first; among equally near ones the order they came in.
 std::vector<std::string_view> nearest(std::string_view word, std::span<const std::string_view> known,

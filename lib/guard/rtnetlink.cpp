@@ -7,7 +7,6 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <fmt/format.h>
 #include <functional>
 #include <linux/if_addr.h>
@@ -23,7 +22,7 @@ template <typename T>
 bool load(std::string_view data, T& value) {
     if (data.size() < sizeof(T))
         return false;
-    std::memcpy(&value, data.data(), sizeof(T));
+    data.copy(reinterpret_cast<char*>(&value), sizeof(T));
     return true;
 }
 

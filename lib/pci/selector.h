@@ -67,7 +67,7 @@ struct Selector {
     std::optional<std::string> path; ///< normalised bridge path without the `path:` prefix
 
     bool operator==(const Selector&) const = default;
-    Match match(const DeviceFacts& device) const;
+    Match match(const DeviceFacts& facts) const;
     /// Whether every device that the narrow selector matches is matched by this one.
     bool covers(const Selector& narrow) const;
 

@@ -148,8 +148,8 @@ StepRunner::Result StepRunner::newId(const Address& device, const std::string& d
     return perform({Step::Kind::newId, device, driver}, [&]() -> SysResult<void> {
         wrote_ = true;
         auto result = sysfs_.write(driverPath(driver, "new_id"), line);
-        const bool known = !result && result.error().code == EEXIST;
-        if (!result && !known)
+        const bool wasThere = !result && result.error().code == EEXIST;
+        if (!result && !wasThere)
             return result;
         if (driverOf(device) == driver)
             return {};

@@ -68,6 +68,6 @@ Outcome carryOut(Sysfs& sysfs, const GroupPlan& plan, JournalStore& journals, co
 /// Resolves what a transaction that was cut off has left: if every member is where it was to go, that is
 /// taken as done; else every member is brought back to where it came from. Decides by the real state, not by
 /// the recorded steps.
-Outcome recover(Sysfs& sysfs, const Journal& journal, JournalStore& journals, const TransactionHooks& hooks);
+Outcome recover(Sysfs& sysfs, const Journal& left, JournalStore& journals, const TransactionHooks& hooks);
 
 } // namespace vfiobind
