@@ -355,6 +355,7 @@ TEST_F(ChangeTest, DriverctlIsNamedWhenItLeftItsFile) {
     tell("echo /sys/bus/pci/drivers/vfio-pci/unbind " + nic);
     tell("echo /sys/bus/pci/drivers/e1000e/bind " + nic);
     client().waitForState(3, "drifted");
+    settle();
     EXPECT_EQ(client().group(3, "LastError"),
               nic + " is on e1000e: driverctl (/etc/driverctl.d/" + nic + ") took it from VFIO");
 }
