@@ -34,7 +34,7 @@ PACKAGES = [
     # the example of org.vfiobind1(5), which is a client made with GDBus
     "python3-gi", "gir1.2-glib-2.0",
     # what the guards must see through
-    "lvm2", "mdadm", "cryptsetup-bin",
+    "lvm2", "mdadm", "cryptsetup-bin", "e2fsprogs",
 ]
 SUITE_PACKAGES = {
     "bookworm": ["libsdbus-c++1", "libspdlog1.10", "libfmt9", "libtomlplusplus3"],

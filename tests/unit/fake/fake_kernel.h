@@ -60,7 +60,9 @@ public:
     bool descriptorsHidden =
         false;                ///< /proc/PID/fd is EACCES, fdinfo is not (PTRACE_MODE_READ without CAP_DAC_*)
     bool noiommuBuilt = true; ///< CONFIG_VFIO_NOIOMMU, which Debian leaves out
-    bool addWindow = false;   ///< a hot-plugged device is not matched until finishAdd()
+    bool cdevsBuilt = true;   ///< CONFIG_VFIO_DEVICE_CDEV, which Debian leaves out; Linux 6.6 and later
+    bool hasCdevs() const { return version == FakeVersion::v6_12 && cdevsBuilt; }
+    bool addWindow = false; ///< a hot-plugged device is not matched until finishAdd()
     bool lateLinks = false; ///< a virtual function has no physfn, nor its PF a virtfn, until linkFunctions()
     std::function<void(const FakeUevent&)> onUevent;
 

@@ -150,7 +150,7 @@ void FakeKernel::vfioNodeChildren(const std::string& directory, std::map<std::st
         found.emplace("vfio", dir);
     if (directory == "/dev/vfio") {
         found.emplace("vfio", Node{});
-        if (version == FakeVersion::v6_12)
+        if (hasCdevs())
             found.emplace("devices", dir);
     }
     for (const auto& [address, device] : functions_) {
@@ -161,7 +161,7 @@ void FakeKernel::vfioNodeChildren(const std::string& directory, std::map<std::st
             found.emplace(group, Node{});
         if (directory == "/sys/class/vfio")
             found.emplace(group, dir);
-        if (directory == "/dev/vfio/devices" && version == FakeVersion::v6_12)
+        if (directory == "/dev/vfio/devices" && hasCdevs())
             found.emplace(fmt::format("vfio{}", *device.vfioIndex), Node{});
     }
 }

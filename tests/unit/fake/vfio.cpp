@@ -109,7 +109,7 @@ int FakeKernel::startHolder(FakeHolder holder) {
         throw std::invalid_argument("holder: wanted either a group or a cdev's device");
     if (!holder.cdev.empty()) {
         const auto* device = function(holder.cdev);
-        if (device == nullptr || !device->vfioIndex || version != FakeVersion::v6_12)
+        if (device == nullptr || !device->vfioIndex || !hasCdevs())
             return ENOENT;
         holder.group = device->group;
         holder.devices = {holder.cdev};

@@ -184,7 +184,10 @@ json describeDriver(const Sysfs& sysfs, const std::string& name, const std::vect
 
 json describe(const Sysfs& sysfs) {
     const auto release = must(sysfs.read("/proc/sys/kernel/osrelease"));
+    constexpr std::size_t configLimit = std::size_t{1} << 20U;
+    const auto config = must(sysfs.read("/boot/config-" + release, configLimit));
     json machine{{"kernel", release.substr(0, release.find_first_not_of("0123456789."))},
+                 {"cdevs", config.contains("\nCONFIG_VFIO_DEVICE_CDEV=y\n")},
                  {"noiommu", sysfs.exists("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode")},
                  {"iommu", must(sysfs.list("/sys/class/iommu"))}};
     auto addresses = must(sysfs.list(devicesDirectory));
@@ -219,6 +222,7 @@ FakeKernel makeTwin(const std::string& file) {
         kernel.version = FakeVersion::v6_12;
     kernel.setIommu(description.at("iommu").get<std::vector<std::string>>());
     kernel.noiommuBuilt = description.at("noiommu").get<bool>();
+    kernel.cdevsBuilt = description.at("cdevs").get<bool>();
     for (const auto& entry : description.at("drivers"))
         kernel.addDriver(driverFrom(entry));
     kernel.addVfioPci(); // the last to register, as the rig loads it after the boot
