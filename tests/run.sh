@@ -6,21 +6,21 @@
 #   tests/run.sh [--suite NAME] [PART...]
 #
 #   lint             formatting, shellcheck, XML, man pages, the sandbox's score
-#   unit             the library and vfio-bindctl on the fake kernel; plain, and with address and undefined sanitizers
+#   unit             the library and vfio-bindctl on the fake kernel: by GCC, and by clang with address and undefined
+#                    sanitizers; which lines of lib they run
 #   bus              the daemon on a private bus; both builds as above
 #   leaks            a thousand rounds of bind and release under valgrind
 #   deb              builds the Debian packages, lintian
 #   vm               the package on a real kernel in a virtual machine (builds it first)
 #   fuzz             each libFuzzer target for a minute, or as long as FUZZ_SECONDS says
 #   build            builds what unit, bus, leaks and fuzz need, and runs nothing
-#   all              lint, deb, vm, leaks, fuzz, unit and bus (default)
+#   brief            unit and bus by GCC alone and the packages, all built in a hurry: for --suite
+#   all              lint, deb, vm, leaks, fuzz, tidy, unit, bus, and brief for Debian 13 (default)
 #   tidy             clang-tidy over the C++ sources
-#   clang            builds with clang 19, whose warnings are errors, too
-#   coverage         the lines of lib that the unit tests run, a file a line
 #   bench            measurements, with a table
 #
 # With --suite the parts unit, bus, leaks, deb and vm, all or one of them, are run in a root of another Debian release
-# (trixie), which is made once, and in a guest of it; builds and logs are in build-NAME.
+# (trixie), which is made once, and in a guest of it; builds and logs are in build-NAME. Its brief ends with one boot.
 #
 # A part that cannot run counts as failed and says why. Logs are kept in build/logs and shown on failure.
 # Environment: JOBS (default: the number of processors), FUZZ_SECONDS.
@@ -154,13 +154,14 @@ build() {
 
 build_plain() { build "$builds" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O1 -g1'; }
 
-# Several sources at a time take the compiler less time; that each stands alone, the plain build has shown.
+# Several sources at a time take the compiler less time; that each stands alone, the plain build has shown. All that is
+# installed is built, too: no warning of clang's is let pass.
 build_sanitized() {
-    # Left out is vfio-bind-early, the library once more.
-    local goals=(unit-tests ctl-tests bus-tests)
-    build "$builds-asan" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O0 -g1' -DCMAKE_UNITY_BUILD=ON \
-        -DVFIO_BIND_SANITIZE=address,undefined
+    build "$builds-clang" -DCMAKE_CXX_COMPILER=clang++-19 -DCMAKE_CXX_FLAGS=--coverage \
+        -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O0 -g1' -DCMAKE_UNITY_BUILD=ON -DVFIO_BIND_SANITIZE=address,undefined
 }
+
+need_to_sanitize() { need_to_build "$1" && need "$1" clang-19 libclang-rt-19-dev; }
 
 build_fuzzers() {
     local goals=(fuzz)
@@ -306,15 +307,29 @@ part_lint() {
 }
 
 part_unit() {
-    need_to_build unit || return
+    need_to_sanitize unit && need unit gcovr llvm-19 || return
     build_plain && run_registered unit "$builds"
-    build_sanitized && run_registered unit "$builds-asan"
+    build_sanitized || return
+    find "$top/$builds-clang" -name '*.gcda' -delete
+    run_registered unit "$builds-clang"
+    show_coverage
 }
 
+# The lines of lib that these tests ran, a file a line.
+show_coverage() {
+    local table=$logs/coverage.txt
+    rm -f "$table"
+    check 'these tests run 90 % of the lines of lib' gcovr --gcov-executable 'llvm-cov-19 gcov' --root "$top" \
+        --filter "$top/lib/" --exclude '.*_test\.cpp$' --fail-under-line 90 --txt "$table" "$top/$builds-clang"
+    [ ! -e "$table" ] || cat "$table"
+}
+
+need_for_bus() { need bus dbus systemd python3-gi gir1.2-glib-2.0 zsh fish; }
+
 part_bus() {
-    need_to_build bus && need bus dbus systemd python3-gi gir1.2-glib-2.0 zsh fish || return
+    need_to_sanitize bus && need_for_bus || return
     build_plain && run_registered bus "$builds"
-    build_sanitized && run_registered bus "$builds-asan"
+    build_sanitized && run_registered bus "$builds-clang"
 }
 
 # The daemon on the fake kernel, a thousand times bind and release: no leak; the test itself counts descriptors and children.
@@ -356,14 +371,15 @@ add_up() {
 # The suite's own last line is left out: one sum ends the run.
 without_sum() { grep --line-buffered -vE '^[0-9]+ passed, [0-9]+ failed$'; }
 
-# run_guests SUITE: the scenarios with $package in guests of a Debian release.
+# run_guests SUITE [ARGUMENT...]: the scenarios with $package in guests of a Debian release.
 run_guests() {
-    local log=$logs/vm-$1.log
+    local suite=$1 log=$logs/vm-$1.log
+    shift
     build_twin || return
     VFIO_BIND_KERNEL_TWIN=$top/$builds-vm/tests/vm/kernel-twin VFIO_BIND_BESIDE=${beside:-0} \
-        timeout --kill-after=60 2700 python3 "$top/tests/vm/run.py" --suite "$1" --deb "$package" 2>&1 </dev/null |
+        timeout --kill-after=60 2700 python3 "$top/tests/vm/run.py" --suite "$suite" --deb "$package" "$@" 2>&1 </dev/null |
         tee "$log" | without_sum
-    add_up "vm, $1" "$log"
+    add_up "vm, $suite" "$log"
 }
 
 need_for_guests() { need vm python3 qemu-system-x86 qemu-utils mmdebstrap e2fsprogs; }
@@ -376,20 +392,37 @@ part_vm() {
 suite_has_built=''
 # part_of_suite SUITE PART: in a root of that release, whose packages are then tried in its guest.
 part_of_suite() {
-    local suite=$1 part=$2 log=$logs/$1-$2.log
-    if [ "$part" = vm ]; then
+    local suite=$1 part=$2
+    case $part in
+    vm)
         need_to_build vm && need_for_guests || return
-        [ -n "$suite_has_built" ] || part_of_suite "$suite" deb
-        package=$(find "$top/build-$suite/deb" -maxdepth 1 -name 'vfio-bind_*.deb' 2>/dev/null)
-        if [ -z "$package" ]; then
-            fail_with "vm: there is no package for $suite"
-            return
-        fi
-        run_guests "$suite"
+        [ -n "$suite_has_built" ] || in_root "$suite" deb
+        guests_of_suite "$suite"
+        ;;
+    brief)
+        need_to_build vm && need_for_guests && in_root "$suite" brief &&
+            guests_of_suite "$suite" --only '^(boot-binds-whole-group|bind-and-release-by-busctl)$'
+        ;;
+    *) in_root "$suite" "$part" ;;
+    esac
+}
+
+# guests_of_suite SUITE [ARGUMENT...]
+guests_of_suite() {
+    local suite=$1
+    package=$(find "$top/build-$suite/deb" -maxdepth 1 -name 'vfio-bind_*.deb' 2>/dev/null)
+    if [ -z "$package" ]; then
+        fail_with "vm: there is no package for $suite"
         return
     fi
+    run_guests "$@"
+}
+
+# in_root SUITE PART
+in_root() {
+    local suite=$1 part=$2 log=$logs/$1-$2.log
     need "$suite" python3 mmdebstrap || return
-    if [ "$part" = deb ]; then
+    if [[ $part = deb || $part = brief ]]; then
         suite_has_built=yes
         rm -f "$top/build-$suite/deb"/*.deb
     fi
@@ -398,32 +431,33 @@ part_of_suite() {
     add_up "$suite: $part" "$log"
 }
 
-part_clang() {
-    need_to_build clang && need clang clang-19 || return
-    build build-clang -DCMAKE_CXX_COMPILER=clang++-19 || return
-    passed=$((passed + 1))
-    echo 'ok clang builds everything without a warning'
+# Another release's compiler and libraries, in the least time: the whole is part_unit's, part_bus's and part_deb's.
+part_brief() {
+    need_to_build brief && need_for_bus || return
+    if build "$builds" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O0 -g0' -DCMAKE_UNITY_BUILD=ON; then
+        run_registered unit "$builds"
+        run_registered bus "$builds"
+    fi
+    export DEB_BUILD_OPTIONS='nocheck noopt'
+    build_package
 }
 
-# --coverage and optimisation do not agree on what a line is.
-part_coverage() {
-    local goals=(unit-tests) table=$logs/coverage.txt
-    need_to_build coverage && need coverage gcovr || return
-    build build-coverage -DCMAKE_BUILD_TYPE=Debug '-DCMAKE_CXX_FLAGS=--coverage -fprofile-abs-path' || return
-    find "$top/build-coverage" -name '*.gcda' -delete
-    run_test build-coverage unit
-    check 'the unit tests run 90 % of the lines of lib' gcovr --root "$top" --filter "$top/lib/" --exclude '.*_test\.cpp$' \
-        --fail-under-line 90 --txt "$table" "$top/build-coverage"
-    [ ! -e "$table" ] || cat "$table"
-}
-
+# Over unity sources: the headers, which are most of the work, are then read once for several sources. That these include
+# sources is no mistake. vfio-bind-early's would be the whole library once more: of that only its own sources are looked at
+# (the unit tests have group_work.cpp, and so it is among the others).
 part_tidy() {
-    need_to_build tidy && need tidy clang-tidy-19 || return
-    build_plain || return
-    check 'clang-tidy' run-clang-tidy-19 -quiet -p "$top/build" -j "$jobs" "^$top/(lib|daemon|ctl)/.*\.cpp\$"
+    local folder=$top/$builds-clang options=("-checks=-bugprone-suspicious-include" "-config-file=$top/.clang-tidy") early
+    need_to_sanitize tidy && need tidy clang-tidy-19 || return
+    build_sanitized || return
+    if [ ! -d "$folder/lib/CMakeFiles/vfiobind.dir/Unity" ]; then # run-clang-tidy is content with no source at all
+        fail_with "tidy: $folder has no unity sources where they are looked for"
+        return
+    fi
+    check 'clang-tidy' run-clang-tidy-19 -quiet -p "$folder" "${options[@]}" -j "$jobs" \
+        "^$folder/(lib|daemon|ctl)/(?!.*/vfio-bind-early\.dir/).*/Unity/" "^$top/(lib|daemon|ctl)/.*(?<!_test)\.cpp\$"
+    mapfile -t early < <(files 'daemon/early/*.cpp' | grep -vE '(/group_work|_test)\.cpp$')
+    check 'clang-tidy, vfio-bind-early' clang-tidy-19 -quiet -p "$folder" "${options[@]}" "${early[@]/#/$top/}"
 }
-
-need_to_fuzz() { need_to_build fuzz && need fuzz clang-19 libclang-rt-19-dev; }
 
 # An input has a minute: its time is the wall's, and a scenario that measures time may stop the fuzzer for a while.
 # fuzz TARGET: what the fuzzer finds new stays in build-fuzz/corpus; an input that breaks the target, in the logs.
@@ -436,7 +470,7 @@ fuzz() {
 
 part_fuzz() {
     local target targets i runs
-    need_to_fuzz && build_fuzzers || return
+    need_to_sanitize fuzz && build_fuzzers || return
     mapfile -t targets < <(sed -n 's/^foreach(target \(.*\))$/\1/p' "$top/tests/fuzz/CMakeLists.txt" | tr ' ' '\n')
     if [ "${#targets[@]}" -eq 0 ]; then
         fail_with 'fuzz: tests/fuzz/CMakeLists.txt names no targets'
@@ -478,7 +512,7 @@ part_bench() {
 }
 
 part_build() {
-    need_to_build build && need_to_fuzz || return
+    need_to_sanitize build || return
     local folder
     build_plain
     build_sanitized
@@ -489,12 +523,12 @@ part_build() {
 }
 
 # What a guest leaves of the processors, and it waits much, goes to what needs neither a guest nor the time to be right: the
-# builds, valgrind (which has use for one of them only, and so is first) and the fuzzers. They are stopped while a scenario
+# builds, valgrind (which has use for one of them only, and so is first), the fuzzers and clang-tidy. They are stopped while a scenario
 # measures time.
 beside=''
 begin_beside() {
-    need_to_build leaks && need leaks dbus valgrind && need_to_fuzz || return
-    nice -n 19 "$top/tests/run.sh" leaks build fuzz >"$logs/beside.log" 2>&1 </dev/null &
+    need_to_sanitize leaks && need leaks dbus valgrind clang-tidy-19 || return
+    nice -n 19 "$top/tests/run.sh" leaks build fuzz tidy >"$logs/beside.log" 2>&1 </dev/null &
     beside=$!
     trap 'tell_beside TERM; tell_beside CONT' EXIT
 }
@@ -512,7 +546,7 @@ tell_beside() {
 
 end_beside() {
     [ -n "$beside" ] || return 0
-    say 'leaks, build, fuzz: beside the guests'
+    say 'leaks, build, fuzz, tidy: beside the guests'
     tell_beside CONT # should the guests' program have been killed while it had stopped it
     wait "$beside"
     without_sum <"$logs/beside.log"
@@ -533,6 +567,7 @@ run_all() {
     end_beside
     run_part unit
     run_part bus
+    run_suite trixie brief
 }
 
 run_suite() {
@@ -565,8 +600,8 @@ main() {
             usage
             exit 0
             ;;
-        all | lint | unit | bus | leaks | deb | vm | tidy | clang | coverage | fuzz | build | bench) ;;
-        suite-all | suite-unit | suite-bus | suite-leaks | suite-deb | suite-vm) ;;
+        all | lint | unit | bus | leaks | deb | vm | tidy | fuzz | build | brief | bench) ;;
+        suite-all | suite-unit | suite-bus | suite-leaks | suite-deb | suite-vm | suite-brief) ;;
         *)
             echo "tests/run.sh: there is no part '$part'${suite:+ for another suite}" >&2
             usage >&2
