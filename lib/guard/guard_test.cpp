@@ -2,6 +2,7 @@
 #include "guard/guard.h"
 
 #include "fake/machine.h"
+#include "host_sysfs.h"
 
 namespace vfiobind {
 namespace {
@@ -10,6 +11,7 @@ using namespace fakemachine;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::SizeIs;
 
 Inspection look(const FakeKernel& kernel, unsigned group = 1, Action action = Action::bind) {
     return inspect(kernel, Topology::read(kernel).value(), group, action);
@@ -158,6 +160,24 @@ TEST(Guard, APipeWithTheNumberOfANodeIsNoHolder) {
         << "opened in another namespace";
     kernel.putFile("/proc/1/mountinfo", "14 1 8:2 / /home rw - ext4 /dev/sda2 rw\n");
     EXPECT_THAT(holders(files, topology, 3), IsEmpty()) << "a file of another file system";
+}
+
+// Seen on Linux 6.12: the worker that has looked before ends while the next one looks.
+TEST(Guard, AProcessThatEndsMeanwhileMakesNobodyAHolder) {
+    auto kernel = machine();
+    toVfio(kernel, nic);
+    for (const auto* process : {"77", "78"})
+        kernel.putLink(fmt::format("/proc/{}/exe", process), "/usr/bin/python3");
+    kernel.putFile("/proc/77/mountinfo", "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n");
+    kernel.putFile("/proc/77/fdinfo/3", "pos:\t0\nflags:\t02\nmnt_id:\t14\nino:\t" +
+                                            std::to_string(kernel.inode("/dev/vfio/3").value()) + "\n");
+    HostSysfs files(kernel);
+    files.errors["/proc/77/fd"] = EACCES;
+    files.errors["/proc/78/mountinfo"] = EINVAL;
+    const auto topology = Topology::read(kernel).value();
+    EXPECT_THAT(holders(files, topology, 3), IsEmpty());
+    files.errors["/proc/78/mountinfo"] = EACCES;
+    EXPECT_THAT(holders(files, topology, 3), SizeIs(1)) << "mount 14 can be one of that process";
 }
 
 // Linux before 5.14

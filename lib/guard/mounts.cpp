@@ -55,13 +55,11 @@ bool takeWords(std::string_view line, std::array<std::string_view, count>& words
     return true;
 }
 
-SysResult<std::vector<Mount>> mountsOf(const Sysfs& sysfs, const std::string& process,
-                                       const std::string& shownAs) {
-    const auto text = mountinfoOf(sysfs, process);
-    if (!text)
-        return std::unexpected(text.error());
+SysResult<std::vector<Mount>> mountsOf(const MountTable& table, const std::string& shownAs) {
+    if (!table.text)
+        return std::unexpected(table.text.error());
     std::vector<Mount> mounts;
-    for (const auto line : split(*text, '\n')) {
+    for (const auto line : split(*table.text, '\n')) {
         const auto dash = line.find(" - ");
         if (dash == std::string_view::npos)
             continue;
@@ -69,7 +67,7 @@ SysResult<std::vector<Mount>> mountsOf(const Sysfs& sysfs, const std::string& pr
         std::array<std::string_view, 3> rest;  // type, source, options
         if (!takeWords(line.substr(0, dash), words) || !takeWords(line.substr(dash + 3), rest))
             return std::unexpected(
-                SysError{"understand a line of", "/proc/" + process + "/mountinfo", EBADMSG});
+                SysError{"understand a line of", "/proc/" + table.process + "/mountinfo", EBADMSG});
         mounts.push_back({.number = std::string(words[2]),
                           .point = unescaped(words[4]),
                           .type = std::string(rest[0]),
@@ -80,50 +78,29 @@ SysResult<std::vector<Mount>> mountsOf(const Sysfs& sysfs, const std::string& pr
     return mounts;
 }
 
-class Reader {
-public:
-    explicit Reader(const Sysfs& sysfs) : sysfs_(sysfs) {}
-
-    Mounts read(Programs& programs) {
-        add("1", "");
-        add("self", "");
-        // A sandbox's mounts are not the host's, and without /proc there are none to see at all.
-        if (hostError_ && (!isGone(*hostError_) || result_.all.empty()))
-            result_.unreadable.push_back(*hostError_);
-        const auto& processes = programs.numbers();
-        if (!processes)
-            result_.unreadable.push_back(processes.error());
-        for (const auto& number : processes.value_or(std::vector<std::string>{}))
-            add(number, number);
-        return std::move(result_);
-    }
-
-private:
-    void add(const std::string& process, const std::string& shownAs) {
-        const auto space = sysfs_.link("/proc/" + process + "/ns/mnt");
-        if (space && !seen_.insert(*space).second)
-            return;
-        if (!space && !shownAs.empty())
-            return; // gone, or of a process that is not ours to look at
-        auto mounts = mountsOf(sysfs_, process, shownAs);
-        if (mounts)
-            result_.all.insert(result_.all.end(), mounts->begin(), mounts->end());
-        else if (shownAs.empty() && !hostError_)
-            hostError_ = mounts.error();
-        else if (!isGone(mounts.error()))
-            result_.unreadable.push_back(mounts.error());
-    }
-
-    const Sysfs& sysfs_;
-    Mounts result_;
-    std::optional<SysError> hostError_; ///< the first, of /proc/1 or /proc/self
-    std::set<std::string> seen_;        ///< `mnt:[4026531841]`
-};
-
 } // namespace
 
-Mounts readMounts(const Sysfs& sysfs, Programs& programs) {
-    return Reader(sysfs).read(programs);
+Mounts readMounts(Programs& programs) {
+    Mounts result;
+    std::optional<SysError> hostError; // the first, of /proc/1 or /proc/self
+    for (const auto& table : programs.mountTables()) {
+        const bool isHosts = table.process == "1" || table.process == "self";
+        if (!table.known)
+            continue; // of a process that is not ours to look at
+        auto mounts = mountsOf(table, isHosts ? "" : table.process);
+        if (mounts)
+            result.all.insert(result.all.end(), mounts->begin(), mounts->end());
+        else if (isHosts && !hostError)
+            hostError = mounts.error();
+        else if (!isGone(mounts.error()))
+            result.unreadable.push_back(mounts.error());
+    }
+    // A sandbox's mounts are not the host's, and without /proc there are none to see at all.
+    if (hostError && (!isGone(*hostError) || result.all.empty()))
+        result.unreadable.push_back(*hostError);
+    if (const auto& processes = programs.numbers(); !processes)
+        result.unreadable.push_back(processes.error());
+    return result;
 }
 
 SysResult<std::vector<Swap>> readSwaps(const Sysfs& sysfs) {

@@ -30,7 +30,7 @@ struct Mounts {
 /// process lives in: each namespace is read once. A daemon in a sandbox sees other mounts than the host, and
 /// a container's are seen nowhere else. Namespaces of processes that this one may not look at are left out,
 /// but for the host's.
-Mounts readMounts(const Sysfs& sysfs, Programs& programs);
+Mounts readMounts(Programs& programs);
 
 struct Swap {
     std::string path; ///< `/dev/dm-1`, or a file's

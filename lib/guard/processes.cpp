@@ -58,17 +58,31 @@ std::optional<std::uint64_t> fieldOf(const std::string& fdinfo, const char* name
     return std::strtoull(fdinfo.c_str() + at + std::strlen(name) + 1, nullptr, 10);
 }
 
-/// Whether the mount of this number in a mountinfo has device nodes; none where it is not in there.
-std::optional<bool> hasDeviceNodes(const std::string& mountinfo, std::uint64_t mount) {
-    const auto number = std::to_string(mount) + ' ';
-    for (const auto line : split(mountinfo, '\n')) {
-        if (!line.starts_with(number))
-            continue;
-        const auto words = split(line, ' '); // id, parent, number, root, point
-        const auto point = words.size() > 4 ? words[4] : std::string_view{};
-        return point == "/dev" || point.starts_with("/dev/") || line.contains(" - devtmpfs ");
-    }
-    return std::nullopt;
+/// The number that a line begins with; 0 without one.
+std::uint64_t numberIn(std::string_view line) {
+    std::uint64_t number = 0;
+    std::from_chars(line.data(), line.data() + line.size(), number);
+    return number;
+}
+
+/// Whether a mount, a line of mountinfo, has device nodes.
+bool hasDeviceNodes(std::string_view line) {
+    const auto words = split(line, ' '); // id, parent, number, root, point
+    const auto point = words.size() > 4 ? words[4] : std::string_view{};
+    return point == "/dev" || point.starts_with("/dev/") || line.contains(" - devtmpfs ");
+}
+
+SysResult<std::string> mountinfoOf(const Sysfs& sysfs, const std::string& process) {
+    // A host with thousands of containers has megabytes of them.
+    constexpr std::size_t most = 64 << 20;
+    const auto path = "/proc/" + process + "/mountinfo";
+    auto text = sysfs.read(path, most);
+    if (text && text->size() >= most)
+        return std::unexpected(SysError{"read", path, EFBIG});
+    // Of a process that ends and has no namespaces any more (mounts_open_common in fs/proc_namespace.c).
+    if (!text && text.error().code == EINVAL)
+        return std::unexpected(SysError{"read", path, ESRCH});
+    return text;
 }
 
 /// What the process has open below /dev, by the links of its descriptors.
@@ -90,16 +104,6 @@ bool isKernels(const Sysfs& sysfs, const std::string& number) {
 
 } // namespace
 
-SysResult<std::string> mountinfoOf(const Sysfs& sysfs, const std::string& process) {
-    // A host with thousands of containers has megabytes of them.
-    constexpr std::size_t most = 64 << 20;
-    const auto path = "/proc/" + process + "/mountinfo";
-    auto text = sysfs.read(path, most);
-    if (text && text->size() >= most)
-        return std::unexpected(SysError{"read", path, EFBIG});
-    return text;
-}
-
 const SysResult<std::vector<std::string>>& Programs::numbers() {
     if (!numbers_) {
         numbers_ = listIfThere(sysfs_, "/proc");
@@ -109,6 +113,32 @@ const SysResult<std::vector<std::string>>& Programs::numbers() {
             });
     }
     return *numbers_;
+}
+
+const std::vector<MountTable>& Programs::mountTables() {
+    if (mountTables_)
+        return *mountTables_;
+    mountTables_.emplace();
+    std::vector<std::string> processes{"1", "self"};
+    if (const auto& all = numbers())
+        std::ranges::remove_copy(*all, std::back_inserter(processes), "1");
+    std::set<std::string> seen;
+    for (const auto& process : processes) {
+        const auto space = sysfs_.link("/proc/" + process + "/ns/mnt");
+        if (space && seen.contains(*space))
+            continue;
+        auto text = mountinfoOf(sysfs_, process);
+        const bool isHosts = process == "1" || process == "self";
+        const bool gone = !text && isGone(text.error());
+        if (gone && !isHosts) {
+            ended_.insert(process);
+            continue;
+        }
+        if (space && !gone) // who ended can have left others in its namespace
+            seen.insert(*space);
+        mountTables_->push_back({process, space.has_value() || isHosts, std::move(text)});
+    }
+    return *mountTables_;
 }
 
 const SysResult<std::set<std::string>>& Programs::links(const std::string& number) {
@@ -150,22 +180,19 @@ SysResult<std::set<std::string>> Programs::openAmong(const std::string& number,
 /// Another file system's file can have a node's inode number: a pipe, a socket, an eventfd, shared memory.
 /// The mounts of these are the kernel's own and in no namespace; the number of a mount is the same in all.
 bool Programs::onDeviceNodes(const std::string& number, std::uint64_t mount) {
-    std::vector<std::string> processes{number, "1", "self"};
-    if (const auto& all = numbers())
-        processes.insert(processes.end(), all->begin(), all->end());
-    std::set<std::string> seen; // namespaces
-    bool unseen = false;
-    for (const auto& process : processes) {
-        const auto space = sysfs_.link("/proc/" + process + "/ns/mnt");
-        if (space && !seen.insert(*space).second)
-            continue;
-        const auto text = mountinfoOf(sysfs_, process);
-        if (!text && (process == number || !isGone(text.error())))
-            unseen = true;
-        if (const auto answer = text ? hasDeviceNodes(*text, mount) : std::nullopt)
-            return *answer;
+    const auto& tables = mountTables();
+    if (!hasDeviceNodes_) {
+        hasDeviceNodes_.emplace();
+        for (const auto& table : tables)
+            for (const auto line : split(table.text ? std::string_view(*table.text) : "", '\n'))
+                if (const auto id = numberIn(line); id != 0)
+                    hasDeviceNodes_->emplace(id, hasDeviceNodes(line));
     }
-    return unseen;
+    if (const auto found = hasDeviceNodes_->find(mount); found != hasDeviceNodes_->end())
+        return found->second;
+    return ended_.contains(number) || std::ranges::any_of(tables, [](const auto& table) {
+               return !table.text && !isGone(table.text.error());
+           });
 }
 
 Openers Programs::openersOf(const std::set<std::string>& nodes) {

@@ -25,8 +25,13 @@ struct Openers {
     std::vector<SysError> unreadable; ///< processes whose descriptors could not be looked at, or /proc itself
 };
 
-/// /proc/PROCESS/mountinfo (proc_pid_mountinfo(5)), whole: what is too long to be read is an error (EFBIG).
-SysResult<std::string> mountinfoOf(const Sysfs& sysfs, const std::string& process);
+/// The mounts of a mount namespace, as one process in it has them.
+struct MountTable {
+    std::string process; ///< its number, or `1` or `self`
+    bool known = true;   ///< false: which namespace it is cannot be told; it can be another's once more
+    SysResult<std::string>
+        text; ///< mountinfo (proc_pid_mountinfo(5)), whole: too long a one is an error (EFBIG)
+};
 
 /// The programs that run, for all guards that look at one group: what they all need is read once.
 class Programs {
@@ -36,6 +41,10 @@ public:
     /// The numbers of the processes, as /proc names them, without the kernel's own: those have no `exe`, no
     /// descriptors, and the host's mounts.
     const SysResult<std::vector<std::string>>& numbers();
+
+    /// Those of process 1, of this process, and of every other namespace that a process lives in, each
+    /// namespace once. Processes that ended meanwhile are left out.
+    const std::vector<MountTable>& mountTables();
 
     /// Who has one of the nodes open. They are looked for, never opened: some can be opened once only
     /// (kernel.md 8). /proc/PID/fd of other users' processes can be listed with CAP_DAC_READ_SEARCH only;
@@ -51,6 +60,9 @@ private:
 
     const Sysfs& sysfs_;
     std::optional<SysResult<std::vector<std::string>>> numbers_;
+    std::optional<std::vector<MountTable>> mountTables_;
+    std::set<std::string> ended_;                                 ///< whose mounts could not be read any more
+    std::optional<std::map<std::uint64_t, bool>> hasDeviceNodes_; ///< by the mount's number
     std::map<std::string, SysResult<std::set<std::string>>> links_; ///< what is open below /dev, by process
 };
 

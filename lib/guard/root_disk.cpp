@@ -98,7 +98,7 @@ Blockers unseenRootBlockers(const Sysfs& sysfs, const Topology& topology, const 
         return {}; // the disks themselves tell more
     const auto line = readIfThere(sysfs, "/proc/cmdline");
     if (!line)
-        return rootIsMounted(readMounts(sysfs, programs))
+        return rootIsMounted(readMounts(programs))
                    ? Blockers{}
                    : Blockers{cannotTell("mounted", device.address,
                                          device.address.str() + " holds the root file system", line.error())};
@@ -106,7 +106,7 @@ Blockers unseenRootBlockers(const Sysfs& sysfs, const Topology& topology, const 
     if (!value || !namesDisk(*value) || namedBlockDevice(sysfs, *value))
         return {};
     const auto why = whyRoot(topology, device, *value);
-    if (why.empty() || rootIsMounted(readMounts(sysfs, programs)))
+    if (why.empty() || rootIsMounted(readMounts(programs)))
         return {};
     return {{"mounted", device.address,
              fmt::format("whether {} holds the root file system cannot be told: root={} of the kernel's "

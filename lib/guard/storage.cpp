@@ -57,7 +57,7 @@ public:
             unknown("storage-member", fmt::format("{} holds disks in use", device_.str()), error);
         if (stack_.nodes().empty())
             return std::move(blockers_);
-        mounts_ = readMounts(sysfs_, programs_);
+        mounts_ = readMounts(programs_);
         for (const auto& error : mounts_.unreadable)
             unknown("mounted", fmt::format("{} holds a mounted file system", device_.str()), error);
         if (auto swaps = readSwaps(sysfs_))

@@ -356,6 +356,14 @@ TEST(Storage, AMountThatOnlyAContainerHasIsFound) {
     EXPECT_THAT(sentences(kernel),
                 ElementsAre("mounted: 0000:05:00.0 holds /data (nvme0n1p1); unmount it first"))
         << "a copy in a sandbox says nothing new";
+    HostSysfs ending(kernel);
+    kernel.putFile("/proc/1/mountinfo", "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n");
+    ending.errors["/proc/812/mountinfo"] = EINVAL;
+    EXPECT_THAT(
+        sentences(ending),
+        ElementsAre("mounted: 0000:05:00.0 holds /data (in the mount namespace of process 813) (nvme0n1p1); "
+                    "unmount it first"))
+        << "who ends leaves others in its namespace";
 }
 
 // The daemon's own namespace lacks what its sandbox hides: ProtectHome= unmounts /home there.
