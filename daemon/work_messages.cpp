@@ -62,7 +62,8 @@ Verdict verdictFrom(const json& j) {
                     .overridden = blockersFrom(j.at("overridden")),
                     .steps = j.at("steps").get<std::vector<std::string>>()};
     for (const auto& holder : j.at("holders"))
-        verdict.holders.push_back({numberAt<unsigned>(holder, std::size_t{0}), holder.at(1).get<std::string>()});
+        verdict.holders.push_back(
+            {numberAt<unsigned>(holder, std::size_t{0}), holder.at(1).get<std::string>()});
     for (const auto& [address, driver] : j.at("drivers").items())
         verdict.drivers[addressFrom(address)] = driver.get<std::string>();
     return verdict;

@@ -303,7 +303,7 @@ class Guest:
         """
         tracing = "/sys/kernel/tracing"
         stores = "driver_override_store bind_store unbind_store new_id_store remove_id_store drivers_probe_store " \
-                 "sriov_numvfs_store kernfs_fop_write_iter"
+                 "sriov_numvfs_store sysfs_kf_write sysfs_kf_bin_write"
         harmless = sysfs("0000:00:05.0", "driver_override")
         self.run(f"cd {tracing} && echo nop > current_tracer && echo {stores} > set_ftrace_filter && "
                  f"echo function > current_tracer && echo > trace && echo 1 > tracing_on && echo > {harmless}")
@@ -312,7 +312,7 @@ class Guest:
             self.run(f"echo > {tracing}/trace")
             yield
             writes = [line.strip() for line in self._trace().splitlines()
-                      if re.search(r"\b\w+_store <-", line) or re.search(r"^\s*vfio-\S*\s.*kernfs_fop_write_iter", line)]
+                      if re.search(r"\b\w+_store <-", line) or re.search(r"^\s*vfio-\S*\s.* sysfs_kf_\w+ <-", line)]
             expect(not writes, f"{what} wrote to the kernel: {' | '.join(writes[:6])}")
         finally:
             self.run(f"cd {tracing} && echo nop > current_tracer && echo > set_ftrace_filter", check=False)
