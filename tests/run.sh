@@ -15,7 +15,7 @@
 #   fuzz             each libFuzzer target for a minute, or as long as FUZZ_SECONDS says
 #   build            builds what unit, bus, leaks and fuzz need, and runs nothing
 #   brief            unit and bus by GCC alone and the packages, all built in a hurry: for --suite
-#   all              lint, deb, vm, leaks, fuzz, tidy, unit, bus, and brief for Debian 13 (default)
+#   all              lint, deb, vm, leaks, fuzz, unit and bus (default)
 #   tidy             clang-tidy over the C++ sources
 #   bench            measurements, with a table
 #
@@ -523,12 +523,12 @@ part_build() {
 }
 
 # What a guest leaves of the processors, and it waits much, goes to what needs neither a guest nor the time to be right: the
-# builds, valgrind (which has use for one of them only, and so is first), the fuzzers and clang-tidy. They are stopped while a scenario
+# builds, valgrind (which has use for one of them only, and so is first) and the fuzzers. They are stopped while a scenario
 # measures time.
 beside=''
 begin_beside() {
-    need_to_sanitize leaks && need leaks dbus valgrind clang-tidy-19 || return
-    nice -n 19 "$top/tests/run.sh" leaks build fuzz tidy >"$logs/beside.log" 2>&1 </dev/null &
+    need_to_sanitize leaks && need leaks dbus valgrind || return
+    nice -n 19 "$top/tests/run.sh" leaks build fuzz >"$logs/beside.log" 2>&1 </dev/null &
     beside=$!
     trap 'tell_beside TERM; tell_beside CONT' EXIT
 }
@@ -546,7 +546,7 @@ tell_beside() {
 
 end_beside() {
     [ -n "$beside" ] || return 0
-    say 'leaks, build, fuzz, tidy: beside the guests'
+    say 'leaks, build, fuzz: beside the guests'
     tell_beside CONT # should the guests' program have been killed while it had stopped it
     wait "$beside"
     without_sum <"$logs/beside.log"
@@ -567,7 +567,6 @@ run_all() {
     end_beside
     run_part unit
     run_part bus
-    run_suite trixie brief
 }
 
 run_suite() {
