@@ -218,6 +218,8 @@ FakeKernel makeTwin(const std::string& file) {
     FakeKernel kernel;
     const auto version = description.at("kernel").get<std::string>();
     kernel.putFile("/proc/sys/kernel/osrelease", version + "-fake");
+    kernel.putFile("/boot/config-" + version + "-fake",
+                   description.at("cdevs").get<bool>() ? "#\nCONFIG_VFIO_DEVICE_CDEV=y\n#\n" : "#\n");
     if (!version.starts_with("6.1."))
         kernel.version = FakeVersion::v6_12;
     kernel.setIommu(description.at("iommu").get<std::vector<std::string>>());
