@@ -434,11 +434,11 @@ in_root() {
 # Another release's compiler and libraries, in the least time: the whole is part_unit's, part_bus's and part_deb's.
 part_brief() {
     need_to_build brief && need_for_bus || return
-    if build "$builds" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O0 -g0' -DCMAKE_UNITY_BUILD=ON; then
-        run_registered unit "$builds"
-        run_registered bus "$builds"
+    local -x DEB_BUILD_OPTIONS='nocheck noopt'
+    if build "$builds-brief" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O0 -g0' -DCMAKE_UNITY_BUILD=ON; then
+        run_registered unit "$builds-brief"
+        run_registered bus "$builds-brief"
     fi
-    export DEB_BUILD_OPTIONS='nocheck noopt'
     build_package
 }
 

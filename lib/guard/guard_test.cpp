@@ -108,7 +108,10 @@ TEST(Guard, AHolderOfTheCharacterDeviceIsFoundToo) {
 class WithoutDacReadSearch final : public Sysfs {
 public:
     explicit WithoutDacReadSearch(FakeKernel& kernel) : kernel_(kernel) {}
+    std::string closing; ///< a file that is gone when it is read once more
     SysResult<std::string> read(const std::string& path, std::size_t limit) const override {
+        if (path == closing && closed_++ > 0)
+            return std::unexpected(SysError{"read", path, ENOENT});
         return kernel_.read(path, limit);
     }
     SysResult<void> write(const std::string& path, std::string_view data) override {
@@ -125,6 +128,7 @@ public:
 
 private:
     FakeKernel& kernel_;
+    mutable unsigned closed_ = 0;
 };
 
 TEST(Guard, AHolderIsFoundByInodeWhereDescriptorsCannotBeListed) {
@@ -178,6 +182,36 @@ TEST(Guard, AProcessThatEndsMeanwhileMakesNobodyAHolder) {
     EXPECT_THAT(holders(files, topology, 3), IsEmpty());
     files.errors["/proc/78/mountinfo"] = EACCES;
     EXPECT_THAT(holders(files, topology, 3), SizeIs(1)) << "mount 14 can be one of that process";
+}
+
+TEST(Guard, AChrootHidesNoHolderInItsNamespace) {
+    auto kernel = machine();
+    toVfio(kernel, nic);
+    for (const auto* process : {"77", "78"}) {
+        kernel.putLink(fmt::format("/proc/{}/exe", process), "/usr/bin/program");
+        kernel.putLink(fmt::format("/proc/{}/ns/mnt", process), "mnt:[2]");
+    }
+    kernel.putFile("/proc/77/mountinfo", "30 1 8:1 /jail / rw - ext4 /dev/sda1 rw\n");
+    kernel.putFile("/proc/78/mountinfo",
+                   "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n25 21 0:5 / /dev rw - devtmpfs udev rw\n");
+    kernel.putFile("/proc/78/comm", "qemu\n");
+    kernel.putFile("/proc/78/fdinfo/3", "pos:\t0\nflags:\t02\nmnt_id:\t25\nino:\t" +
+                                            std::to_string(kernel.inode("/dev/vfio/3").value()) + "\n");
+    const WithoutDacReadSearch files(kernel);
+    EXPECT_THAT(holders(files, Topology::read(kernel).value(), 3), ElementsAre(Holder{78, "qemu"}));
+}
+
+TEST(Guard, WhatIsClosedMeanwhileIsNotHeld) {
+    auto kernel = machine();
+    toVfio(kernel, nic);
+    kernel.putLink("/proc/77/exe", "/usr/bin/vfio-bindd"); // no mountinfo: it ends
+    kernel.putFile("/proc/77/fdinfo/3", "pos:\t0\nflags:\t02\nmnt_id:\t14\nino:\t" +
+                                            std::to_string(kernel.inode("/dev/vfio/3").value()) + "\n");
+    WithoutDacReadSearch files(kernel);
+    const auto topology = Topology::read(kernel).value();
+    EXPECT_THAT(holders(files, topology, 3), SizeIs(1)) << "still open: it may be the node";
+    files.closing = "/proc/77/fdinfo/3";
+    EXPECT_THAT(holders(files, topology, 3), IsEmpty());
 }
 
 // Linux before 5.14

@@ -84,13 +84,12 @@ Mounts readMounts(Programs& programs) {
     Mounts result;
     std::optional<SysError> hostError; // the first, of /proc/1 or /proc/self
     for (const auto& table : programs.mountTables()) {
-        const bool isHosts = table.process == "1" || table.process == "self";
-        if (!table.known)
+        if (!table.isKnown)
             continue; // of a process that is not ours to look at
-        auto mounts = mountsOf(table, isHosts ? "" : table.process);
+        auto mounts = mountsOf(table, table.isHosts ? "" : table.process);
         if (mounts)
             result.all.insert(result.all.end(), mounts->begin(), mounts->end());
-        else if (isHosts && !hostError)
+        else if (table.isHosts && !hostError)
             hostError = mounts.error();
         else if (!isGone(mounts.error()))
             result.unreadable.push_back(mounts.error());

@@ -130,15 +130,21 @@ const std::vector<MountTable>& Programs::mountTables() {
         auto text = mountinfoOf(sysfs_, process);
         const bool isHosts = process == "1" || process == "self";
         const bool gone = !text && isGone(text.error());
-        if (gone && !isHosts) {
-            ended_.insert(process);
+        if (gone && !isHosts)
             continue;
-        }
         if (space && !gone) // who ended can have left others in its namespace
             seen.insert(*space);
-        mountTables_->push_back({process, space.has_value() || isHosts, std::move(text)});
+        if (text)
+            learnMounts(*text);
+        mountTables_->push_back({process, isHosts, space.has_value() || isHosts, std::move(text)});
     }
     return *mountTables_;
+}
+
+void Programs::learnMounts(const std::string& mountinfo) {
+    for (const auto line : split(mountinfo, '\n'))
+        if (const auto id = numberIn(line); id != 0)
+            hasDeviceNodes_.emplace(id, hasDeviceNodes(line));
 }
 
 const SysResult<std::set<std::string>>& Programs::links(const std::string& number) {
@@ -171,6 +177,8 @@ SysResult<std::set<std::string>> Programs::openAmong(const std::string& number,
         const auto [from, to] = byInode.equal_range(*inode);
         if (from == to || !onDeviceNodes(number, fieldOf(*text, "mnt_id").value_or(0)))
             continue;
+        if (const auto still = sysfs_.read(process + "/fdinfo/" + fd, 4096); !still && isGone(still.error()))
+            continue; // closed meanwhile, as by a process that ends: that one's mounts cannot be read either
         for (auto it = from; it != to; ++it)
             found.insert(it->second);
     }
@@ -179,20 +187,20 @@ SysResult<std::set<std::string>> Programs::openAmong(const std::string& number,
 
 /// Another file system's file can have a node's inode number: a pipe, a socket, an eventfd, shared memory.
 /// The mounts of these are the kernel's own and in no namespace; the number of a mount is the same in all.
+/// A process in a chroot is told of the mounts below its root only, so its own are asked, too.
 bool Programs::onDeviceNodes(const std::string& number, std::uint64_t mount) {
     const auto& tables = mountTables();
-    if (!hasDeviceNodes_) {
-        hasDeviceNodes_.emplace();
-        for (const auto& table : tables)
-            for (const auto line : split(table.text ? std::string_view(*table.text) : "", '\n'))
-                if (const auto id = numberIn(line); id != 0)
-                    hasDeviceNodes_->emplace(id, hasDeviceNodes(line));
+    if (!hasDeviceNodes_.contains(mount) && !ownMountsRead_.contains(number)) {
+        const auto own = mountinfoOf(sysfs_, number);
+        if (own)
+            learnMounts(*own);
+        ownMountsRead_[number] = own.has_value();
     }
-    if (const auto found = hasDeviceNodes_->find(mount); found != hasDeviceNodes_->end())
+    if (const auto found = hasDeviceNodes_.find(mount); found != hasDeviceNodes_.end())
         return found->second;
-    return ended_.contains(number) || std::ranges::any_of(tables, [](const auto& table) {
-               return !table.text && !isGone(table.text.error());
-           });
+    return !ownMountsRead_[number] || std::ranges::any_of(tables, [](const auto& table) {
+        return !table.text && !isGone(table.text.error());
+    });
 }
 
 Openers Programs::openersOf(const std::set<std::string>& nodes) {

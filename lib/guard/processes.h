@@ -28,9 +28,10 @@ struct Openers {
 /// The mounts of a mount namespace, as one process in it has them.
 struct MountTable {
     std::string process; ///< its number, or `1` or `self`
-    bool known = true;   ///< false: which namespace it is cannot be told; it can be another's once more
-    SysResult<std::string>
-        text; ///< mountinfo (proc_pid_mountinfo(5)), whole: too long a one is an error (EFBIG)
+    bool isHosts;        ///< of process 1 or of this one
+    bool isKnown;        ///< false: which namespace it is cannot be told; it can be another's once more
+    /// mountinfo (proc_pid_mountinfo(5)), whole: too long a one is an error (EFBIG).
+    SysResult<std::string> text;
 };
 
 /// The programs that run, for all guards that look at one group: what they all need is read once.
@@ -56,13 +57,14 @@ public:
 private:
     const SysResult<std::set<std::string>>& links(const std::string& number);
     SysResult<std::set<std::string>> openAmong(const std::string& number, const std::set<std::string>& nodes);
+    void learnMounts(const std::string& mountinfo);
     bool onDeviceNodes(const std::string& number, std::uint64_t mount);
 
     const Sysfs& sysfs_;
     std::optional<SysResult<std::vector<std::string>>> numbers_;
     std::optional<std::vector<MountTable>> mountTables_;
-    std::set<std::string> ended_;                                 ///< whose mounts could not be read any more
-    std::optional<std::map<std::uint64_t, bool>> hasDeviceNodes_; ///< by the mount's number
+    std::map<std::uint64_t, bool> hasDeviceNodes_; ///< by the mount's number
+    std::map<std::string, bool> ownMountsRead_;    ///< by process: those that onDeviceNodes() asked
     std::map<std::string, SysResult<std::set<std::string>>> links_; ///< what is open below /dev, by process
 };
 

@@ -138,9 +138,10 @@ TEST(Fact8, NodesAreExclusiveAndHoldersAreSeenInProc) {
     EXPECT_THAT(kernel.read("/proc/812/cmdline").value(), HasSubstr(std::string("-name\0guest=demo", 16)));
     EXPECT_THROW((void)kernel.read("/dev/vfio/1"), std::logic_error); // nobody may open it to test
     kernel.descriptorsHidden = true;
-    EXPECT_EQ(kernel.list("/proc/812/fd").error().code, EACCES);
-    EXPECT_THAT(kernel.read("/proc/812/fdinfo/11").value(),
-                HasSubstr("ino:\t" + std::to_string(kernel.inode("/proc/812/root/dev/vfio/1").value())));
+    const std::string holder = "/proc/812"; // of the fake kernel
+    EXPECT_EQ(kernel.list(holder + "/fd").error().code, EACCES);
+    EXPECT_THAT(kernel.read(holder + "/fdinfo/11").value(),
+                HasSubstr("ino:\t" + std::to_string(kernel.inode(holder + "/root/dev/vfio/1").value())));
     kernel.endProcess(812);
     EXPECT_FALSE(kernel.exists("/proc/812"));
 }

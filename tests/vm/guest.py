@@ -308,7 +308,9 @@ class Guest:
         self.run(f"cd {tracing} && echo nop > current_tracer && echo {stores} > set_ftrace_filter && "
                  f"echo function > current_tracer && echo > trace && echo 1 > tracing_on && echo > {harmless}")
         try:
-            expect("driver_override_store" in self._trace(), "the kernel's function tracer does not see writes")
+            seen = self._trace()
+            expect("driver_override_store" in seen and "sysfs_kf_write <-" in seen,
+                   "the kernel's function tracer does not see writes")
             self.run(f"echo > {tracing}/trace")
             yield
             writes = [line.strip() for line in self._trace().splitlines()
