@@ -5,7 +5,6 @@
 #include "early/group_work.h"
 #include "early/parallel.h"
 #include "guard/guard.h"
-#include "rules/module_aliases.h"
 #include "rules/module_options.h"
 #include "rules/rule_files.h"
 #include "rules/udev_rules.h"
@@ -32,17 +31,16 @@ constexpr auto modprobe = "/sbin/modprobe";
 } // namespace
 
 std::string Early::automatic(const Ids& ids) {
-    if (!aliasesRead_) {
-        aliasesRead_ = true;
+    if (!variants_) {
         utsname names{};
         uname(&names);
         // 1.5 MB on Debian; a kernel without modules has none, and then vfio-pci it is.
         constexpr std::size_t enough = 16 << 20;
-        aliases_ = RealSysfs()
-                       .read(fmt::format("/lib/modules/{}/modules.alias", names.release), enough)
-                       .value_or("");
+        variants_.emplace(RealSysfs()
+                              .read(fmt::format("/lib/modules/{}/modules.alias", names.release), enough)
+                              .value_or(""));
     }
-    return variantModule(aliases_, ids);
+    return variants_->of(ids);
 }
 
 /// Reads the policy and the machine. False where there is nothing to go by.

@@ -5,9 +5,11 @@
 #include "config/policy.h"
 #include "plan/plan.h"
 #include "plan/wanted.h"
+#include "rules/module_aliases.h"
 #include "sysfs/sysfs.h"
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -65,8 +67,7 @@ private:
     Topology topology_;
     Drivers drivers_;
     Resolution resolution_;
-    std::string aliases_;
-    bool aliasesRead_ = false;
+    std::optional<VariantModules> variants_;
 };
 
 } // namespace vfiobind::early

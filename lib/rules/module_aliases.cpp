@@ -9,20 +9,28 @@
 
 namespace vfiobind {
 
-std::string variantModule(std::string_view modulesAlias, const Ids& ids) {
+VariantModules::VariantModules(std::string_view modulesAlias) {
+    // A megabyte and a half, with a handful of lines that are of interest.
+    constexpr std::string_view wanted = "alias vfio_pci:";
+    for (auto at = modulesAlias.find(wanted); at != std::string_view::npos;
+         at = modulesAlias.find(wanted, at + wanted.size())) {
+        if (at != 0 && modulesAlias[at - 1] != '\n')
+            continue;
+        const auto words = split(modulesAlias.substr(at, modulesAlias.find('\n', at) - at), ' ');
+        if (words.size() == 3 && words[2] != "vfio_pci")
+            aliases_.emplace_back(words[1], words[2]);
+    }
+}
+
+std::string VariantModules::of(const Ids& ids) const {
     const auto wanted = "vfio_" + ids.modalias();
     std::string best = "vfio-pci";
     auto fewest = std::numeric_limits<std::ptrdiff_t>::max();
-    for (const auto line : split(modulesAlias, '\n')) {
-        const auto words = split(line, ' ');
-        if (words.size() != 3 || words[0] != "alias" || !words[1].starts_with("vfio_pci:") ||
-            words[2] == "vfio_pci")
-            continue;
-        const std::string pattern(words[1]);
+    for (const auto& [pattern, module] : aliases_) {
         const auto wildcards = std::ranges::count(pattern, '*');
         if (wildcards < fewest && fnmatch(pattern.c_str(), wanted.c_str(), 0) == 0) {
             fewest = wildcards;
-            best = words[2];
+            best = module;
         }
     }
     return best;

@@ -6,11 +6,22 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace vfiobind {
 
-/// The module whose `vfio_pci:` alias fits the device with the fewest wildcards
-/// (Documentation/driver-api/vfio-pci-device-specific-driver-acceptance.rst), else `vfio-pci`.
-std::string variantModule(std::string_view modulesAlias, const Ids& ids);
+class VariantModules {
+public:
+    /// The content of /lib/modules/RELEASE/modules.alias, of which nothing is kept but what is needed.
+    explicit VariantModules(std::string_view modulesAlias);
+
+    /// The module whose `vfio_pci:` alias fits the device with the fewest wildcards
+    /// (Documentation/driver-api/vfio-pci-device-specific-driver-acceptance.rst), else `vfio-pci`.
+    std::string of(const Ids& ids) const;
+
+private:
+    std::vector<std::pair<std::string, std::string>> aliases_; ///< pattern and module
+};
 
 } // namespace vfiobind

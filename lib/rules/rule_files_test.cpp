@@ -61,7 +61,8 @@ TEST_F(RuleFilesTest, SayWhatCannotBeWritten) {
     const auto change = RuleFiles(root_).apply({.udevRules = "rules\n"});
     EXPECT_FALSE(change.udevRules);
     ASSERT_EQ(change.errors.size(), 1U);
-    EXPECT_THAT(change.errors[0].str(), testing::HasSubstr("/run/udev/rules.d: ENOTDIR"));
+    EXPECT_THAT(change.errors[0].str(),
+                testing::HasSubstr("/run/udev/rules.d/10-vfio-bind.rules.new: ENOTDIR"));
 }
 
 } // namespace

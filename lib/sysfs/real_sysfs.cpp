@@ -59,9 +59,10 @@ SysResult<std::string> RealSysfs::read(const std::string& path, std::size_t limi
     // nothing.
     const bool shortIsEnd = path.starts_with("/sys/");
     std::string content;
-    std::array<char, 4096> chunk;
+    std::array<char, 65536> chunk;
+    const std::size_t most = shortIsEnd ? 4096 : chunk.size();
     while (content.size() < limit) {
-        const std::size_t wanted = std::min(chunk.size(), limit - content.size());
+        const std::size_t wanted = std::min(most, limit - content.size());
         const ssize_t got = ::read(file.get(), chunk.data(), wanted);
         if (got < 0 && errno == EINTR)
             continue;
