@@ -112,11 +112,20 @@ private:
         if (found && found->empty())
             blockers_.push_back(
                 {"network-stacked", device_,
-                 fmt::format("{} has a network interface in another network namespace (a container's?); "
-                             "bring it back first",
-                             device_.str())});
+                 fmt::format("{} has a network interface {}", device_.str(),
+                             seesHostsNetwork() ? "in another network namespace (a container's?); bring it "
+                                                  "back first"
+                                                : "that cannot be seen from the early unit's sandbox; the "
+                                                  "daemon looks again")});
         else if (!found && !isGone(found.error()))
             unknown("network-stacked", "has interfaces in other namespaces", found.error());
+    }
+
+    /// /sys/class/net shows one network namespace only, and vfio-bind-early.service has one of its own.
+    bool seesHostsNetwork() const {
+        const auto own = sysfs_.link("/proc/self/ns/net");
+        const auto hosts = sysfs_.link("/proc/1/ns/net");
+        return !own || !hosts || *own == *hosts;
     }
 
     void collectUppers(const std::string& interface, std::map<std::string, std::string>& uppers,

@@ -162,6 +162,11 @@ TEST(Network, AnInterfaceInAnotherNamespaceIsNoticed) {
         sentences(HostSysfs(kernel)),
         ElementsAre("network-stacked: 0000:02:00.0 has a network interface in another network namespace (a "
                     "container's?); bring it back first"));
+    kernel.putLink("/proc/1/ns/net", "net:[4026531840]");
+    kernel.putLink("/proc/self/ns/net", "net:[4026531840]");
+    EXPECT_THAT(sentences(HostSysfs(kernel)), ElementsAre(HasSubstr("in another network namespace")));
+    kernel.putLink("/proc/self/ns/net", "net:[4026532201]");
+    EXPECT_THAT(sentences(HostSysfs(kernel)), ElementsAre(HasSubstr("the daemon looks again")));
     auto virtio = machine();
     virtio.putDirectory("/sys/devices/" + place + "/virtio3/net");
     EXPECT_THAT(sentences(HostSysfs(virtio)), ElementsAre(HasSubstr("another network namespace")));
