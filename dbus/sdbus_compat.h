@@ -156,6 +156,15 @@ inline sd_bus_message* rawMessage(const sdbus::Message& message) {
     return static_cast<sd_bus_message*>(Access::of(message));
 }
 
+/// The connection of sd-bus(3) inside one of sdbus-c++, for what the wrapper leaves out. It is that of any
+/// message made for it.
+inline sd_bus* rawBus(sdbus::IConnection& connection) {
+    const auto proxy = sdbus::createProxy(connection, BusName{"org.freedesktop.DBus"},
+                                          sdbus::ObjectPath{"/org/freedesktop/DBus"});
+    const auto unsent = proxy->createMethodCall(InterfaceName{"org.freedesktop.DBus"}, MethodName{"GetId"});
+    return sd_bus_message_get_bus(rawMessage(unsent));
+}
+
 /// Whether the caller whose method call the object is just handling lets its user be asked for an
 /// authorisation: the header's flag ALLOW_INTERACTIVE_AUTHORIZATION of the D-Bus specification.
 inline bool currentlyInteractive(const sdbus::IObject& object) {

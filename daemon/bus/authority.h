@@ -28,6 +28,7 @@ struct Caller {
 
 /// Throws sdbus::Error when the caller is gone already.
 Caller callerOf(const sdbus::IObject& object);
+Caller callerOf(sd_bus_message* call);
 
 class Authority {
 public:

@@ -20,13 +20,17 @@ std::vector<sdbus::ObjectPath> devicePaths(const auto& addresses) {
     return paths;
 }
 
-} // namespace
-
-GroupObject::GroupObject(sdbus::IConnection& connection, Core& core, Authority& authority, GroupView view) :
-    AdaptorInterfaces(connection, sdbus::ObjectPath{groupPath(view.number)}), core_(core),
-    authority_(authority), view_(std::move(view)) {
-    registerAdaptor();
+/// It changes with PropertiesChanged, or with the object only.
+template <typename Object, auto Get>
+constexpr sd_bus_vtable changing(const char* name, const char* type) {
+    return SD_BUS_PROPERTY(name, type, (readProperty<Object, Get>), 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE);
 }
+template <typename Object, auto Get>
+constexpr sd_bus_vtable constant(const char* name, const char* type) {
+    return SD_BUS_PROPERTY(name, type, (readProperty<Object, Get>), 0, SD_BUS_VTABLE_PROPERTY_CONST);
+}
+
+} // namespace
 
 void GroupObject::show(GroupView view) {
     Names names;
@@ -42,50 +46,105 @@ void GroupObject::show(GroupView view) {
     add(names, view.job != view_.job, "Job");
     view_ = std::move(view);
     if (!names.empty())
-        emitPropertiesChanged(getObject(), Group_adaptor::INTERFACE_NAME, names);
+        table_.tellChanged(groupPath(view_.number), names);
 }
 
-void GroupObject::Bind(OneJob&& result, OptionMap options) {
-    change(Action::bind, std::move(result), options);
-}
-
-void GroupObject::Release(OneJob&& result, OptionMap options) {
-    change(Action::release, std::move(result), options);
-}
-
-void GroupObject::change(Action action, OneJob&& result, const OptionMap& options) {
-    const auto shared = std::make_shared<OneJob>(std::move(result));
-    answer(shared, [&] {
-        changeGroups(
-            core_, authority_, callerOf(getObject()), action,
-            [group = view_.number] { return Target{.groups = {group}}; }, options,
-            [shared](const auto& jobs) {
-                if (!jobs)
-                    return shared->returnError(toBus(jobs.error()));
-                shared->returnResults(sdbus::ObjectPath{jobPath(jobs->empty() ? 0 : jobs->front().id)});
-            });
+template <void (GroupObject::*Method)(const GroupObject::Call&, const Caller&, const OptionMap&)>
+int GroupObject::handle(sd_bus_message* message, void* object, sd_bus_error* error) {
+    return guarded(error, [&] {
+        const auto options = readOptions(message);
+        const auto call = std::make_shared<PendingCall>(message);
+        answer(call, [&] { (static_cast<GroupObject*>(object)->*Method)(call, callerOf(message), options); });
+        return 1;
     });
 }
 
-void GroupObject::Check(CheckAnswer&& result, OptionMap options) {
-    checkGroups(core_, {.groups = {view_.number}}, options, std::make_shared<CheckAnswer>(std::move(result)));
+const sd_bus_vtable* GroupObject::members() {
+    using G = GroupObject;
+    constexpr auto anybody = SD_BUS_VTABLE_UNPRIVILEGED; // polkit is asked
+    static const sd_bus_vtable table[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_NAMES("Bind", "a{sv}", SD_BUS_PARAM(options), "o", SD_BUS_PARAM(job),
+                                 handle<&G::bind>, anybody),
+        SD_BUS_METHOD_WITH_NAMES("Release", "a{sv}", SD_BUS_PARAM(options), "o", SD_BUS_PARAM(job),
+                                 handle<&G::release>, anybody),
+        SD_BUS_METHOD_WITH_NAMES("Check", "a{sv}", SD_BUS_PARAM(options), "ba(sss)as",
+                                 SD_BUS_PARAM(possible) SD_BUS_PARAM(blockers) SD_BUS_PARAM(steps),
+                                 handle<&G::check>, anybody),
+        constant<G, &G::number>("Number", "u"),
+        changing<G, &G::state>("State", "s"),
+        changing<G, &G::viable>("Viable", "b"),
+        changing<G, &G::devices>("Devices", "ao"),
+        changing<G, &G::rule>("Rule", "s"),
+        changing<G, &G::driver>("Driver", "s"),
+        changing<G, &G::node>("Node", "s"),
+        changing<G, &G::type>("Type", "s"),
+        changing<G, &G::blockers>("Blockers", "a(sss)"),
+        changing<G, &G::holders>("Holders", "a(us)"),
+        changing<G, &G::lastError>("LastError", "s"),
+        changing<G, &G::job>("Job", "o"),
+        SD_BUS_VTABLE_END};
+    return table;
 }
 
-std::vector<sdbus::ObjectPath> GroupObject::Devices() {
+void GroupObject::bind(const Call& call, const Caller& caller, const OptionMap& options) {
+    change(Action::bind, call, caller, options);
+}
+
+void GroupObject::release(const Call& call, const Caller& caller, const OptionMap& options) {
+    change(Action::release, call, caller, options);
+}
+
+void GroupObject::change(Action action, const Call& call, const Caller& caller, const OptionMap& options) {
+    changeGroups(
+        core_, authority_, caller, action, [group = view_.number] { return Target{.groups = {group}}; },
+        options,
+        [call](const auto& jobs) {
+            if (!jobs)
+                return call->returnError(toBus(jobs.error()));
+            call->returnResults(sdbus::ObjectPath{jobPath(jobs->empty() ? 0 : jobs->front().id)});
+        });
+}
+
+void GroupObject::check(const Call& call, const Caller&, const OptionMap& options) {
+    checkGroups(core_, {.groups = {view_.number}}, options, call);
+}
+
+std::vector<sdbus::ObjectPath> GroupObject::devices() const {
     return devicePaths(view_.devices);
 }
 
-std::vector<sdbus::Struct<std::uint32_t, std::string>> GroupObject::Holders() {
+std::vector<sdbus::Struct<std::uint32_t, std::string>> GroupObject::holders() const {
     std::vector<sdbus::Struct<std::uint32_t, std::string>> list;
     for (const auto& holder : view_.holders)
         list.emplace_back(holder.pid, holder.command);
     return list;
 }
 
-DeviceObject::DeviceObject(sdbus::IConnection& connection, Core& core, DeviceView view) :
-    AdaptorInterfaces(connection, sdbus::ObjectPath{devicePath(view.device.address)}), core_(core),
-    view_(std::move(view)) {
-    registerAdaptor();
+const sd_bus_vtable* DeviceObject::members() {
+    using D = DeviceObject;
+    static const sd_bus_vtable table[] = {SD_BUS_VTABLE_START(0),
+                                          constant<D, &D::address>("Address", "s"),
+                                          constant<D, &D::vendor>("Vendor", "q"),
+                                          constant<D, &D::device>("Device", "q"),
+                                          constant<D, &D::subsystemVendor>("SubsystemVendor", "q"),
+                                          constant<D, &D::subsystemDevice>("SubsystemDevice", "q"),
+                                          constant<D, &D::classCode>("Class", "u"),
+                                          changing<D, &D::vendorName>("VendorName", "s"),
+                                          changing<D, &D::deviceName>("DeviceName", "s"),
+                                          changing<D, &D::driver>("Driver", "s"),
+                                          changing<D, &D::driverOverride>("DriverOverride", "s"),
+                                          changing<D, &D::nativeModules>("NativeModules", "as"),
+                                          changing<D, &D::group>("Group", "o"),
+                                          changing<D, &D::bootVga>("BootVga", "b"),
+                                          changing<D, &D::resetMethods>("ResetMethods", "as"),
+                                          changing<D, &D::numaNode>("NumaNode", "i"),
+                                          constant<D, &D::path>("Path", "s"),
+                                          changing<D, &D::vfioDevice>("VfioDevice", "s"),
+                                          changing<D, &D::physicalFunction>("PhysicalFunction", "o"),
+                                          changing<D, &D::virtualFunctions>("VirtualFunctions", "ao"),
+                                          SD_BUS_VTABLE_END};
+    return table;
 }
 
 void DeviceObject::show(DeviceView view) {
@@ -100,25 +159,25 @@ void DeviceObject::show(DeviceView view) {
     add(names, now.virtualFunctions != before.virtualFunctions, "VirtualFunctions");
     view_ = std::move(view);
     if (!names.empty())
-        emitPropertiesChanged(getObject(), Device_adaptor::INTERFACE_NAME, names);
+        table_.tellChanged(devicePath(view_.device.address), names);
 }
 
 const DeviceDetails& DeviceObject::details() {
     if (!details_)
-        details_ = core_.deviceDetails(view_.device.address);
+        details_ = std::make_unique<DeviceDetails>(core_.deviceDetails(view_.device.address));
     return *details_;
 }
 
-sdbus::ObjectPath DeviceObject::Group() {
+sdbus::ObjectPath DeviceObject::group() const {
     return sdbus::ObjectPath{view_.device.group ? groupPath(*view_.device.group) : "/"};
 }
 
-sdbus::ObjectPath DeviceObject::PhysicalFunction() {
+sdbus::ObjectPath DeviceObject::physicalFunction() const {
     const auto& pf = view_.device.physicalFunction;
     return sdbus::ObjectPath{pf ? devicePath(*pf) : "/"};
 }
 
-std::vector<sdbus::ObjectPath> DeviceObject::VirtualFunctions() {
+std::vector<sdbus::ObjectPath> DeviceObject::virtualFunctions() const {
     return devicePaths(view_.device.virtualFunctions);
 }
 

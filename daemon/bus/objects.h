@@ -3,89 +3,96 @@
 /// gets another.
 #pragma once
 
-#include "Device-adaptor.h"
-#include "Group-adaptor.h"
 #include "Job-adaptor.h"
 #include "bus/authority.h"
 #include "bus/calls.h"
-#include "bus/options.h"
+#include "bus/shared_vtable.h"
 #include "core.h"
 
-#include <optional>
+#include <memory>
 
 namespace vfiobind::bus {
 
-class GroupObject final
-    : public sdbus::AdaptorInterfaces<org::vfiobind1::Group_adaptor, sdbus::ManagedObject_adaptor> {
+class GroupObject final {
 public:
-    GroupObject(sdbus::IConnection& connection, Core& core, Authority& authority, GroupView view);
-    ~GroupObject() { unregisterAdaptor(); }
+    GroupObject(const SharedVtable& table, Core& core, Authority& authority, GroupView view) :
+        table_(table), core_(core), authority_(authority), view_(std::move(view)) {}
+    /// org.vfiobind1.Group.xml
+    static const sd_bus_vtable* members();
+    static constexpr const char* interface = "org.vfiobind1.Group";
+
     void show(GroupView view);
-    void announce() { emitInterfacesAddedSignal(); }
-    void takeLeave() { emitInterfacesRemovedSignal(); }
+    void announce() const { table_.announce(groupPath(view_.number)); }
+    void takeLeave() const { table_.takeLeave(groupPath(view_.number)); }
 
 private:
-    using OneJob = sdbus::Result<sdbus::ObjectPath>;
-    using CheckAnswer = sdbus::Result<bool, std::vector<BlockerStruct>, std::vector<std::string>>;
-    void Bind(OneJob&& result, OptionMap options) override;
-    void Release(OneJob&& result, OptionMap options) override;
-    void Check(CheckAnswer&& result, OptionMap options) override;
-    void change(Action action, OneJob&& result, const OptionMap& options);
+    using Call = std::shared_ptr<PendingCall>;
+    void bind(const Call& call, const Caller& caller, const OptionMap& options);
+    void release(const Call& call, const Caller& caller, const OptionMap& options);
+    void check(const Call& call, const Caller& caller, const OptionMap& options);
+    void change(Action action, const Call& call, const Caller& caller, const OptionMap& options);
+    template <void (GroupObject::*Method)(const Call&, const Caller&, const OptionMap&)>
+    static int handle(sd_bus_message* message, void* object, sd_bus_error* error);
 
-    std::uint32_t Number() override { return view_.number; }
-    std::string State() override { return view_.state; }
-    bool Viable() override { return view_.viable; }
-    std::vector<sdbus::ObjectPath> Devices() override;
-    std::string Rule() override { return view_.rule; }
-    std::string Driver() override { return view_.driver; }
-    std::string Node() override { return view_.node; }
-    std::string Type() override { return core_.groupType(view_.number); }
-    std::vector<BlockerStruct> Blockers() override { return toBus(view_.blockers); }
-    std::vector<sdbus::Struct<std::uint32_t, std::string>> Holders() override;
-    std::string LastError() override { return view_.lastError; }
-    sdbus::ObjectPath Job() override { return sdbus::ObjectPath{jobPath(view_.job)}; }
+    std::uint32_t number() const { return view_.number; }
+    const std::string& state() const { return view_.state; }
+    bool viable() const { return view_.viable; }
+    std::vector<sdbus::ObjectPath> devices() const;
+    const std::string& rule() const { return view_.rule; }
+    const std::string& driver() const { return view_.driver; }
+    const std::string& node() const { return view_.node; }
+    std::string type() const { return core_.groupType(view_.number); }
+    std::vector<BlockerStruct> blockers() const { return toBus(view_.blockers); }
+    std::vector<sdbus::Struct<std::uint32_t, std::string>> holders() const;
+    const std::string& lastError() const { return view_.lastError; }
+    sdbus::ObjectPath job() const { return sdbus::ObjectPath{jobPath(view_.job)}; }
 
+    const SharedVtable& table_;
     Core& core_;
     Authority& authority_;
     GroupView view_;
 };
 
-class DeviceObject final
-    : public sdbus::AdaptorInterfaces<org::vfiobind1::Device_adaptor, sdbus::ManagedObject_adaptor> {
+class DeviceObject final {
 public:
-    DeviceObject(sdbus::IConnection& connection, Core& core, DeviceView view);
-    ~DeviceObject() { unregisterAdaptor(); }
+    DeviceObject(const SharedVtable& table, Core& core, DeviceView view) :
+        table_(table), core_(core), view_(std::move(view)) {}
+    /// org.vfiobind1.Device.xml
+    static const sd_bus_vtable* members();
+    static constexpr const char* interface = "org.vfiobind1.Device";
+
     void show(DeviceView view);
     /// Whether the view is of this card, not of another in the same slot.
     bool sameCard(const DeviceView& view) const { return view.device.ids == view_.device.ids; }
-    void announce() { emitInterfacesAddedSignal(); }
-    void takeLeave() { emitInterfacesRemovedSignal(); }
+    void announce() const { table_.announce(devicePath(view_.device.address)); }
+    void takeLeave() const { table_.takeLeave(devicePath(view_.device.address)); }
 
 private:
     const DeviceDetails& details();
-    std::string Address() override { return view_.device.address.str(); }
-    std::uint16_t Vendor() override { return view_.device.ids.vendor; }
-    std::uint16_t Device() override { return view_.device.ids.device; }
-    std::uint16_t SubsystemVendor() override { return view_.device.ids.subsystemVendor; }
-    std::uint16_t SubsystemDevice() override { return view_.device.ids.subsystemDevice; }
-    std::uint32_t Class() override { return view_.device.ids.classCode; }
-    std::string VendorName() override { return details().vendorName; }
-    std::string DeviceName() override { return details().deviceName; }
-    std::string Driver() override { return view_.device.driver; }
-    std::string DriverOverride() override { return view_.device.driverOverride.value; }
-    std::vector<std::string> NativeModules() override { return details().nativeModules; }
-    sdbus::ObjectPath Group() override;
-    bool BootVga() override { return details().bootVga; }
-    std::vector<std::string> ResetMethods() override { return details().resetMethods; }
-    std::int32_t NumaNode() override { return details().numaNode; }
-    std::string Path() override { return view_.device.path; }
-    std::string VfioDevice() override { return view_.vfioDevice; }
-    sdbus::ObjectPath PhysicalFunction() override;
-    std::vector<sdbus::ObjectPath> VirtualFunctions() override;
+    std::string address() const { return view_.device.address.str(); }
+    std::uint16_t vendor() const { return view_.device.ids.vendor; }
+    std::uint16_t device() const { return view_.device.ids.device; }
+    std::uint16_t subsystemVendor() const { return view_.device.ids.subsystemVendor; }
+    std::uint16_t subsystemDevice() const { return view_.device.ids.subsystemDevice; }
+    std::uint32_t classCode() const { return view_.device.ids.classCode; }
+    const std::string& vendorName() { return details().vendorName; }
+    const std::string& deviceName() { return details().deviceName; }
+    const std::string& driver() const { return view_.device.driver; }
+    const std::string& driverOverride() const { return view_.device.driverOverride.value; }
+    const std::vector<std::string>& nativeModules() { return details().nativeModules; }
+    sdbus::ObjectPath group() const;
+    bool bootVga() { return details().bootVga; }
+    const std::vector<std::string>& resetMethods() { return details().resetMethods; }
+    std::int32_t numaNode() { return details().numaNode; }
+    const std::string& path() const { return view_.device.path; }
+    const std::string& vfioDevice() const { return view_.vfioDevice; }
+    sdbus::ObjectPath physicalFunction() const;
+    std::vector<sdbus::ObjectPath> virtualFunctions() const;
 
+    const SharedVtable& table_;
     Core& core_;
     DeviceView view_;
-    std::optional<DeviceDetails> details_; ///< read when somebody asks for one of them
+    std::unique_ptr<DeviceDetails> details_; ///< read when somebody asks for one of them
 };
 
 class JobObject final

@@ -4,11 +4,40 @@
 #include "bus/answers.h"
 #include "describe.h"
 
+#include <algorithm>
+#include <charconv>
+
 namespace vfiobind::bus {
+namespace {
+
+const std::string groupParent = std::string(rootPath) + "/group";
+const std::string deviceParent = std::string(rootPath) + "/device";
+
+/// Of `0000_01_00_0`, in no other spelling.
+std::optional<vfiobind::Address> addressNamed(std::string_view name) {
+    std::string text(name);
+    std::ranges::replace(text, '_', ':');
+    if (const auto last = text.rfind(':'); last != std::string::npos)
+        text[last] = '.';
+    const auto address = vfiobind::Address::parse(text);
+    return address && address->objectName() == name ? std::optional(*address) : std::nullopt;
+}
+
+std::vector<std::string> pathsOf(const auto& objects, auto pathOf) {
+    std::vector<std::string> paths;
+    paths.reserve(objects.size());
+    for (const auto& [key, object] : objects)
+        paths.push_back(pathOf(key));
+    return paths;
+}
+
+} // namespace
 
 Service::Service(sdbus::IConnection& connection, Core& core, Authority& authority) :
     AdaptorInterfaces(connection, sdbus::ObjectPath{rootPath}), connection_(connection), core_(core),
-    authority_(authority), view_(core.managerView()) {
+    authority_(authority), view_(core.managerView()),
+    groupTable_(connection, groupParent, GroupObject::interface, GroupObject::members(), groupsOnBus()),
+    deviceTable_(connection, deviceParent, DeviceObject::interface, DeviceObject::members(), devicesOnBus()) {
     registerAdaptor();
     core_.listen(*this);
     for (const auto& job : core_.jobs())
@@ -114,37 +143,52 @@ void Service::showManager(ManagerView view) {
         emitPropertiesChanged(getObject(), Manager_adaptor::INTERFACE_NAME, names);
 }
 
+SharedVtable::Objects Service::groupsOnBus() {
+    return {.find = [this](std::string_view name) -> void* {
+                unsigned number = 0;
+                const auto read = std::from_chars(name.data(), name.data() + name.size(), number);
+                const bool right = read.ec == std::errc{} && std::to_string(number) == name;
+                const auto it = right ? groups_.find(number) : groups_.end();
+                return it == groups_.end() ? nullptr : &it->second;
+            },
+            .paths = [this] { return pathsOf(groups_, groupPath); }};
+}
+
+SharedVtable::Objects Service::devicesOnBus() {
+    return {.find = [this](std::string_view name) -> void* {
+                const auto address = addressNamed(name);
+                const auto it = address ? devices_.find(*address) : devices_.end();
+                return it == devices_.end() ? nullptr : &it->second;
+            },
+            .paths = [this] { return pathsOf(devices_, devicePath); }};
+}
+
 void Service::syncGroup(unsigned group) {
     const auto it = groups_.find(group);
     const bool there = core_.topology().findGroup(group) != nullptr;
     if (!there && it != groups_.end()) {
-        it->second->takeLeave();
+        it->second.takeLeave();
         groups_.erase(it);
     } else if (there && it == groups_.end()) {
-        announce(*groups_
-                      .emplace(group, std::make_unique<GroupObject>(connection_, core_, authority_,
-                                                                    core_.groupView(group)))
-                      .first->second);
+        announce(
+            groups_.try_emplace(group, groupTable_, core_, authority_, core_.groupView(group)).first->second);
     } else if (there) {
-        it->second->show(core_.groupView(group));
+        it->second.show(core_.groupView(group));
     }
 }
 
 void Service::syncDevice(const vfiobind::Address& address) {
     auto it = devices_.find(address);
     const bool there = core_.topology().find(address) != nullptr;
-    if (it != devices_.end() && (!there || !it->second->sameCard(core_.deviceView(address)))) {
-        it->second->takeLeave();
+    if (it != devices_.end() && (!there || !it->second.sameCard(core_.deviceView(address)))) {
+        it->second.takeLeave();
         devices_.erase(it);
         it = devices_.end();
     }
     if (there && it == devices_.end())
-        announce(*devices_
-                      .emplace(address,
-                               std::make_unique<DeviceObject>(connection_, core_, core_.deviceView(address)))
-                      .first->second);
+        announce(devices_.try_emplace(address, deviceTable_, core_, core_.deviceView(address)).first->second);
     else if (there)
-        it->second->show(core_.deviceView(address));
+        it->second.show(core_.deviceView(address));
 }
 
 void Service::sync() {
@@ -153,21 +197,29 @@ void Service::sync() {
         syncDevice(device);
     for (const auto group : changes.groups)
         syncGroup(group);
-    if (changes.manager)
+    for (const auto group : changes.jobs)
+        if (const auto* job = core_.jobOf(group))
+            showJob(*job);
+    if (changes.manager) {
         showManager(core_.managerView());
+    } else if (changes.jobList) {
+        auto view = view_;
+        view.jobs = core_.jobIds();
+        showManager(std::move(view));
+    }
 }
 
 void Service::jobAdded(const JobView& job) {
     announce(*jobs_.emplace(job.id, std::make_unique<JobObject>(connection_, job)).first->second);
-    sync();
 }
 
-void Service::jobChanged(const JobView& job) {
+void Service::showJob(const JobView& job) {
     if (const auto it = jobs_.find(job.id); it != jobs_.end())
         it->second->show(job);
 }
 
 void Service::jobRemoved(const JobView& job, const std::string& result) {
+    showJob(job);
     sync();
     emitJobRemoved(job.id, sdbus::ObjectPath{jobPath(job.id)}, sdbus::ObjectPath{groupPath(job.group)},
                    result);

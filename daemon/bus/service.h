@@ -21,7 +21,6 @@ public:
     void sync();
 
     void jobAdded(const JobView& job) override;
-    void jobChanged(const JobView& job) override;
     void jobRemoved(const JobView& job, const std::string& result) override;
     void answering() override { sync(); }
 
@@ -47,11 +46,14 @@ private:
     std::vector<sdbus::ObjectPath> Jobs() override;
 
     void showManager(ManagerView view);
+    void showJob(const JobView& job);
     template <typename Object>
     void announce(Object& object) const {
         if (announces_)
             object.announce();
     }
+    SharedVtable::Objects groupsOnBus();
+    SharedVtable::Objects devicesOnBus();
     void syncGroup(unsigned group);
     void syncDevice(const vfiobind::Address& address);
 
@@ -59,9 +61,11 @@ private:
     Core& core_;
     Authority& authority_;
     ManagerView view_;
-    std::map<unsigned, std::unique_ptr<GroupObject>> groups_;
-    std::map<vfiobind::Address, std::unique_ptr<DeviceObject>> devices_;
+    std::map<unsigned, GroupObject> groups_;
+    std::map<vfiobind::Address, DeviceObject> devices_;
     std::map<std::uint32_t, std::unique_ptr<JobObject>> jobs_;
+    SharedVtable groupTable_;
+    SharedVtable deviceTable_;
     /// Objects that are there from the start are announced to nobody: the bus name is not ours yet. To
     /// announce one is to read all there is to know of it.
     bool announces_ = false;

@@ -10,6 +10,7 @@
 #include "loop_sysfs.h"
 #include "machine_file.h"
 #include "status_line.h"
+#include "udev_files.h"
 
 #include <CLI/CLI.hpp>
 #include <charconv>
@@ -36,11 +37,13 @@ public:
         connection_(options.session ? bus::openSessionBus() : bus::openSystemBus()),
         core_(loop, sysfs, executor, modules,
               {.config = options.config, .stateDirectory = options.stateDirectory}),
-        authority_(loop, *connection_) {
+        authority_(loop, *connection_),
+        files_(modules, {.rulesChanged = [] {}}, options.stateDirectory + "/files") {
         core_.start();
         service_.emplace(*connection_, core_, authority_);
         sync_ = loop.afterEach([this] {
             service_->sync();
+            files_.sync(core_);
             status_.show(core_);
         });
         pump_.emplace(loop, *connection_, [&loop] { loop.exit(EXIT_FAILURE); });
@@ -53,6 +56,7 @@ private:
     std::unique_ptr<sdbus::IConnection> connection_;
     Core core_;
     bus::Authority authority_;
+    UdevFiles files_;
     std::optional<bus::Service> service_;
     StatusLine status_;
     EventSource sync_;

@@ -6,6 +6,8 @@
 #include "version.h"
 
 #include <algorithm>
+#include <fmt/format.h>
+#include <regex>
 
 namespace vfiobind::bustest {
 namespace {
@@ -42,7 +44,69 @@ Signatures signaturesOf(const bus::PropertyMap& properties) {
     return found;
 }
 
-class ObjectsTest : public BusTest {};
+std::string attribute(const std::string& tag, const std::string& name) {
+    std::smatch found;
+    return std::regex_search(tag, found, std::regex(" " + name + "=\"([^\"]*)\"")) ? found[1].str()
+                                                                                   : std::string();
+}
+
+/// An interface's members in an introspection document, each with its arguments: `method Bind options a{sv}
+/// in job o out`, `property State s read`, and `const` at the end of what never changes.
+std::set<std::string> membersOf(const std::string& document, const std::string& interface) {
+    const auto xml = std::regex_replace(document, std::regex("<!--[^]*?-->"), "");
+    const auto begin = xml.find("<interface name=\"" + interface + "\">");
+    if (begin == std::string::npos)
+        return {};
+    const auto body = xml.substr(begin, xml.find("</interface>", begin) - begin);
+    const std::regex tag("<(method|signal|property|arg|annotation)( [^>]*)>");
+    std::vector<std::string> members;
+    for (std::sregex_iterator it(body.begin(), body.end(), tag), end; it != end; ++it) {
+        const auto kind = (*it)[1].str();
+        const auto tagged = (*it)[2].str();
+        if (kind != "annotation" && kind != "arg")
+            members.push_back(kind);
+        if (kind != "annotation")
+            for (const auto* name : {"name", "type", "direction", "access"})
+                members.back() += ' ' + attribute(tagged, name);
+        else if (attribute(tagged, "value") == "const")
+            members.back() += " const";
+    }
+    return {members.begin(), members.end()};
+}
+
+class ObjectsTest : public BusTest {
+protected:
+    std::string introspect(const std::string& path) {
+        std::string text;
+        sdbus::createProxy(client().connection(), bus::BusName{bus::busName}, sdbus::ObjectPath{path})
+            ->callMethod("Introspect")
+            .onInterface("org.freedesktop.DBus.Introspectable")
+            .storeResultsTo(text);
+        return text;
+    }
+};
+
+TEST_F(ObjectsTest, HaveTheMembersOfTheirXml) {
+    start();
+    for (const auto& [interface, path] : std::map<std::string, std::string>{
+             {"Manager", bus::rootPath}, {"Group", groupPath(1)}, {"Device", devicePath(gpu)}}) {
+        const auto name = "org.vfiobind1." + interface;
+        const auto members = membersOf(introspect(path), name);
+        EXPECT_EQ(members, membersOf(readFile(VFIO_BIND_SOURCE_DIR "/dbus/" + name + ".xml"), name));
+        EXPECT_GT(members.size(), 10U);
+    }
+}
+
+TEST_F(ObjectsTest, HaveOneNameEach) {
+    start();
+    for (const auto* name : {"group/99", "group/01", "group/x", "group/1x", "device/0000_01_00_7", "device/x",
+                             "device/0_01_00_0", "device/01_00_0"}) {
+        const auto path = fmt::format("{}/{}", bus::rootPath, name);
+        EXPECT_EQ(refusalOf([&] { introspect(path); }).name, "org.freedesktop.DBus.Error.UnknownObject")
+            << path;
+    }
+    EXPECT_THAT(introspect(std::string(bus::rootPath) + "/group"), testing::HasSubstr("<node name=\"1\"/>"));
+}
 
 TEST_F(ObjectsTest, HaveTheInterfacesAndTypesOfTheApi) {
     start();

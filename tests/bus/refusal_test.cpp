@@ -69,6 +69,28 @@ TEST_F(RefusalTest, TargetsThatAreNotThere) {
     expectRefused(bindRefusal("no-such-rule"), "NoSuchRule", "no-such-rule");
 }
 
+TEST_F(RefusalTest, OptionsOfAGroup) {
+    start();
+    Group group(client().connection(), 1);
+    const auto refusal = [&](const Options& options) { return refusalOf([&] { group.Bind(options); }); };
+    const auto none = "InvalidArgument";
+    expectRefused(refusal({{"driver", sdbus::Variant(std::uint32_t{7})}}), none,
+                  "'driver' is to be a string");
+    expectRefused(refusal({{"driver", texts({"vfio-pci"})}}), none, "'driver' is to be a string");
+    expectRefused(refusal({{"driver", text("../x")}}), none, "'../x' is no driver's name");
+    expectRefused(refusal({{"persist", text("yes")}}), none, "'persist' is to be a boolean");
+    expectRefused(refusal({{"allow", text("mounted")}}), none, "'allow' is to be an array");
+    expectRefused(refusal({{"allow", texts({"mounted", "nonsense"})}}), none,
+                  "'nonsense' is no blocker's code");
+    expectRefused(refusal({{"allow", sdbus::Variant(Options{{"deep", text("x")}})}}), none,
+                  "'allow' is to be");
+    expectRefused(refusal({{"persist", sdbus::Variant(true)}, {"x", sdbus::Variant(std::uint8_t{1})}}), none,
+                  "'x' is unknown");
+    expectRefused(refusalOf([&] { group.Release({{"driver", text("auto")}}); }), none,
+                  "'driver' is unknown here");
+    expectRefused(refusalOf([&] { group.Check({{"method", text("x")}}); }), none, "method 'x' is unknown");
+}
+
 TEST_F(RefusalTest, ARuleThatMatchesNothing) {
     configure("[[bind]]\nname = \"later\"\ndevices = [\"10de:ffff\"]\n");
     start();
