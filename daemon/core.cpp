@@ -55,6 +55,7 @@ std::expected<void, ApiError> Core::readPolicy() {
     if (const auto errors = contradictions(*policy, topology_); !errors.empty())
         return refuse(errors);
     policy_ = std::move(*policy);
+    wantedMoved_ = true;
     configError_.clear();
     changes_.manager = true;
     spdlog::set_level(spdlog::level::from_str(policy_.logLevel));
@@ -90,7 +91,7 @@ void Core::readDriverNames() {
 void Core::reconcile() {
     readDriverNames();
     lookForWarnings();
-    resolution_ = resolve(policy_, topology_);
+    resolveRules();
     for (const auto& name : resolution_.waiting)
         spdlog::info("rule {} matches no device today; it waits for one", name);
     for (const auto& blocker : resolution_.ungrouped)
@@ -224,8 +225,10 @@ bool Core::readAgain(const Address& address) {
     const auto& now = states.back();
     bool concerned = false;
     for (const auto& device : states) {
-        if (device && device->group)
+        if (device && device->group) {
             changes_.groups.insert(*device->group);
+            wantedMoved_ |= resolution_.groups.contains(*device->group);
+        }
         // The kernel tells of a virtual function before it links it with its physical function.
         if (device && device->physicalFunction && readAgain(*device->physicalFunction))
             concerned = true;
@@ -254,6 +257,7 @@ void Core::resolveRules() {
     };
     show(before.groups, resolution_.groups);
     show(resolution_.groups, before.groups);
+    wantedMoved_ |= before != resolution_;
 }
 
 void Core::refreshGroup(unsigned group) {
@@ -265,7 +269,15 @@ void Core::refreshGroup(unsigned group) {
     changes_.groups.insert(group);
 }
 
+bool Core::isMoving(const Address& address) const {
+    const auto* device = topology_.find(address);
+    const auto running = device != nullptr && device->group ? running_.find(*device->group) : running_.end();
+    return running != running_.end() && running->second.job && !running->second.stuck;
+}
+
 void Core::deviceEvent(const Address& address, Origin origin) {
+    if (origin == Origin::kernel && isMoving(address))
+        return; // our own doing; its end is looked at
     refreshDevice(address);
     const auto* device = topology_.find(address);
     if (device == nullptr)

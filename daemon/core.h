@@ -27,8 +27,7 @@ class CoreListener {
 public:
     virtual ~CoreListener() = default;
     virtual void jobAdded(const JobView& job) = 0;
-    virtual void jobChanged(const JobView& job) = 0;
-    /// Devices and groups show the result already.
+    /// How the job ended; its group and devices are still to be shown.
     virtual void jobRemoved(const JobView& job, const std::string& result) = 0;
     /// A caller is about to be answered.
     virtual void answering() = 0;
@@ -46,7 +45,9 @@ struct CallOptions {
 struct Changes {
     std::set<Address> devices;
     std::set<unsigned> groups;
-    bool manager = false;
+    std::set<unsigned> jobs; ///< by their groups
+    bool jobList = false;
+    bool manager = false; ///< anything else of it
 };
 
 class Core {
@@ -102,8 +103,12 @@ public:
     std::string groupType(unsigned group) const;
     ManagerView managerView() const;
     std::vector<JobView> jobs() const;
+    /// The job that works on the group; nullptr for none.
+    const JobView* jobOf(unsigned group) const;
+    std::vector<std::uint32_t> jobIds() const;
     Changes takeChanges();
-    /// Grows when changes were taken: for those who look at the whole.
+    /// Grows when changes were taken that what rules want, or a group that they want, has a part in: for
+    /// those who look at all of that.
     std::uint64_t revision() const { return revision_; }
     /// How many groups are in each state but native, when changes were taken last. Kept, not counted anew: an
     /// event is to cost the same on a machine with a thousand groups.
@@ -174,9 +179,10 @@ private:
     void refreshGroup(unsigned group);
     void refreshDevice(const Address& address);
     bool readAgain(const Address& address);
+    bool isMoving(const Address& address) const;
     void resolveRules();
     std::vector<std::pair<Address, std::string>> driversOf(unsigned group) const;
-    void countState(unsigned group);
+    bool countState(unsigned group);
     void adopt(unsigned group, const std::map<Address, std::string>& natives);
     void resolveJournals();
     void surveyOverrides();
@@ -260,6 +266,7 @@ private:
     std::unique_ptr<Work> survey_;
     std::map<Address, VfCreation> vfCreations_; ///< by physical function
     std::uint32_t lastJob_ = 0;
+    bool wantedMoved_ = false; ///< what rules want, or a device in a group that they want
     Changes changes_;
     std::uint64_t revision_ = 0;
     std::map<unsigned, std::string> states_; ///< those that are counted, by group

@@ -285,27 +285,22 @@ void Core::settle(const std::shared_ptr<Undertaking>& undertaking) {
 /// Writes down what was asked for, in the ledger and, with persist, in the configuration: all of it or
 /// nothing.
 std::expected<void, ApiError> Core::note(const Undertaking& undertaking) {
+    std::map<unsigned, std::optional<Request>> before;
     for (const auto group : undertaking.requests | std::views::keys) {
         const auto* entry = ledger_.find(group);
-        running_.at(group).requestBefore = entry != nullptr ? entry->request : std::nullopt;
+        before.emplace(group, entry != nullptr ? entry->request : std::nullopt);
+        running_.at(group).requestBefore = before.at(group);
     }
-    std::expected<void, ApiError> noted;
-    for (const auto& [group, request] : undertaking.requests) {
-        if (auto saved = ledger_.setRequest(group, topology_, request); !saved) {
-            noted = std::unexpected(ApiError{
-                ApiError::Kind::readOnly,
-                fmt::format("the request cannot be noted, so nothing is done: {}", saved.error().str())});
-            break;
-        }
-    }
-    if (noted && undertaking.options.persist)
-        noted = persist(undertaking);
-    if (noted)
-        return noted;
-    for (const auto group : undertaking.requests | std::views::keys)
-        if (auto saved = ledger_.setRequest(group, topology_, running_.at(group).requestBefore); !saved)
-            spdlog::error("group {}: a request that was refused stays in the ledger: {}", group,
-                          saved.error().str());
+    if (auto saved = ledger_.setRequests(topology_, undertaking.requests); !saved)
+        return std::unexpected(ApiError{
+            ApiError::Kind::readOnly,
+            fmt::format("the request cannot be noted, so nothing is done: {}", saved.error().str())});
+    if (!undertaking.options.persist)
+        return {};
+    auto noted = persist(undertaking);
+    if (!noted)
+        if (auto saved = ledger_.setRequests(topology_, before); !saved)
+            spdlog::error("a request that was refused stays in the ledger: {}", saved.error().str());
     return noted;
 }
 

@@ -59,7 +59,7 @@ void Core::setOut(unsigned group) {
     }
     running.limit = loop_.timer(wanted.timeout, [this, group] { overdue(group); });
     changes_.groups.insert(group);
-    changes_.manager = true;
+    changes_.jobList = true;
     spdlog::info("group {}: {} begins ({})", group, verb(wanted.action), wanted.by);
     if (listener_ != nullptr)
         listener_->jobAdded(*running.job);
@@ -69,8 +69,7 @@ void Core::setOut(unsigned group) {
 void Core::stepBegun(unsigned group, const std::string& step) {
     auto& running = running_.at(group);
     running.job->steps.emplace_back(step, "running");
-    if (listener_ != nullptr)
-        listener_->jobChanged(*running.job);
+    changes_.jobs.insert(group);
 }
 
 void Core::stepEnded(unsigned group, const std::string& result) {
@@ -87,8 +86,7 @@ void Core::stepEnded(unsigned group, const std::string& result) {
         running.limit = loop_.timer(running.wanted.timeout, [this, group] { overdue(group); });
         changes_.groups.insert(group);
     }
-    if (listener_ != nullptr)
-        listener_->jobChanged(*running.job);
+    changes_.jobs.insert(group);
 }
 
 /// A step, or the look before it, has not come back in time: it hangs in the kernel.
@@ -96,7 +94,7 @@ void Core::overdue(unsigned group) {
     auto& running = running_.at(group);
     running.stuck = true;
     groupsCameFree();
-    changes_.groups.insert(group);
+    refreshGroup(group);
     auto& record = records_[group];
     if (!running.job) {
         record.lastError =
@@ -114,8 +112,7 @@ void Core::overdue(unsigned group) {
     record.lastError = fmt::format("'{}' has not come back within {} ms; it hangs in the kernel", step,
                                    running.wanted.timeout.count());
     spdlog::error("group {}: {}", group, record.lastError);
-    if (listener_ != nullptr)
-        listener_->jobChanged(*running.job);
+    changes_.jobs.insert(group);
     lookForHolders(group);
 }
 
@@ -148,7 +145,7 @@ void Core::finish(unsigned group, const Finished& finished) {
     Running done = std::move(running_.at(group));
     running_.erase(group);
     groupsCameFree();
-    changes_.manager = true;
+    changes_.jobList = true;
     readDriverNames();
     noteOutcome(group, done, finished);
     if (done.job) {
@@ -186,7 +183,7 @@ void Core::noteOutcome(unsigned group, const Running& done, const Finished& fini
             record.refused = std::pair(done.wanted, driversOf(group));
         if (done.kind == WorkOrder::Kind::carryOut && done.undertaking &&
             done.undertaking->requests.contains(group))
-            if (auto saved = ledger_.setRequest(group, topology_, done.requestBefore); !saved)
+            if (auto saved = ledger_.setRequests(topology_, {{group, done.requestBefore}}); !saved)
                 spdlog::error("group {}: the failed request cannot be taken out of the ledger: {}", group,
                               saved.error().str());
         return;
@@ -218,6 +215,18 @@ void Core::died(unsigned group, const std::string& how) {
     finish(group, Finished{"failed", how, {}});
     if (open && !running_.contains(group))
         launchRecovery(*journal);
+}
+
+const JobView* Core::jobOf(unsigned group) const {
+    const auto running = running_.find(group);
+    return running != running_.end() && running->second.job ? &*running->second.job : nullptr;
+}
+
+std::vector<std::uint32_t> Core::jobIds() const {
+    std::vector<std::uint32_t> ids;
+    for (const auto& job : jobs())
+        ids.push_back(job.id);
+    return ids;
 }
 
 std::vector<JobView> Core::jobs() const {

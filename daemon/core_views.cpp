@@ -11,24 +11,29 @@
 namespace vfiobind {
 
 Changes Core::takeChanges() {
-    revision_ += changes_.manager || !changes_.devices.empty() || !changes_.groups.empty();
+    bool moved = std::exchange(wantedMoved_, false);
     for (const auto group : changes_.groups)
-        countState(group);
+        moved |= countState(group) && resolution_.groups.contains(group);
+    revision_ += moved ? 1 : 0;
     return std::exchange(changes_, {});
 }
 
-void Core::countState(unsigned group) {
-    if (const auto counted = states_.find(group); counted != states_.end()) {
+/// Gives back whether it is another than it was when it was counted last.
+bool Core::countState(unsigned group) {
+    const auto now = topology_.findGroup(group) != nullptr ? groupState(group) : std::string("native");
+    const auto counted = states_.find(group);
+    if (now == (counted != states_.end() ? counted->second : "native"))
+        return false;
+    if (counted != states_.end()) {
         if (const auto count = stateCounts_.find(counted->second); --count->second == 0)
             stateCounts_.erase(count);
         states_.erase(counted);
     }
-    if (topology_.findGroup(group) == nullptr)
-        return;
-    if (auto state = groupState(group); state != "native") {
-        ++stateCounts_[state];
-        states_.emplace(group, std::move(state));
+    if (now != "native") {
+        ++stateCounts_[now];
+        states_.emplace(group, now);
     }
+    return true;
 }
 
 DeviceView Core::deviceView(const Address& address) const {
@@ -85,8 +90,8 @@ GroupView Core::groupView(unsigned group) const {
         view.holders = record->second.holders;
         view.lastError = record->second.lastError;
     }
-    if (const auto running = running_.find(group); running != running_.end() && running->second.job)
-        view.job = running->second.job->id;
+    if (const auto* job = jobOf(group))
+        view.job = job->id;
     return view;
 }
 
@@ -104,8 +109,7 @@ ManagerView Core::managerView() const {
             shown.selectors.push_back(selector.str());
         view.rules.push_back(std::move(shown));
     }
-    for (const auto& job : jobs())
-        view.jobs.push_back(job.id);
+    view.jobs = jobIds();
     return view;
 }
 

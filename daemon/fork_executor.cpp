@@ -40,18 +40,44 @@ void resetSignals() {
     signal(SIGINT, SIG_IGN);
 }
 
-void sendLine(int fd, const WorkMessage& message) {
-    const auto line = encode(message) + '\n';
-    std::size_t sent = 0;
-    while (sent < line.size()) {
-        const auto n = write(fd, line.data() + sent, line.size() - sent);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return; // the daemon has gone; the journal tells its successor
-        sent += static_cast<std::size_t>(n);
+/// Tells the daemon. What another message follows at once is sent with that one: each time the daemon hears
+/// something it looks what it has to tell on the bus.
+class Teller {
+public:
+    Teller(int fd, WorkOrder::Kind kind) : fd_(fd), kind_(kind) {}
+
+    void operator()(const WorkMessage& message) {
+        pending_ += encode(message) + '\n';
+        if (!isFollowed(message))
+            send();
     }
-}
+
+private:
+    bool isFollowed(const WorkMessage& message) const {
+        // In a survey the next device's file may hang in the kernel.
+        if (std::holds_alternative<OverrideRead>(message))
+            return kind_ != WorkOrder::Kind::survey;
+        const auto* ended = std::get_if<StepEnded>(&message);
+        return ended != nullptr && ended->result == "done";
+    }
+
+    void send() {
+        std::size_t sent = 0;
+        while (sent < pending_.size()) {
+            const auto n = write(fd_, pending_.data() + sent, pending_.size() - sent);
+            if (n < 0 && errno == EINTR)
+                continue;
+            if (n < 0)
+                break; // the daemon has gone; the journal tells its successor
+            sent += static_cast<std::size_t>(n);
+        }
+        pending_.clear();
+    }
+
+    int fd_;
+    WorkOrder::Kind kind_;
+    std::string pending_;
+};
 
 bool awaitGo(int fd) {
     char word = 0;
@@ -123,20 +149,21 @@ private:
 };
 
 void ForkExecutor::runInChild(int fd, const WorkOrder& order, const Topology& topology) {
+    Teller tell(fd, order.kind);
     const bool changes = order.kind == WorkOrder::Kind::carryOut || order.kind == WorkOrder::Kind::recover ||
                          order.kind == WorkOrder::Kind::createVfs;
     if (changes)
         if (const auto lock = lockGroup(stateDirectory_ + "/lock", order.group);
             !lock) // held until the process ends
-            return sendLine(fd, Finished{"failed", lock.error().str(), {}});
+            return tell(Finished{"failed", lock.error().str(), {}});
     auto full = order;
     // While we waited for the lock its holder may have been killed.
     if (order.kind == WorkOrder::Kind::carryOut)
-        for (auto& left : FileJournalStore(stateDirectory_ + "/journal").load().journals)
-            if (left.group == order.group)
-                full.journal = std::move(left);
+        if (auto left = FileJournalStore(stateDirectory_ + "/journal").load(order.group);
+            left && left->group == order.group)
+            full.journal = std::move(*left);
     work(
-        sysfs_, full, topology, journals_, [fd](const WorkMessage& m) { sendLine(fd, m); },
+        sysfs_, full, topology, journals_, [&tell](const WorkMessage& m) { tell(m); },
         [fd] { return awaitGo(fd); });
 }
 

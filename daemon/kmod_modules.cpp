@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fnmatch.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 namespace vfiobind {
@@ -100,7 +101,22 @@ std::vector<std::string> KmodModules::lookUp(const std::string& alias) {
     return names;
 }
 
+/// What was looked up holds until depmod(8) writes the aliases anew.
+void KmodModules::forgetIfAliasesChanged() {
+    struct stat now{};
+    const auto file = fmt::format("{}/modules.alias.bin", kmod_get_dirname(kmod_.get()));
+    if (stat(file.c_str(), &now) != 0)
+        now = {};
+    const AliasFile seen{now.st_ino, now.st_size, now.st_mtim.tv_sec, now.st_mtim.tv_nsec};
+    if (seen == aliasFile_)
+        return;
+    aliasFile_ = seen;
+    nativeByAlias_.clear();
+    automaticByAlias_.clear();
+}
+
 std::vector<std::string> KmodModules::native(const Ids& ids) {
+    forgetIfAliasesChanged();
     const auto alias = ids.modalias();
     const auto [entry, fresh] = nativeByAlias_.try_emplace(alias);
     if (fresh) {
@@ -111,7 +127,15 @@ std::vector<std::string> KmodModules::native(const Ids& ids) {
 }
 
 std::string KmodModules::automatic(const Ids& ids) {
+    forgetIfAliasesChanged();
     const auto alias = "vfio_" + ids.modalias();
+    const auto [entry, fresh] = automaticByAlias_.try_emplace(alias);
+    if (fresh)
+        entry->second = bestVariant(alias);
+    return entry->second;
+}
+
+std::string KmodModules::bestVariant(const std::string& alias) {
     kmod_list* raw = nullptr;
     if (kmod_module_new_from_lookup(kmod_.get(), alias.c_str(), &raw) < 0)
         return "vfio-pci";

@@ -10,6 +10,8 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <sys/types.h>
+#include <tuple>
 
 namespace vfiobind {
 
@@ -32,7 +34,9 @@ public:
 
 private:
     struct Loading;
+    void forgetIfAliasesChanged();
     std::vector<std::string> lookUp(const std::string& alias);
+    std::string bestVariant(const std::string& alias);
     void unitEnded(const std::string& job);
     void finish(const std::shared_ptr<Loading>& loading);
 
@@ -43,7 +47,10 @@ private:
     Sysfs& sysfs_;
     std::unique_ptr<kmod_ctx, Unref> kmod_;
     std::unique_ptr<sdbus::IProxy> systemd_;
+    using AliasFile = std::tuple<ino_t, off_t, time_t, long>; ///< its inode, size, and time of change
+    AliasFile aliasFile_;
     std::map<std::string, std::vector<std::string>> nativeByAlias_;
+    std::map<std::string, std::string> automaticByAlias_;
     std::vector<std::shared_ptr<Loading>> loading_;
 };
 

@@ -79,10 +79,13 @@ std::expected<void, std::string> Ledger::load() {
 
 void Ledger::prune(const Topology& topology) {
     for (auto& [group, entry] : entries_) {
-        std::erase_if(entry.members, [&, number = group](const auto& member) {
+        const auto gone = std::erase_if(entry.members, [&, number = group](const auto& member) {
             const auto* device = topology.find(member.first);
             return device == nullptr || device->group != number || device->ids != member.second;
         });
+        if (gone == 0)
+            continue;
+        texts_.erase(group);
         // A member that has gone and comes back is a new one: nobody took it from VFIO.
         if (entry.owned)
             std::erase_if(entry.owned->native, [&members = entry.members](const auto& member) {
@@ -97,55 +100,81 @@ const LedgerEntry* Ledger::find(unsigned group) const {
     return it == entries_.end() ? nullptr : &it->second;
 }
 
-LedgerEntry& Ledger::entry(unsigned group, const Topology& topology) {
-    auto& entry = entries_[group];
+LedgerEntry Ledger::entryNow(unsigned group, const Topology& topology) const {
+    const auto* known = find(group);
+    LedgerEntry entry = known != nullptr ? *known : LedgerEntry{};
     entry.members.clear();
     for (const auto* device : topology.endpoints(group))
         entry.members[device->address] = device->ids;
     return entry;
 }
 
-SysResult<void> Ledger::setRequest(unsigned group, const Topology& topology, std::optional<Request> request) {
-    if (const auto* known = find(group); known == nullptr ? !request : known->request == request)
-        return {};
-    return keep(group, topology, [&](LedgerEntry& entry) { entry.request = std::move(request); });
+SysResult<void> Ledger::setRequests(const Topology& topology,
+                                    const std::map<unsigned, std::optional<Request>>& requests) {
+    std::map<unsigned, LedgerEntry> changed;
+    for (const auto& [group, request] : requests) {
+        if (const auto* known = find(group); known == nullptr ? !request : known->request == request)
+            continue;
+        auto entry = entryNow(group, topology);
+        entry.request = request;
+        changed.emplace(group, std::move(entry));
+    }
+    return replace(changed);
 }
 
 SysResult<void> Ledger::setOwned(unsigned group, const Topology& topology, std::optional<Owned> owned) {
     if (const auto* known = find(group); known == nullptr ? !owned : known->owned == owned)
         return {};
-    return keep(group, topology, [&](LedgerEntry& entry) { entry.owned = std::move(owned); });
-}
-
-/// What cannot be written is not believed in memory either: the caller is told that nothing is done.
-SysResult<void> Ledger::keep(unsigned group, const Topology& topology,
-                             const std::function<void(LedgerEntry&)>& change) {
-    const auto before = entries_;
-    change(entry(group, topology));
-    auto saved = save();
-    if (!saved)
-        entries_ = before;
-    return saved;
+    auto entry = entryNow(group, topology);
+    entry.owned = std::move(owned);
+    return replace({{group, std::move(entry)}});
 }
 
 SysResult<void> Ledger::dropReleases() {
-    bool changed = false;
-    for (auto& [group, entry] : entries_)
-        if (entry.request && entry.request->action == Action::release) {
-            entry.request.reset();
-            changed = true;
-        }
-    return changed ? save() : SysResult<void>{};
+    std::map<unsigned, LedgerEntry> changed;
+    for (const auto& [group, entry] : entries_)
+        if (entry.request && entry.request->action == Action::release)
+            changed.emplace(group, entry).first->second.request.reset();
+    return replace(changed);
 }
 
+void Ledger::put(unsigned group, std::optional<LedgerEntry> entry) {
+    texts_.erase(group);
+    if (entry && (entry->request || entry->owned))
+        entries_.insert_or_assign(group, std::move(*entry));
+    else
+        entries_.erase(group);
+}
+
+/// What cannot be written is not believed in memory either: the caller is told that nothing is done.
+SysResult<void> Ledger::replace(const std::map<unsigned, LedgerEntry>& changed) {
+    if (changed.empty())
+        return {};
+    std::map<unsigned, std::optional<LedgerEntry>> before;
+    for (const auto& [group, entry] : changed) {
+        const auto* known = find(group);
+        before.emplace(group, known != nullptr ? std::optional(*known) : std::nullopt);
+        put(group, entry);
+    }
+    auto saved = save();
+    if (!saved)
+        for (auto& [group, entry] : before)
+            put(group, std::move(entry));
+    return saved;
+}
+
+/// A JSON object with an entry a line: only what changed is put into words anew.
 SysResult<void> Ledger::save() {
-    std::erase_if(entries_, [](const auto& item) { return !item.second.request && !item.second.owned; });
     if (file_.empty())
         return {};
-    json j = json::object();
-    for (const auto& [group, entry] : entries_)
-        j[std::to_string(group)] = toJson(entry);
-    return writeFileAtomically(file_, j.dump(1, ' ', false, json::error_handler_t::replace) + '\n', 0600);
+    std::string content;
+    for (const auto& [group, entry] : entries_) {
+        auto& text = texts_[group];
+        if (text.empty())
+            text = toJson(entry).dump(-1, ' ', false, json::error_handler_t::replace);
+        content += fmt::format("{}\"{}\": {}", content.empty() ? "{\n" : ",\n", group, text);
+    }
+    return writeFileAtomically(file_, content.empty() ? "{}\n" : content + "\n}\n", 0600);
 }
 
 } // namespace vfiobind

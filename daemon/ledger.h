@@ -5,7 +5,6 @@
 #include "plan/wanted.h"
 #include "sysfs/sysfs.h"
 
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -52,20 +51,23 @@ public:
     const LedgerEntry* find(unsigned group) const;
     const std::map<unsigned, LedgerEntry>& entries() const { return entries_; }
 
-    /// Changes an entry and writes the file: atomically, and before the kernel is touched.
-    SysResult<void> setRequest(unsigned group, const Topology& topology, std::optional<Request> request);
+    /// Changes entries and writes the file: atomically, and before the kernel is touched. With an error none
+    /// is changed.
+    SysResult<void> setRequests(const Topology& topology,
+                                const std::map<unsigned, std::optional<Request>>& requests);
     SysResult<void> setOwned(unsigned group, const Topology& topology, std::optional<Owned> owned);
     /// A reload of a changed configuration ends every release that was asked for (org.vfiobind1(5)).
     SysResult<void> dropReleases();
 
 private:
-    LedgerEntry& entry(unsigned group, const Topology& topology);
-    SysResult<void> keep(unsigned group, const Topology& topology,
-                         const std::function<void(LedgerEntry&)>& change);
+    LedgerEntry entryNow(unsigned group, const Topology& topology) const;
+    void put(unsigned group, std::optional<LedgerEntry> entry);
+    SysResult<void> replace(const std::map<unsigned, LedgerEntry>& changed);
     SysResult<void> save();
 
     std::string file_;
     std::map<unsigned, LedgerEntry> entries_;
+    std::map<unsigned, std::string> texts_; ///< as they stand in the file, of entries that stayed as they are
 };
 
 } // namespace vfiobind

@@ -30,7 +30,7 @@ protected:
 
 TEST_F(LedgerFile, OutlivesTheDaemon) {
     Ledger first(file());
-    ASSERT_TRUE(first.setRequest(3, topology_, release_));
+    ASSERT_TRUE(first.setRequests(topology_, {{3, release_}}));
     ASSERT_TRUE(first.setOwned(1, topology_, owned_));
     Ledger second(file());
     ASSERT_TRUE(second.load());
@@ -39,10 +39,31 @@ TEST_F(LedgerFile, OutlivesTheDaemon) {
     EXPECT_EQ(second.find(1)->owned, owned_);
 }
 
+TEST_F(LedgerFile, TheFileFollowsEveryChange) {
+    Ledger ledger(file());
+    const auto asRead = [this] {
+        Ledger other(file());
+        EXPECT_TRUE(other.load());
+        return other.entries();
+    };
+    ASSERT_TRUE(ledger.setRequests(topology_, {{3, release_}, {1, Request{.by = "uid 7"}}}));
+    EXPECT_EQ(ledger.entries().size(), 2U);
+    EXPECT_EQ(asRead(), ledger.entries());
+    ASSERT_TRUE(ledger.setRequests(topology_, {{3, Request{.by = "uid 8"}}}));
+    EXPECT_EQ(asRead(), ledger.entries());
+    kernel_.unplug(audio);
+    ledger.prune(Topology::read(kernel_).value());
+    ASSERT_TRUE(ledger.setOwned(3, topology_, owned_));
+    EXPECT_EQ(asRead(), ledger.entries());
+    ASSERT_TRUE(ledger.setOwned(3, topology_, std::nullopt));
+    ASSERT_TRUE(ledger.setRequests(topology_, {{3, std::nullopt}, {1, std::nullopt}}));
+    EXPECT_TRUE(asRead().empty());
+}
+
 TEST_F(LedgerFile, EntriesGoWhenNothingIsLeftInThem) {
     Ledger ledger(file());
-    ASSERT_TRUE(ledger.setRequest(3, topology_, release_));
-    ASSERT_TRUE(ledger.setRequest(3, topology_, std::nullopt));
+    ASSERT_TRUE(ledger.setRequests(topology_, {{3, release_}}));
+    ASSERT_TRUE(ledger.setRequests(topology_, {{3, std::nullopt}}));
     EXPECT_EQ(ledger.find(3), nullptr);
 }
 
@@ -50,15 +71,15 @@ TEST_F(LedgerFile, EntriesGoWhenNothingIsLeftInThem) {
 TEST_F(LedgerFile, WhatCannotBeWrittenIsNotRemembered) {
     Ledger ledger(file() + "/under/a/file");
     std::ofstream(file()) << "{}";
-    EXPECT_FALSE(ledger.setRequest(3, topology_, release_));
+    EXPECT_FALSE(ledger.setRequests(topology_, {{3, release_}}));
     EXPECT_FALSE(ledger.setOwned(1, topology_, owned_));
     EXPECT_TRUE(ledger.entries().empty());
 }
 
 TEST_F(LedgerFile, AReloadDropsReleasesOnly) {
     Ledger ledger(file());
-    ASSERT_TRUE(ledger.setRequest(3, topology_, release_));
-    ASSERT_TRUE(ledger.setRequest(1, topology_, Request{.by = "uid 0"}));
+    ASSERT_TRUE(ledger.setRequests(topology_, {{3, release_}}));
+    ASSERT_TRUE(ledger.setRequests(topology_, {{1, Request{.by = "uid 0"}}}));
     ASSERT_TRUE(ledger.dropReleases());
     EXPECT_EQ(ledger.find(3), nullptr);
     EXPECT_NE(ledger.find(1), nullptr);
@@ -93,7 +114,7 @@ TEST_F(LedgerFile, NoFileIsAnEmptyLedger) {
 TEST_F(LedgerFile, AnUnwritablePlaceIsAnError) {
     Ledger ledger(folder_ + "/file/ledger.json");
     std::ofstream(folder_ + "/file") << "no directory";
-    const auto saved = ledger.setRequest(3, topology_, release_);
+    const auto saved = ledger.setRequests(topology_, {{3, release_}});
     ASSERT_FALSE(saved);
     EXPECT_EQ(saved.error().code, ENOTDIR);
 }

@@ -19,6 +19,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::size_t maxSize = 1 << 20;
+
 std::unexpected<SysError> failure(const char* operation, const std::string& path) {
     return std::unexpected(SysError{operation, path, errno});
 }
@@ -156,12 +158,16 @@ SysResult<int> lockGroup(const std::string& directory, unsigned group) {
     return fd;
 }
 
+std::string FileJournalStore::pathOf(unsigned group) const {
+    return fmt::format("{}/{}.json", directory_, group);
+}
+
 SysResult<void> FileJournalStore::save(const Journal& journal) {
-    return writeFileAtomically(fmt::format("{}/{}.json", directory_, journal.group), journal.toJson(), 0600);
+    return writeFileAtomically(pathOf(journal.group), journal.toJson(), 0600);
 }
 
 SysResult<void> FileJournalStore::remove(unsigned group) {
-    const auto path = fmt::format("{}/{}.json", directory_, group);
+    const auto path = pathOf(group);
     if (unlink(path.c_str()) != 0 && errno != ENOENT)
         return failure("unlink", path);
     return {};
@@ -180,7 +186,7 @@ FileJournalStore::Loaded FileJournalStore::load() const {
         if (!name.ends_with(".json"))
             continue; // what an interrupted save left beside it
         const auto path = directory_ + '/' + name;
-        const auto text = files.read(path, 1 << 20);
+        const auto text = files.read(path, maxSize);
         if (!text) {
             loaded.errors.push_back(text.error().str());
             continue;
@@ -194,6 +200,12 @@ FileJournalStore::Loaded FileJournalStore::load() const {
     return loaded;
 }
 
+std::optional<Journal> FileJournalStore::load(unsigned group) const {
+    const auto text = RealSysfs().read(pathOf(group), maxSize);
+    auto journal = text ? Journal::fromJson(*text) : std::unexpected(std::string{});
+    return journal ? std::optional(std::move(*journal)) : std::nullopt;
+}
+
 SysResult<void> MemoryJournalStore::save(const Journal& journal) {
     journals.insert_or_assign(journal.group, journal);
     return {};
@@ -205,11 +217,17 @@ SysResult<void> MemoryJournalStore::remove(unsigned group) {
 }
 
 SysResult<void> writeFileAtomically(const std::string& path, std::string_view content, unsigned mode) {
-    const auto directory = path.substr(0, path.rfind('/'));
-    if (mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST)
-        return failure("mkdir", directory);
     const auto beside = path + ".new";
-    const int fd = open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    const auto create = [&] {
+        return open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    };
+    int fd = create();
+    if (fd < 0 && errno == ENOENT) {
+        const auto directory = path.substr(0, path.rfind('/'));
+        if (mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST)
+            return failure("mkdir", directory);
+        fd = create();
+    }
     if (fd < 0)
         return failure("create", beside);
     const auto written = write(fd, content.data(), content.size());

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <expected>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,7 +29,7 @@ struct JournalMember {
 
 struct JournalStep {
     std::string step;
-    std::string result; ///< `begun`, `done`, or the error
+    std::string result; ///< `begun`, `done`, or the error; in a file the last one's `begun` can mean done
     bool operator==(const JournalStep&) const = default;
 };
 
@@ -76,8 +77,11 @@ public:
     };
     /// Everything that an earlier run left. A missing directory is none.
     Loaded load() const;
+    /// What was left of one group; none where there is nothing, or nothing that can be read.
+    std::optional<Journal> load(unsigned group) const;
 
 private:
+    std::string pathOf(unsigned group) const;
     std::string directory_;
 };
 

@@ -97,6 +97,8 @@ TEST_F(JournalFiles, SavedLoadedRemoved) {
     const auto journal = sample();
     ASSERT_TRUE(store.save(journal));
     EXPECT_THAT(store.load().journals, testing::ElementsAre(journal));
+    EXPECT_EQ(store.load(22), journal);
+    EXPECT_EQ(store.load(23), std::nullopt);
     ASSERT_TRUE(store.remove(22));
     ASSERT_TRUE(store.remove(22)); // gone is gone
     EXPECT_THAT(store.load().journals, IsEmpty());
@@ -108,6 +110,7 @@ TEST_F(JournalFiles, ABrokenFileIsToldAndLeft) {
     std::ofstream(folder_ + "/8.json.new") << "half written";
     const auto loaded = store.load();
     EXPECT_THAT(loaded.journals, IsEmpty());
+    EXPECT_EQ(store.load(7), std::nullopt);
     ASSERT_EQ(loaded.errors.size(), 1U);
     EXPECT_THAT(loaded.errors[0], HasSubstr(folder_ + "/7.json is no journal"));
     EXPECT_TRUE(std::filesystem::exists(folder_ + "/7.json"));

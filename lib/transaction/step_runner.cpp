@@ -67,33 +67,33 @@ bool StepRunner::present(const Address& device) const {
     return sysfs_.exists(devicePath(device, "vendor"));
 }
 
-SysResult<void> StepRunner::record(const Step& step, const std::string& result) {
-    if (result == "begun")
-        journal_.steps.push_back({step.str(), result});
-    else
-        journal_.steps.back().result = result;
+SysResult<void> StepRunner::save() {
     auto saved = journals_.save(journal_);
     if (undoing_)
         return {};
     return saved;
 }
 
+/// The journal is written before a step, and after one that failed. That a step went well is written with the
+/// next one: who recovers looks at the devices, not at the steps.
 template <typename Work>
 StepRunner::Result StepRunner::perform(Step step, Work work) {
     step.undoing = undoing_;
-    if (auto recorded = record(step, "begun"); !recorded)
-        return std::unexpected(StepError{step, recorded.error()});
+    journal_.steps.push_back({step.str(), "begun"});
+    if (auto saved = save(); !saved)
+        return std::unexpected(StepError{step, saved.error()});
     if (hooks_.before)
         hooks_.before(step);
     SysResult<void> result = work();
     if (hooks_.after)
         hooks_.after(step, result);
-    const auto recorded = record(step, result ? "done" : result.error().str());
-    if (!result)
-        return std::unexpected(StepError{step, result.error()});
-    if (!recorded)
-        return std::unexpected(StepError{step, recorded.error()});
-    return {};
+    if (result) {
+        journal_.steps.back().result = "done";
+        return {};
+    }
+    journal_.steps.back().result = result.error().str();
+    (void)save(); // what failed is told in any case
+    return std::unexpected(StepError{step, result.error()});
 }
 
 StepRunner::Result StepRunner::run(Step step, const std::string& path, const std::string& data) {

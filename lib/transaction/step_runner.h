@@ -47,7 +47,7 @@ private:
     template <typename Work>
     Result perform(Step step, Work work);
     SysResult<void> bindPatiently(const Address& device, const std::string& driver);
-    SysResult<void> record(const Step& step, const std::string& result);
+    SysResult<void> save();
 
     Sysfs& sysfs_;
     Journal& journal_;
