@@ -261,6 +261,10 @@ class Machine:
     def console_socket(self):
         return self._connect("tty")
 
+    def crashed(self):
+        """Whether a signal has ended QEMU: no guest can do that."""
+        return self.process is not None and (self.process.poll() or 0) < 0
+
     def _need_alive(self):
         if self.process.poll() is not None:
             said = (self.folder / "qemu.log").read_text(errors="replace").strip()
@@ -365,7 +369,11 @@ class Machine:
 
     def request(self, message, seconds):
         ident = message.setdefault("id", next(self.ids))
-        self.channel.sendall(json.dumps(message).encode() + b"\n")
+        try:
+            self.channel.sendall(json.dumps(message).encode() + b"\n")
+        except OSError:
+            self._need_alive()
+            raise
         deadline = time.monotonic() + seconds
         boots = self.boots
         with self.news:

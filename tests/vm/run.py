@@ -58,14 +58,14 @@ def build_probe():
     return out
 
 
-def family(pid):
-    """The process and all below it, parents first. timeout(1) has each of its own in a process group of its own."""
+def family(pids):
+    """The processes and all below them, parents first. timeout(1) has each of its own in a process group of its own."""
     children = {}
     for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):      # it has ended
             parent = int(stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1])
             children.setdefault(parent, []).append(int(stat.parent.name))
-    found = [pid]
+    found = list(pids)
     for one in found:
         found += children.get(one, [])
     return found
@@ -80,7 +80,7 @@ def tell(pids, number):
 @contextlib.contextmanager
 def quiet():
     """Stops what tests/run.sh has running beside the guests, and lets it go on afterwards."""
-    beside = int(os.environ.get("VFIO_BIND_BESIDE", "0"))
+    beside = [int(pid) for pid in os.environ.get("VFIO_BIND_BESIDE", "").split()]
     stopped = []
     try:
         while beside and (more := [pid for pid in family(beside) if pid not in stopped]):
@@ -124,7 +124,8 @@ def sentence_of(error):
     return f"{type(error).__name__}: {error} ({pathlib.Path(where.filename).name}:{where.lineno})"
 
 
-def run_one(scenario, guest, tally):
+def run_one(scenario, guest, tally, again):
+    """False where it is to run again in another guest, since QEMU itself has crashed."""
     begun = time.monotonic()
     try:
         if not scenario.fresh:
@@ -134,18 +135,32 @@ def run_one(scenario, guest, tally):
             scenario.run(guest)
         tally.ok(scenario.name, time.monotonic() - begun)
     except Exception as error:      # whatever it was: the others go on
+        if again and guest.machine.crashed():
+            print(f"  QEMU crashed in {scenario.name} (it ended with {guest.machine.process.returncode}): a new guest is "
+                  "started, once, and runs it again", flush=True)
+            return False
         tally.fail(scenario.name, sentence_of(error))
         with contextlib.suppress(TimeUp), time_limit(60, "showing the guest"):
             show_guest(guest)
+    return True
 
 
 def run_boot(boot, chosen, package, probe, keep, tally):
-    """One boot and all that is to be seen in it. If it does not come up, every scenario of it has failed."""
+    """One boot and all that is to be seen in it."""
+    left = sorted(chosen, key=lambda s: not s.fresh)
+    for again in (True, False):
+        if left:
+            left = run_guest(boot, left, package, probe, keep, tally, again)
+
+
+def run_guest(boot, chosen, package, probe, keep, tally, again):
+    """Gives back what is left to run in another guest. If this one does not come up, every scenario of it has failed."""
     machine = Machine(boot)
     try:
         guest = make_ready(machine, package, probe)
-        for scenario in sorted(chosen, key=lambda s: not s.fresh):
-            run_one(scenario, guest, tally)
+        for number, scenario in enumerate(chosen):
+            if not run_one(scenario, guest, tally, again):
+                return chosen[number:]
     except NotReady as error:
         for scenario in chosen:
             tally.fail(scenario.name, str(error))
@@ -155,6 +170,7 @@ def run_boot(boot, chosen, package, probe, keep, tally):
         machine.stop(keep_folder=keep)
         if keep and machine.folder:
             print(f"kept: {machine.folder}", flush=True)
+    return []
 
 
 class NotReady(Exception):

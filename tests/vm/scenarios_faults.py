@@ -8,9 +8,10 @@ import re
 import shlex
 
 from boots import AUDIO, GPU, NVME, TWIN_A, TWIN_B
-from guest import GROUP, JOB, MANAGER, ROOT, UNIT, expect, sysfs
+from guest import DEVICE, GROUP, JOB, MANAGER, ROOT, UNIT, device_path, expect, sysfs
 from scenarios import scenario
 from scenarios_bind import BOUND, GPU_RULE
+from scenarios_guards import undone
 
 CLOCK = "/usr/local/lib/bus_clock.py"
 ALLOWED_MS = 100        # what a hang elsewhere may add to an answer
@@ -113,7 +114,8 @@ def expect_answers(control, hung):
 def stuck_restart(guest):
     before = guest.drivers()
     bound_twin(guest)
-    with held(guest, TWIN_A):
+    with held(guest, TWIN_A), undone(guest, f"echo > {sysfs(GPU, 'driver_override')}"):
+        guest.run(f"echo pci-stub > {sysfs(GPU, 'driver_override')}")
         force_release(guest)
         took = float(guest.out(f"s=$(date +%s.%N); systemctl stop {UNIT}; e=$(date +%s.%N); echo \"$e - $s\" | "
                                "python3 -c 'print(eval(input()))'", 60))
@@ -129,6 +131,8 @@ def stuck_restart(guest):
         expect(guest.get(jobs[0], JOB, "Kind") == "release", "the job that was adopted is no release")
         name, _ = guest.refused(ROOT, MANAGER, "Bind", f"'{TWIN_A}'", "@a{sv} {}")
         expect(name == "Busy", f"Bind of the adopted group: {name}, not Busy")
+        guest.wait_until(lambda: guest.get(device_path(GPU), DEVICE, "DriverOverride") == "pci-stub", 20,
+                         "the override of a device whose files do not hang to be known")
         mark = guest.signals().mark()
     expect_job_result(guest, mark, jobs[0], "done")
     guest.expect_drivers({}, before)

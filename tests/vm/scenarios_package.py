@@ -185,6 +185,32 @@ def initramfs_when_asked(guest):
         guest.put(CONFIG, "")
 
 
+@scenario("package-removal-rebuilds-the-initramfs-that-takes-devices", seconds=400)
+def initramfs_of_removed(guest):
+    """One of which the builder makes a new one, one that it leaves as it is, one without our part, and a copy for no kernel."""
+    recorder, record, hook = "/usr/local/sbin/update-initramfs", "/run/rig-initramfs", "/usr/share/initramfs-tools/hooks/vfio-bind"
+    image = "/boot/initrd.img-rig"
+    guest.run(f"test -e {hook}")
+    try:
+        guest.run("rm -rf /var/tmp/rig-image && mkdir -p /boot /var/tmp/rig-image/usr/libexec && cd /var/tmp/rig-image && "
+                  f"find . | cpio --quiet -o -H newc | gzip > {image}-without && touch usr/libexec/vfio-bind-early && "
+                  f"find . | cpio --quiet -o -H newc | gzip > {image}-taking && cp {image}-taking {image}-stays && "
+                  f"cp {image}-taking {image}-copy && mkdir -p /lib/modules/rig-without /lib/modules/rig-taking /lib/modules/rig-stays")
+        guest.put(recorder, f"""#!/bin/sh
+echo "$*$(test ! -e {hook} || echo ' while our hook is there')" >> {record}
+test "$3" = rig-stays || cp {image}-without "/boot/initrd.img-$3"
+""", 0o755)
+        done = guest.run(f"rm -f {record}; {DPKG} --remove vfio-bind", 300)
+        said = done.stdout + done.stderr
+        found = guest.out(f"cat {record} 2>/dev/null || true").splitlines()
+        expect(found == ["-u -k rig-stays", "-u -k rig-taking"], f"calls of update-initramfs: {found}; dpkg said: {said}")
+        expect(f"{image}-stays was not built anew" in said, f"that an image still takes devices is not told; dpkg said: {said}")
+        expect(said.count("was not built anew") == 1, f"told of an image that takes no devices, or of a copy; dpkg said: {said}")
+    finally:
+        guest.run(f"rm -rf {recorder} {record} {image}-* /lib/modules/rig-* /var/tmp/rig-image; "
+                  f"{DPKG} --force-confnew,confmiss -i {PACKAGE}", 240)
+
+
 @scenario("older-initramfs-is-told")
 def older_initramfs(guest):
     """The image that the machine starts from holds an older configuration."""
