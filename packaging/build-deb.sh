@@ -6,7 +6,9 @@
 #   packaging/build-deb.sh [OUTDIR]     default: build/deb in the source tree
 #
 # Missing build dependencies are installed when run as root. No tests run in the package build (tests/run.sh does
-# that); DEB_BUILD_OPTIONS=... given from outside replaces this. The last line printed is the path of vfio-bind's .deb.
+# that); DEB_BUILD_OPTIONS=... given from outside replaces this. With VFIO_BIND_KEEP=yes the tests are built, too, and stay
+# with all else that was built in OUTDIR/.work, until the next build there. The last line printed is the path of
+# vfio-bind's .deb.
 set -euo pipefail
 
 fail() {
@@ -34,7 +36,7 @@ exec 9>"$out_dir/.lock"
 flock 9
 work_dir=$out_dir/.work
 rm -rf "$work_dir"
-trap 'rm -rf "$work_dir"' EXIT
+[ "${VFIO_BIND_KEEP:-}" = yes ] || trap 'rm -rf "$work_dir"' EXIT
 tree=$work_dir/vfio-bind
 mkdir -p "$tree"
 # debhelper gives the build an empty home of its own, so the cache is named.
@@ -43,11 +45,12 @@ if command -v ccache >/dev/null; then
     export CCACHE_DIR
 fi
 
-# dpkg-buildpackage wants debian/ at the top. Builds, and what a package build leaves, are no sources.
-tar -C "$source_dir" --create --file=- --anchored --exclude='./build*' --exclude=./.git \
-    --exclude="./${out_dir#"$source_dir"/}" \
-    --no-anchored --exclude=__pycache__ . | tar -C "$tree" --extract --file=-
-mv "$tree/packaging/debian" "$tree/debian"
+# dpkg-buildpackage wants debian/ at the top; a test finds it where it was. Builds, and what a package build leaves, are no
+# sources; tar would take it amiss if another build began a folder at the top meanwhile, so it is not given the top itself.
+find "$source_dir" -mindepth 1 -maxdepth 1 ! -name 'build*' ! -name .git -printf '%P\0' |
+    tar -C "$source_dir" --create --file=- --anchored --exclude="${out_dir#"$source_dir"/}" \
+        --no-anchored --exclude=__pycache__ --null --files-from=- | tar -C "$tree" --extract --file=-
+cp -R "$tree/packaging/debian" "$tree/debian"
 cd "$tree"
 
 missing_tools=()

@@ -14,13 +14,16 @@
 #   vm               the package on a real kernel in a virtual machine (builds it first)
 #   fuzz             each libFuzzer target for a minute, or as long as FUZZ_SECONDS says
 #   build            builds what unit, bus, leaks and fuzz need, and runs nothing
-#   brief            unit and bus by GCC alone and the packages, all built in a hurry: for --suite
-#   all              lint, deb, vm, leaks, fuzz, unit and bus (default)
 #   tidy             clang-tidy over the C++ sources
+#   all              lint, deb, vm, leaks, fuzz, tidy, unit and bus, and brief for Debian 13 (default)
 #   bench            measurements, with a table
 #
 # With --suite the parts unit, bus, leaks, deb and vm, all or one of them, are run in a root of another Debian release
-# (trixie), which is made once, and in a guest of it; builds and logs are in build-NAME. Its brief ends with one boot.
+# (trixie), which is made once, and in a guest of it; builds and logs are in build-NAME. And so are:
+#
+#   brief            unit and bus by GCC alone and the packages, from one build without optimisation; one boot
+#   brief-build      what brief builds
+#   brief-tests      what brief runs in the root, of what brief-build has built
 #
 # A part that cannot run counts as failed and says why. Logs are kept in build/logs and shown on failure.
 # Environment: JOBS (default: the number of processors), FUZZ_SECONDS.
@@ -35,6 +38,8 @@ fuzz_seconds=${FUZZ_SECONDS:-60}
 passed=0
 failed=0
 package=''
+# Its caches would change folders of the source while a package build copies them.
+export PYTHONDONTWRITEBYTECODE=1
 
 usage() {
     sed -n '/^#   tests/,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | sed '/^set /d'
@@ -143,7 +148,7 @@ build() {
         built[$folder]=broken
         if cmake -S "$top" -B "$top/$folder" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_INSTALL_PREFIX=/usr \
             -DCMAKE_CXX_COMPILER_LAUNCHER=ccache "$@" >"$log" 2>&1 &&
-            timeout 2400 cmake --build "$top/$folder" --parallel "$jobs" --target "${goals[@]}" >>"$log" 2>&1; then
+            timeout 3600 cmake --build "$top/$folder" --parallel "$jobs" --target "${goals[@]}" >>"$log" 2>&1; then
             built[$folder]=yes
         else
             fail_with "$folder does not build" "$log"
@@ -155,9 +160,11 @@ build() {
 build_plain() { build "$builds" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O1 -g1'; }
 
 # Several sources at a time take the compiler less time; that each stands alone, the plain build has shown. All that is
-# installed is built, too: no warning of clang's is let pass.
+# installed is built, too, so that no warning of clang's is let pass, but vfio-bind-early: that is the library once more, and
+# clang-tidy, which passes clang's warnings on, looks at its own sources.
 build_sanitized() {
-    build "$builds-clang" -DCMAKE_CXX_COMPILER=clang++-19 -DCMAKE_CXX_FLAGS=--coverage \
+    local goals=(unit-tests ctl-tests bus-tests vfio-bindd vfio-bind-watch)
+    build "$builds-clang" -DCMAKE_CXX_COMPILER=clang++-19 -DVFIO_BIND_COVERAGE=ON \
         -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O0 -g1' -DCMAKE_UNITY_BUILD=ON -DVFIO_BIND_SANITIZE=address,undefined
 }
 
@@ -319,8 +326,8 @@ part_unit() {
 show_coverage() {
     local table=$logs/coverage.txt
     rm -f "$table"
-    check 'these tests run 90 % of the lines of lib' gcovr --gcov-executable 'llvm-cov-19 gcov' --root "$top" \
-        --filter "$top/lib/" --exclude '.*_test\.cpp$' --fail-under-line 90 --txt "$table" "$top/$builds-clang"
+    check 'these tests run 90 % of the lines of lib' gcovr -j "$jobs" --gcov-executable 'llvm-cov-19 gcov' \
+        --root "$top" --filter "$top/lib/" --exclude '.*_test\.cpp$' --fail-under-line 90 --txt "$table" "$top/$builds-clang"
     [ ! -e "$table" ] || cat "$table"
 }
 
@@ -338,14 +345,14 @@ part_leaks() {
     build_plain || return
     check 'valgrind, 1,000 rounds of bind and release' env VFIO_BIND_ROUNDS=1000 \
         VFIO_BIND_UNDER='valgrind --leak-check=full --errors-for-leak-kinds=definite,indirect,possible --error-exitcode=9 --child-silent-after-fork=yes' \
-        timeout 2400 "$top/$builds/tests/bus/bus-tests" --gtest_filter='RoundsTest.*'
+        timeout 3600 "$top/$builds/tests/bus/bus-tests" --gtest_filter='RoundsTest.*'
 }
 
 build_package() {
     local log=$logs/build-deb.log
     [ -z "$package" ] || return 0
     echo 'building the Debian packages'
-    if ! timeout 2400 "$top/packaging/build-deb.sh" "$top/$builds/deb" >"$log" 2>&1 </dev/null; then
+    if ! timeout 3600 "$top/packaging/build-deb.sh" "$top/$builds/deb" >"$log" 2>&1 </dev/null; then
         fail_with 'packaging/build-deb.sh' "$log"
         return 1
     fi
@@ -376,7 +383,7 @@ run_guests() {
     local suite=$1 log=$logs/vm-$1.log
     shift
     build_twin || return
-    VFIO_BIND_KERNEL_TWIN=$top/$builds-vm/tests/vm/kernel-twin VFIO_BIND_BESIDE=${beside:-0} \
+    VFIO_BIND_KERNEL_TWIN=$top/$builds-vm/tests/vm/kernel-twin VFIO_BIND_BESIDE="${beside[*]}" \
         timeout --kill-after=60 2700 python3 "$top/tests/vm/run.py" --suite "$suite" --deb "$package" "$@" 2>&1 </dev/null |
         tee "$log" | without_sum
     add_up "vm, $suite" "$log"
@@ -400,8 +407,9 @@ part_of_suite() {
         guests_of_suite "$suite"
         ;;
     brief)
-        need_to_build vm && need_for_guests && in_root "$suite" brief &&
-            guests_of_suite "$suite" --only '^(boot-binds-whole-group|bind-and-release-by-busctl)$'
+        need_to_build vm && need_for_guests && in_root "$suite" brief-build || return
+        in_root "$suite" brief-tests
+        brief_guests "$suite"
         ;;
     *) in_root "$suite" "$part" ;;
     esac
@@ -418,11 +426,14 @@ guests_of_suite() {
     run_guests "$@"
 }
 
+# One boot, in which the package does what it is for.
+brief_guests() { guests_of_suite "$1" --only '^(boot-binds-whole-group|bind-and-release-by-busctl)$'; }
+
 # in_root SUITE PART
 in_root() {
     local suite=$1 part=$2 log=$logs/$1-$2.log
     need "$suite" python3 mmdebstrap || return
-    if [[ $part = deb || $part = brief ]]; then
+    if [[ $part = deb || $part = brief-build ]]; then
         suite_has_built=yes
         rm -f "$top/build-$suite/deb"/*.deb
     fi
@@ -431,15 +442,31 @@ in_root() {
     add_up "$suite: $part" "$log"
 }
 
-# Another release's compiler and libraries, in the least time: the whole is part_unit's, part_bus's and part_deb's.
-part_brief() {
+# Another release's compiler and libraries, in the least time: the package's build has the tests in it and is kept, and a link
+# gives it the place of a build. The whole is part_unit's, part_bus's and part_deb's.
+part_brief-build() {
+    local -x DEB_BUILD_OPTIONS="nocheck noopt parallel=$jobs" DEB_CXXFLAGS_APPEND=-g0 VFIO_BIND_KEEP=yes
     need_to_build brief && need_for_bus || return
-    local -x DEB_BUILD_OPTIONS='nocheck noopt'
-    if build "$builds-brief" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO='-O0 -g0' -DCMAKE_UNITY_BUILD=ON; then
-        run_registered unit "$builds-brief"
-        run_registered bus "$builds-brief"
+    rm -rf "${top:?}/$builds-brief" # a folder, of a build before there was the link
+    build_package || return
+    ln -s "$builds/deb/.work/vfio-bind/obj-$(dpkg-architecture --query DEB_HOST_GNU_TYPE)" "$top/$builds-brief"
+    passed=$((passed + 1))
+    echo 'ok the package builds, with its tests'
+}
+
+part_brief-tests() {
+    local folder=$builds-brief log=$logs/brief-tests.log
+    if [ ! -d "$top/$folder" ]; then
+        fail_with 'brief-tests: there is nothing that brief-build has built'
+        return
     fi
-    build_package
+    # Debian's package leaves out a builder of initramfs images; the test installed-files wants all.
+    if ! cmake -U VFIO_BIND_INITRAMFS "$top/$folder" >"$log" 2>&1; then
+        fail_with "brief-tests: $folder cannot be configured for all builders of initramfs images" "$log"
+        return
+    fi
+    run_registered unit "$folder"
+    run_registered bus "$folder"
 }
 
 # Over unity sources: the headers, which are most of the work, are then read once for several sources. That these include
@@ -522,20 +549,24 @@ part_build() {
     done
 }
 
-# What a guest leaves of the processors, and it waits much, goes to what needs neither a guest nor the time to be right: the
-# builds, valgrind (which has use for one of them only, and so is first) and the fuzzers. They are stopped while a scenario
-# measures time.
-beside=''
+# What lint, deb and the guests leave of the processors, and a guest waits much, goes to what needs neither a guest nor the time
+# to be right: the build for the other release, and, with the guests only, the builds, valgrind (which has use for one processor
+# only, and so is first), the fuzzers and clang-tidy. They are stopped while a scenario measures time.
+other=trixie
+declare -A beside=()
+# begin_beside NAME ARGUMENT...: another run of this script. What it needs is installed before: apt serves one at a time.
 begin_beside() {
-    need_to_sanitize leaks && need leaks dbus valgrind || return
-    nice -n 19 "$top/tests/run.sh" leaks build fuzz >"$logs/beside.log" 2>&1 </dev/null &
-    beside=$!
+    local name=$1
+    shift
+    need_to_sanitize leaks && need leaks dbus valgrind clang-tidy-19 && need_for_guests || return
+    nice -n 19 "$top/tests/run.sh" "$@" >"$logs/beside-$name.log" 2>&1 </dev/null &
+    beside[$name]=$!
     trap 'tell_beside TERM; tell_beside CONT' EXIT
 }
 
 # tell_beside SIGNAL: to all of it; timeout(1) has each of its own in a process group of its own.
 tell_beside() {
-    local all=("$beside") children i
+    local all=("${beside[@]}") children i
     for ((i = 0; i < ${#all[@]}; i++)); do
         children=()
         mapfile -t -d ' ' children 2>/dev/null <"/proc/${all[i]}/task/${all[i]}/children"
@@ -544,14 +575,16 @@ tell_beside() {
     kill -s "$1" "${all[@]}" 2>/dev/null
 }
 
+# end_beside NAME: waits for it, and shows it.
 end_beside() {
-    [ -n "$beside" ] || return 0
-    say 'leaks, build, fuzz: beside the guests'
+    local log=$logs/beside-$1.log
+    [ -n "${beside[$1]:-}" ] || return 0
+    say "beside the others: $1"
     tell_beside CONT # should the guests' program have been killed while it had stopped it
-    wait "$beside"
-    without_sum <"$logs/beside.log"
-    add_up 'what ran beside the guests' "$logs/beside.log"
-    trap - EXIT
+    wait "${beside[$1]}"
+    unset "beside[$1]"
+    without_sum <"$log"
+    add_up "beside the others, $1" "$log"
 }
 
 run_part() {
@@ -560,13 +593,20 @@ run_part() {
 }
 
 run_all() {
+    begin_beside "$other" --suite "$other" brief-build
     run_part lint
     run_part deb
-    begin_beside
+    begin_beside here leaks build fuzz tidy
     run_part vm
-    end_beside
+    end_beside "$other"
+    say "$other: vm" # while the rest may still be running
+    brief_guests "$other"
+    end_beside here
+    trap - EXIT
     run_part unit
     run_part bus
+    say "$other: brief-tests"
+    in_root "$other" brief-tests
 }
 
 run_suite() {
@@ -599,8 +639,9 @@ main() {
             usage
             exit 0
             ;;
-        all | lint | unit | bus | leaks | deb | vm | tidy | fuzz | build | brief | bench) ;;
-        suite-all | suite-unit | suite-bus | suite-leaks | suite-deb | suite-vm | suite-brief) ;;
+        all | lint | unit | bus | leaks | deb | vm | tidy | fuzz | build | bench | brief-build | brief-tests) ;;
+        suite-all | suite-unit | suite-bus | suite-leaks | suite-deb | suite-vm) ;;
+        suite-brief | suite-brief-build | suite-brief-tests) ;;
         *)
             echo "tests/run.sh: there is no part '$part'${suite:+ for another suite}" >&2
             usage >&2
