@@ -261,14 +261,25 @@ class Machine:
     def console_socket(self):
         return self._connect("tty")
 
-    def crashed(self):
-        """Whether a signal has ended QEMU: no guest can do that."""
-        return self.process is not None and (self.process.poll() or 0) < 0
+    def emulator_fault(self):
+        """What QEMU did wrong, in a few words, or None: nothing that the guest does leads to these."""
+        if self.process is None:
+            return None
+        if (self.process.poll() or 0) < 0:
+            return f"QEMU crashed (it ended with {self.process.returncode})"
+        # Linux writes a breakpoint over code that it changes while processors run it, and takes it away again
+        # (text_poke_bp_batch() in arch/x86/kernel/alternative.c). A processor of TCG's may go on with what it has translated
+        # before, and runs into a breakpoint that nobody owns any more.
+        if self.accel == "tcg" and " int3: 0000 [#" in self._console():
+            return "QEMU ran a breakpoint that was no longer there (the guest's console says int3)"
+        return None
 
     def _need_alive(self):
         if self.process.poll() is not None:
             said = (self.folder / "qemu.log").read_text(errors="replace").strip()
             raise RigError(f"QEMU ended with {self.process.returncode}: {said or 'it said nothing'}")
+        if fault := self.emulator_fault():
+            raise RigError(fault)
 
     def _wait_boot(self, number, seconds):
         deadline = time.monotonic() + seconds
@@ -303,11 +314,13 @@ class Machine:
             self.boot = dataclasses.replace(self.boot, cmdline=cmdline)
         self._launch(self.boot.seconds)
 
+    def _console(self):
+        with contextlib.suppress(FileNotFoundError):    # QEMU has not come so far
+            return (self.folder / "console.log").read_text(errors="replace")
+        return ""
+
     def console_tail(self, lines=30):
-        with contextlib.suppress(OSError):
-            text = (self.folder / "console.log").read_text(errors="replace")
-            return "\n".join(text.splitlines()[-lines:])
-        return "(no console log)"
+        return "\n".join(self._console().splitlines()[-lines:]) or "(nothing is on the console)"
 
     def stop(self, keep_folder=False):
         self._end_process()

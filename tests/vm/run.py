@@ -125,7 +125,7 @@ def sentence_of(error):
 
 
 def run_one(scenario, guest, tally, again):
-    """False where it is to run again in another guest, since QEMU itself has crashed."""
+    """False where it is to run again in another guest, since the emulator itself has failed."""
     begun = time.monotonic()
     try:
         if not scenario.fresh:
@@ -135,9 +135,8 @@ def run_one(scenario, guest, tally, again):
             scenario.run(guest)
         tally.ok(scenario.name, time.monotonic() - begun)
     except Exception as error:      # whatever it was: the others go on
-        if again and guest.machine.crashed():
-            print(f"  QEMU crashed in {scenario.name} (it ended with {guest.machine.process.returncode}): a new guest is "
-                  "started, once, and runs it again", flush=True)
+        if again and (fault := guest.machine.emulator_fault()):
+            print(f"  {fault} in {scenario.name}: a new guest is started, once, and runs it again", flush=True)
             return False
         tally.fail(scenario.name, sentence_of(error))
         with contextlib.suppress(TimeUp), time_limit(60, "showing the guest"):
@@ -162,6 +161,9 @@ def run_guest(boot, chosen, package, probe, keep, tally, again):
             if not run_one(scenario, guest, tally, again):
                 return chosen[number:]
     except NotReady as error:
+        if again and (fault := machine.emulator_fault()):
+            print(f"  {fault} before the guest was ready: a new one is started, once", flush=True)
+            return chosen
         for scenario in chosen:
             tally.fail(scenario.name, str(error))
         if machine.folder:
