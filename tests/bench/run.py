@@ -60,7 +60,7 @@ def sizes(package):
     listing = subprocess.run(["dpkg-deb", "--contents", package], capture_output=True, text=True, timeout=60, check=True)
     for line in listing.stdout.splitlines():
         words = line.split()
-        if re.search(r"/(vfio-bindd|vfio-bind-early|vfio-bind-watch|vfio-bindctl)$", words[5]):
+        if re.search(r"/(bin|libexec)/vfio-bind[a-z-]*$", words[5]):
             yield told("Size", words[5].removeprefix("."), f"{int(words[2]) / 1024:.0f} KiB")
 
 
