@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "fork_executor.h"
 
+#include "teller.h"
+
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -39,45 +41,6 @@ void resetSignals() {
     signal(SIGHUP, SIG_IGN);
     signal(SIGINT, SIG_IGN);
 }
-
-/// Tells the daemon. What another message follows at once is sent with that one: each time the daemon hears
-/// something it looks what it has to tell on the bus.
-class Teller {
-public:
-    Teller(int fd, WorkOrder::Kind kind) : fd_(fd), kind_(kind) {}
-
-    void operator()(const WorkMessage& message) {
-        pending_ += encode(message) + '\n';
-        if (!isFollowed(message))
-            send();
-    }
-
-private:
-    bool isFollowed(const WorkMessage& message) const {
-        // In a survey the next device's file may hang in the kernel.
-        if (std::holds_alternative<OverrideRead>(message))
-            return kind_ != WorkOrder::Kind::survey;
-        const auto* ended = std::get_if<StepEnded>(&message);
-        return ended != nullptr && ended->result == "done";
-    }
-
-    void send() {
-        std::size_t sent = 0;
-        while (sent < pending_.size()) {
-            const auto n = write(fd_, pending_.data() + sent, pending_.size() - sent);
-            if (n < 0 && errno == EINTR)
-                continue;
-            if (n < 0)
-                break; // the daemon has gone; the journal tells its successor
-            sent += static_cast<std::size_t>(n);
-        }
-        pending_.clear();
-    }
-
-    int fd_;
-    WorkOrder::Kind kind_;
-    std::string pending_;
-};
 
 bool awaitGo(int fd) {
     char word = 0;
@@ -149,19 +112,20 @@ private:
 };
 
 void ForkExecutor::runInChild(int fd, const WorkOrder& order, const Topology& topology) {
-    Teller tell(fd, order.kind);
-    const bool changes = order.kind == WorkOrder::Kind::carryOut || order.kind == WorkOrder::Kind::recover ||
-                         order.kind == WorkOrder::Kind::createVfs;
-    if (changes)
+    using Kind = WorkOrder::Kind;
+    auto full = order;
+    if (order.kind == Kind::carryOut || order.kind == Kind::recover || order.kind == Kind::createVfs)
         if (const auto lock = lockGroup(stateDirectory_ + "/lock", order.group);
             !lock) // held until the process ends
-            return tell(Finished{"failed", lock.error().str(), {}});
-    auto full = order;
+            return Teller(fd, false)(Finished{"failed", lock.error().str(), {}});
     // While we waited for the lock its holder may have been killed.
-    if (order.kind == WorkOrder::Kind::carryOut)
+    if (order.kind == Kind::carryOut)
         if (auto left = FileJournalStore(stateDirectory_ + "/journal").load(order.group);
             left && left->group == order.group)
             full.journal = std::move(*left);
+    // A survey, and who undoes, reads files that may hang between two messages.
+    const bool readsOne = order.kind == Kind::examine || order.kind == Kind::carryOut;
+    Teller tell(fd, readsOne && full.journal.members.empty());
     work(
         sysfs_, full, topology, journals_, [&tell](const WorkMessage& m) { tell(m); },
         [fd] { return awaitGo(fd); });
