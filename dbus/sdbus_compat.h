@@ -16,9 +16,9 @@
 #include <memory>
 #include <optional>
 #include <poll.h>
+#include <stdexcept>
 #include <string>
 #include <string_view>
-#include <sys/types.h>
 #include <systemd/sd-bus.h>
 #include <utility>
 #include <vector>
@@ -123,31 +123,6 @@ template <typename Handler>
 #endif
 }
 
-/// The unique bus name of the caller whose method call the object is just handling, "" if it is handling
-/// none.
-inline std::string currentSender(const sdbus::IObject& object) {
-#if VFIO_BIND_SDBUS_MAJOR >= 2
-    const auto message = object.getCurrentlyProcessedMessage();
-    const char* const sender = message.isValid() ? message.getSender() : nullptr;
-    return sender != nullptr ? std::string(sender) : std::string();
-#else
-    const auto* const message = object.getCurrentlyProcessedMessage();
-    return message != nullptr ? message->getSender() : std::string();
-#endif
-}
-
-/// The uid of the caller whose method call the object is just handling, asked of the bus; none when it is
-/// handling none. Throws sdbus::Error when the caller is gone.
-inline std::optional<uid_t> callerUid(const sdbus::IObject& object) {
-#if VFIO_BIND_SDBUS_MAJOR >= 2
-    const auto message = object.getCurrentlyProcessedMessage();
-    return message.isValid() ? std::optional(message.getCredsUid()) : std::nullopt;
-#else
-    const auto* const message = object.getCurrentlyProcessedMessage();
-    return message != nullptr ? std::optional(message->getCredsUid()) : std::nullopt;
-#endif
-}
-
 /// The message of sd-bus(3) inside one of sdbus-c++, for what the wrapper leaves out.
 inline sd_bus_message* rawMessage(const sdbus::Message& message) {
     struct Access : sdbus::Message {
@@ -165,16 +140,18 @@ inline sd_bus* rawBus(sdbus::IConnection& connection) {
     return sd_bus_message_get_bus(rawMessage(unsent));
 }
 
-/// Whether the caller whose method call the object is just handling lets its user be asked for an
-/// authorisation: the header's flag ALLOW_INTERACTIVE_AUTHORIZATION of the D-Bus specification.
-inline bool currentlyInteractive(const sdbus::IObject& object) {
+/// The call that the object is just handling. Throws std::logic_error when it is handling none.
+inline sd_bus_message* currentCall(const sdbus::IObject& object) {
 #if VFIO_BIND_SDBUS_MAJOR >= 2
     const auto message = object.getCurrentlyProcessedMessage();
-    return message.isValid() && sd_bus_message_get_allow_interactive_authorization(rawMessage(message)) > 0;
+    sd_bus_message* const raw = message.isValid() ? rawMessage(message) : nullptr;
 #else
     const auto* const message = object.getCurrentlyProcessedMessage();
-    return message != nullptr && sd_bus_message_get_allow_interactive_authorization(rawMessage(*message)) > 0;
+    sd_bus_message* const raw = message != nullptr ? rawMessage(*message) : nullptr;
 #endif
+    if (raw == nullptr)
+        throw std::logic_error("no call is being handled");
+    return raw;
 }
 
 /// Calls a method of the daemon and lets it ask the caller's user for an authorisation, which generated

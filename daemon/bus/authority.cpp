@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "bus/authority.h"
 
+#include "bus/calls.h"
+
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -42,23 +44,13 @@ std::string Caller::str() const {
     return fmt::format("uid {} ({})", uid, name);
 }
 
-Caller callerOf(const sdbus::IObject& object) {
-    const auto uid = callerUid(object);
-    if (!uid)
-        throw std::logic_error("a call has no caller");
-    return {.name = currentSender(object), .uid = *uid, .interactive = currentlyInteractive(object)};
-}
-
 Caller callerOf(sd_bus_message* call) {
-    const auto checked = [](int code) {
-        if (code < 0)
-            throw sdbus::createError(-code, "cannot ask the bus who calls");
-    };
+    constexpr auto* what = "cannot ask the bus who calls";
     sd_bus_creds* credentials = nullptr;
-    checked(sd_bus_query_sender_creds(call, SD_BUS_CREDS_UID | SD_BUS_CREDS_AUGMENT, &credentials));
+    checked(sd_bus_query_sender_creds(call, SD_BUS_CREDS_UID | SD_BUS_CREDS_AUGMENT, &credentials), what);
     const std::unique_ptr<sd_bus_creds, decltype(&sd_bus_creds_unref)> owner(credentials, sd_bus_creds_unref);
     Caller caller;
-    checked(sd_bus_creds_get_uid(credentials, &caller.uid));
+    checked(sd_bus_creds_get_uid(credentials, &caller.uid), what);
     if (const char* sender = sd_bus_message_get_sender(call))
         caller.name = sender;
     caller.interactive = sd_bus_message_get_allow_interactive_authorization(call) > 0;

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 namespace vfiobind::bus {
@@ -27,7 +28,6 @@ struct Caller {
 };
 
 /// Throws sdbus::Error when the caller is gone already.
-Caller callerOf(const sdbus::IObject& object);
 Caller callerOf(sd_bus_message* call);
 
 class Authority {

@@ -24,6 +24,12 @@ inline std::string jobPath(std::uint32_t job) {
     return job == 0 ? "/" : fmt::format("{}/job/{}", rootPath, job);
 }
 
+/// Throws sdbus::Error where sd-bus gave back a negative errno.
+inline void checked(int code, const char* what) {
+    if (code < 0)
+        throw sdbus::createError(-code, what);
+}
+
 inline sdbus::Error toBus(const ApiError& error) {
     return makeError(error.name(), error.sentence);
 }

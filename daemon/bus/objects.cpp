@@ -49,12 +49,12 @@ void GroupObject::show(GroupView view) {
         table_.tellChanged(groupPath(view_.number), names);
 }
 
-template <void (GroupObject::*Method)(const GroupObject::Call&, const Caller&, const OptionMap&)>
+template <void (GroupObject::*Method)(const GroupObject::Pending&, const OptionMap&)>
 int GroupObject::handle(sd_bus_message* message, void* object, sd_bus_error* error) {
     return guarded(error, [&] {
         const auto options = readOptions(message);
         const auto call = std::make_shared<PendingCall>(message);
-        answer(call, [&] { (static_cast<GroupObject*>(object)->*Method)(call, callerOf(message), options); });
+        answer(call, [&] { (static_cast<GroupObject*>(object)->*Method)(call, options); });
         return 1;
     });
 }
@@ -87,18 +87,10 @@ const sd_bus_vtable* GroupObject::members() {
     return table;
 }
 
-void GroupObject::bind(const Call& call, const Caller& caller, const OptionMap& options) {
-    change(Action::bind, call, caller, options);
-}
-
-void GroupObject::release(const Call& call, const Caller& caller, const OptionMap& options) {
-    change(Action::release, call, caller, options);
-}
-
-void GroupObject::change(Action action, const Call& call, const Caller& caller, const OptionMap& options) {
+void GroupObject::change(Action action, const Pending& call, const OptionMap& options) {
     changeGroups(
-        core_, authority_, caller, action, [group = view_.number] { return Target{.groups = {group}}; },
-        options,
+        core_, authority_, callerOf(call->message()), action,
+        [group = view_.number] { return Target{.groups = {group}}; }, options,
         [call](const auto& jobs) {
             if (!jobs)
                 return call->returnError(toBus(jobs.error()));
@@ -106,7 +98,7 @@ void GroupObject::change(Action action, const Call& call, const Caller& caller, 
         });
 }
 
-void GroupObject::check(const Call& call, const Caller&, const OptionMap& options) {
+void GroupObject::check(const Pending& call, const OptionMap& options) {
     checkGroups(core_, {.groups = {view_.number}}, options, call);
 }
 

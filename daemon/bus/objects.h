@@ -26,12 +26,12 @@ public:
     void takeLeave() const { table_.takeLeave(groupPath(view_.number)); }
 
 private:
-    using Call = std::shared_ptr<PendingCall>;
-    void bind(const Call& call, const Caller& caller, const OptionMap& options);
-    void release(const Call& call, const Caller& caller, const OptionMap& options);
-    void check(const Call& call, const Caller& caller, const OptionMap& options);
-    void change(Action action, const Call& call, const Caller& caller, const OptionMap& options);
-    template <void (GroupObject::*Method)(const Call&, const Caller&, const OptionMap&)>
+    using Pending = std::shared_ptr<PendingCall>;
+    void bind(const Pending& call, const OptionMap& options) { change(Action::bind, call, options); }
+    void release(const Pending& call, const OptionMap& options) { change(Action::release, call, options); }
+    void check(const Pending& call, const OptionMap& options);
+    void change(Action action, const Pending& call, const OptionMap& options);
+    template <void (GroupObject::*Method)(const Pending&, const OptionMap&)>
     static int handle(sd_bus_message* message, void* object, sd_bus_error* error);
 
     std::uint32_t number() const { return view_.number; }

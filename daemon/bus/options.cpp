@@ -11,6 +11,8 @@ std::unexpected<ApiError> invalid(std::string sentence) {
     return std::unexpected(ApiError{ApiError::Kind::invalidArgument, std::move(sentence)});
 }
 
+/// An option of another type than string, bool and array of strings also needs a reader for the groups, in
+/// readVariant() of shared_vtable.cpp.
 template <typename T>
 std::expected<T, ApiError> valueOf(const std::string& key, const sdbus::Variant& value,
                                    std::string_view wanted) {

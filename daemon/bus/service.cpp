@@ -65,7 +65,7 @@ void Service::change(Action action, Jobs_&& result, const std::string& target, c
     const auto shared = std::make_shared<Jobs_>(std::move(result));
     answer(shared, [&] {
         changeGroups(
-            core_, authority_, callerOf(getObject()), action,
+            core_, authority_, callerOf(currentCall(getObject())), action,
             [this, target] { return core_.targetOf(target); }, options,
             [shared](const auto& jobs) {
                 if (!jobs)
@@ -86,7 +86,7 @@ void Service::Check(CheckAnswer&& result, std::string target, OptionMap options)
 void Service::Reload(sdbus::Result<>&& result) {
     const auto shared = std::make_shared<sdbus::Result<>>(std::move(result));
     answer(shared, [&] {
-        authority_.ask(callerOf(getObject()), {"reload"}, {},
+        authority_.ask(callerOf(currentCall(getObject())), {"reload"}, {},
                        [this, shared](const std::optional<ApiError>& denial) {
                            if (denial)
                                return shared->returnError(toBus(*denial));

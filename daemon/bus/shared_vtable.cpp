@@ -73,11 +73,6 @@ sdbus::Variant readVariant(sd_bus_message* message) {
 
 } // namespace
 
-void checked(int code, const char* what) {
-    if (code < 0)
-        throw sdbus::createError(-code, what);
-}
-
 SharedVtable::SharedVtable(sdbus::IConnection& connection, const std::string& parent, const char* interface,
                            const sd_bus_vtable* members, Objects objects) :
     bus_(rawBus(connection)), parent_(parent + '/'), interface_(interface), objects_(std::move(objects)) {

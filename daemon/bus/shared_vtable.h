@@ -46,9 +46,6 @@ private:
     std::unique_ptr<sd_bus_slot, Unref> names_;
 };
 
-/// Throws sdbus::Error where sd-bus gave back a negative errno.
-void checked(int code, const char* what);
-
 void append(sd_bus_message* message, bool value);
 void append(sd_bus_message* message, std::uint16_t value);
 void append(sd_bus_message* message, std::uint32_t value);
@@ -64,6 +61,7 @@ void append(sd_bus_message* message, const std::vector<sdbus::Struct<std::uint32
 class PendingCall {
 public:
     explicit PendingCall(sd_bus_message* call) : call_(sd_bus_message_ref(call)) {}
+    sd_bus_message* message() const { return call_.get(); }
     template <typename... Values>
     void returnResults(const Values&... values) const {
         sd_bus_message* made = nullptr;
