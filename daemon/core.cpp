@@ -276,7 +276,7 @@ bool Core::isMoving(const Address& address) const {
 }
 
 void Core::deviceEvent(const Address& address, Origin origin) {
-    if (origin == Origin::kernel && isMoving(address))
+    if (origin == Origin::driver && isMoving(address))
         return; // our own doing; its end is looked at
     refreshDevice(address);
     const auto* device = topology_.find(address);

@@ -63,7 +63,8 @@ public:
     /// Throws when there is no PCI bus to read.
     void start();
 
-    enum class Origin { kernel, udev };
+    /// `driver` is the kernel's, too: of a driver that took the device, or left it.
+    enum class Origin { kernel, driver, udev };
     /// Something happened to the device. Work begins only after udev is through with it, since its rules may
     /// set the override.
     void deviceEvent(const Address& address, Origin origin);

@@ -118,7 +118,10 @@ std::optional<ApiError> Core::begin(const std::shared_ptr<Undertaking>& undertak
     if (modules.empty())
         launch(undertaking);
     else
-        modules_.load(std::move(modules), [this, undertaking] { launch(undertaking); });
+        modules_.load(std::move(modules), [this, undertaking] {
+            changes_.manager = true; // NoIommu is a parameter of a module
+            launch(undertaking);
+        });
     return std::nullopt;
 }
 

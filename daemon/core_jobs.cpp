@@ -18,6 +18,15 @@ std::uint64_t realtimeUsec() {
            static_cast<std::uint64_t>(now.tv_nsec) / 1000;
 }
 
+/// The journal keeps an entry for each line, and looks up much about its sender: a job has one for all steps.
+std::string stepsDone(const JobView& job) {
+    std::string text;
+    for (const auto& [step, result] : job.steps)
+        if (result == "done")
+            text += (text.empty() ? "" : "; ") + step;
+    return text.empty() ? "nothing" : text;
+}
+
 } // namespace
 
 void Core::receive(unsigned group, WorkMessage message) {
@@ -77,7 +86,7 @@ void Core::stepEnded(unsigned group, const std::string& result) {
     running.job->steps.back().second = result;
     const auto& step = running.job->steps.back().first;
     if (result == "done")
-        spdlog::info("group {}: {}: done", group, step);
+        spdlog::debug("group {}: {}: done", group, step);
     else
         spdlog::error("group {}: {}: {}", group, step, result);
     if (running.stuck) {
@@ -149,11 +158,12 @@ void Core::finish(unsigned group, const Finished& finished) {
     readDriverNames();
     noteOutcome(group, done, finished);
     if (done.job) {
+        const auto steps = stepsDone(*done.job);
         if (finished.result == "done")
-            spdlog::info("group {}: {} done", group, done.job->kind);
+            spdlog::info("group {}: {} done: {}", group, done.job->kind, steps);
         else
-            spdlog::error("group {}: {} {}: {}", group, done.job->kind, finished.result,
-                          records_[group].lastError);
+            spdlog::error("group {}: {} {}: {} (what went well: {})", group, done.job->kind, finished.result,
+                          records_[group].lastError, steps);
         if (listener_ != nullptr)
             listener_->jobRemoved(*done.job, finished.result);
     }

@@ -62,7 +62,7 @@ void Core::takeOver(Running& running, const Journal& journal) {
 /// run.
 void Core::announce(const Running& running) {
     changes_.groups.insert(running.job->group);
-    changes_.manager = true;
+    changes_.jobList = true;
     if (listener_ != nullptr)
         listener_->jobAdded(*running.job);
 }

@@ -2,11 +2,13 @@
 #include "kmod_modules.h"
 
 #include <algorithm>
+#include <expected>
 #include <fmt/format.h>
 #include <fnmatch.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <system_error>
 
 namespace vfiobind {
 namespace {
@@ -39,11 +41,17 @@ std::string kernelRelease() {
     return names.release;
 }
 
-/// The fewest wildcards among the module's aliases that fit; -1 where none fits.
-long wildcards(kmod_module* module, const std::string& alias) {
+void warnOf(const std::string& alias, int code) {
+    spdlog::warn("which modules serve {} cannot be looked up: {}", alias,
+                 std::generic_category().message(-code));
+}
+
+/// The fewest wildcards among the module's aliases that fit; -1 where none fits. The error is a negative
+/// errno.
+std::expected<long, int> wildcards(kmod_module* module, const std::string& alias) {
     kmod_list* info = nullptr;
-    if (kmod_module_get_info(module, &info) < 0)
-        return -1;
+    if (const int code = kmod_module_get_info(module, &info); code < 0)
+        return std::unexpected(code);
     long best = -1;
     for (kmod_list* item = info; item != nullptr; item = kmod_list_next(info, item)) {
         const char* value = kmod_module_info_get_value(item);
@@ -87,10 +95,13 @@ KmodModules::KmodModules(EventLoop& loop, Sysfs& sysfs, sdbus::IConnection* syst
 
 KmodModules::~KmodModules() = default;
 
-std::vector<std::string> KmodModules::lookUp(const std::string& alias) {
+/// Nothing where libkmod cannot tell: that is not kept.
+std::optional<std::vector<std::string>> KmodModules::lookUp(const std::string& alias) {
     kmod_list* raw = nullptr;
-    if (kmod_module_new_from_lookup(kmod_.get(), alias.c_str(), &raw) < 0)
-        return {};
+    if (const int code = kmod_module_new_from_lookup(kmod_.get(), alias.c_str(), &raw); code < 0) {
+        warnOf(alias, code);
+        return std::nullopt;
+    }
     const ModuleList list(raw);
     std::vector<std::string> names;
     kmod_list* item = nullptr;
@@ -111,45 +122,63 @@ void KmodModules::forgetIfAliasesChanged() {
     if (seen == aliasFile_)
         return;
     aliasFile_ = seen;
+    ++revision_;
     nativeByAlias_.clear();
     automaticByAlias_.clear();
+}
+
+std::uint64_t KmodModules::revision() {
+    forgetIfAliasesChanged();
+    return revision_;
 }
 
 std::vector<std::string> KmodModules::native(const Ids& ids) {
     forgetIfAliasesChanged();
     const auto alias = ids.modalias();
-    const auto [entry, fresh] = nativeByAlias_.try_emplace(alias);
-    if (fresh) {
-        entry->second = lookUp(alias);
-        std::erase_if(entry->second, [](const auto& name) { return name == "vfio_pci"; });
-    }
-    return entry->second;
+    if (const auto known = nativeByAlias_.find(alias); known != nativeByAlias_.end())
+        return known->second;
+    auto names = lookUp(alias);
+    if (!names)
+        return {};
+    std::erase(*names, "vfio_pci");
+    return nativeByAlias_[alias] = std::move(*names);
 }
 
 std::string KmodModules::automatic(const Ids& ids) {
     forgetIfAliasesChanged();
     const auto alias = "vfio_" + ids.modalias();
-    const auto [entry, fresh] = automaticByAlias_.try_emplace(alias);
-    if (fresh)
-        entry->second = bestVariant(alias);
-    return entry->second;
+    if (const auto known = automaticByAlias_.find(alias); known != automaticByAlias_.end())
+        return known->second;
+    auto best = bestVariant(alias);
+    if (!best)
+        return "vfio-pci";
+    return automaticByAlias_[alias] = std::move(*best);
 }
 
-std::string KmodModules::bestVariant(const std::string& alias) {
+/// Nothing where libkmod cannot tell.
+std::optional<std::string> KmodModules::bestVariant(const std::string& alias) {
     kmod_list* raw = nullptr;
-    if (kmod_module_new_from_lookup(kmod_.get(), alias.c_str(), &raw) < 0)
-        return "vfio-pci";
+    if (const int code = kmod_module_new_from_lookup(kmod_.get(), alias.c_str(), &raw); code < 0) {
+        warnOf(alias, code);
+        return std::nullopt;
+    }
     const ModuleList list(raw);
     std::string best = "vfio-pci";
     long fewest = -1;
     kmod_list* item = nullptr;
     kmod_list_foreach(item, list.get()) {
         const Module module(kmod_module_get_module(item));
-        const auto count = wildcards(module.get(), alias);
         const std::string name = kmod_module_get_name(module.get());
-        if (name == "vfio_pci" || count < 0 || (fewest >= 0 && count >= fewest))
+        if (name == "vfio_pci")
             continue;
-        fewest = count;
+        const auto count = wildcards(module.get(), alias);
+        if (!count) {
+            warnOf(alias, count.error());
+            return std::nullopt;
+        }
+        if (*count < 0 || (fewest >= 0 && *count >= fewest))
+            continue;
+        fewest = *count;
         best = name;
     }
     return best;

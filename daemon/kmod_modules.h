@@ -9,6 +9,7 @@
 #include <libkmod.h>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <sys/types.h>
 #include <tuple>
@@ -25,6 +26,7 @@ public:
 
     std::vector<std::string> native(const Ids& ids) override;
     std::string automatic(const Ids& ids) override;
+    std::uint64_t revision() override;
     bool loaded(const std::string& module) override;
     void load(std::vector<std::string> modules, std::function<void()> done) override;
     bool canLoad(const std::string& driver) override;
@@ -35,8 +37,8 @@ public:
 private:
     struct Loading;
     void forgetIfAliasesChanged();
-    std::vector<std::string> lookUp(const std::string& alias);
-    std::string bestVariant(const std::string& alias);
+    std::optional<std::vector<std::string>> lookUp(const std::string& alias);
+    std::optional<std::string> bestVariant(const std::string& alias);
     void unitEnded(const std::string& job);
     void finish(const std::shared_ptr<Loading>& loading);
 
@@ -49,6 +51,7 @@ private:
     std::unique_ptr<sdbus::IProxy> systemd_;
     using AliasFile = std::tuple<ino_t, off_t, time_t, long>; ///< its inode, size, and time of change
     AliasFile aliasFile_;
+    std::uint64_t revision_ = 0;
     std::map<std::string, std::vector<std::string>> nativeByAlias_;
     std::map<std::string, std::string> automaticByAlias_;
     std::vector<std::shared_ptr<Loading>> loading_;

@@ -4,6 +4,7 @@
 
 #include "pci/ids.h"
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -18,6 +19,8 @@ public:
     /// What driver "auto" means: the variant driver whose `vfio_pci:` alias fits with the fewest wildcards
     /// (Documentation/driver-api/vfio-pci-device-specific-driver-acceptance.rst), else vfio-pci.
     virtual std::string automatic(const Ids& ids) = 0;
+    /// Another number once depmod(8) has run: native() and automatic() may then say something else.
+    virtual std::uint64_t revision() = 0;
     virtual bool loaded(const std::string& module) = 0;
     /// Loads them and calls back once, from the event loop; whether it went well shows in what is there then.
     virtual void load(std::vector<std::string> modules, std::function<void()> done) = 0;

@@ -48,9 +48,10 @@ RuleTexts UdevFiles::texts(const Core& core) {
 }
 
 void UdevFiles::sync(const Core& core) {
-    if (!first_ && seen_ == core.revision())
+    const std::pair revisions(core.revision(), modules_.revision());
+    if (!first_ && seen_ == revisions)
         return;
-    seen_ = core.revision();
+    seen_ = revisions;
     auto now = texts(core);
     if (!first_ && now == last_)
         return;

@@ -6,6 +6,7 @@
 #include "rules/udev_rules.h"
 
 #include <functional>
+#include <utility>
 
 namespace vfiobind {
 
@@ -39,8 +40,8 @@ private:
     std::vector<TakenDevice> taken_;
     Policy policy_; ///< that taken_ belongs to
     bool first_ = true;
-    std::uint64_t seen_ = 0;        ///< the core's revision
-    std::vector<std::string> told_; ///< complaints, so that each is made once
+    std::pair<std::uint64_t, std::uint64_t> seen_; ///< revisions of the core and of the modules
+    std::vector<std::string> told_;                ///< complaints, so that each is made once
 };
 
 } // namespace vfiobind

@@ -20,6 +20,11 @@ constexpr int bufferSize = 16 << 20;
 
 } // namespace
 
+Core::Origin originOf(Core::Origin source, std::string_view action) {
+    const bool ofDriver = action == "bind" || action == "unbind"; // really_probe() in drivers/base/dd.c
+    return source == Core::Origin::kernel && ofDriver ? Core::Origin::driver : source;
+}
+
 UdevMonitor::UdevMonitor(EventLoop& loop, Handlers handlers) :
     handlers_(std::move(handlers)), udev_(udev_new()) {
     if (!udev_)
@@ -75,10 +80,11 @@ void UdevMonitor::receive(udev_monitor* monitor, Core::Origin origin) {
         const char* name = udev_device_get_sysname(device);
         if (subsystem == nullptr || name == nullptr)
             continue;
+        const char* action = udev_device_get_action(device);
         if (std::string_view(subsystem) == "vfio")
             nodeEvent(name);
         else if (const auto address = Address::parse(name))
-            handlers_.device(*address, origin);
+            handlers_.device(*address, originOf(origin, action != nullptr ? action : ""));
     }
 }
 

@@ -41,4 +41,7 @@ private:
     Source settled_;
 };
 
+/// What an event of this source is about.
+Core::Origin originOf(Core::Origin source, std::string_view action);
+
 } // namespace vfiobind

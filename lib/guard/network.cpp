@@ -115,8 +115,8 @@ private:
                  fmt::format("{} has a network interface {}", device_.str(),
                              seesHostsNetwork() ? "in another network namespace (a container's?); bring it "
                                                   "back first"
-                                                : "that cannot be seen from the early unit's sandbox; the "
-                                                  "daemon looks again")});
+                                                : "that cannot be seen from this network namespace, which "
+                                                  "is not the host's")});
         else if (!found && !isGone(found.error()))
             unknown("network-stacked", "has interfaces in other namespaces", found.error());
     }

@@ -166,7 +166,7 @@ TEST(Network, AnInterfaceInAnotherNamespaceIsNoticed) {
     kernel.putLink("/proc/self/ns/net", "net:[4026531840]");
     EXPECT_THAT(sentences(HostSysfs(kernel)), ElementsAre(HasSubstr("in another network namespace")));
     kernel.putLink("/proc/self/ns/net", "net:[4026532201]");
-    EXPECT_THAT(sentences(HostSysfs(kernel)), ElementsAre(HasSubstr("the daemon looks again")));
+    EXPECT_THAT(sentences(HostSysfs(kernel)), ElementsAre(HasSubstr("from this network namespace")));
     auto virtio = machine();
     virtio.putDirectory("/sys/devices/" + place + "/virtio3/net");
     EXPECT_THAT(sentences(HostSysfs(virtio)), ElementsAre(HasSubstr("another network namespace")));

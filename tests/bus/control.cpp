@@ -165,10 +165,14 @@ json Control::run(const std::string& command, const std::string& rest) {
         kernel_.finishHang();
     } else if (command == "clear-writes")
         kernel_.clearWrites();
+    else if (command == "install-module")
+        kernel_.addUnloadedModule({driverFrom(json::parse(rest))});
     else if (command == "overflow")
         hooks_.overflow();
     else if (command == "no-processes" || command == "processes")
         hooks_.noProcesses(command == "no-processes");
+    else if (command == "no-udev" || command == "udev")
+        hooks_.udevRuns(command == "udev");
     else if (command == "restart")
         hooks_.restart();
     else if (command == "state")

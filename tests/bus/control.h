@@ -23,8 +23,10 @@
 ///     state                       driver and override of every device
 ///     modules                     the modules of vfio that are loaded
 ///     violations                  what the event loop did that it must not do
+///     install-module {DRIVER}     modprobe knows a module that it did not know (machine_file.h)
 ///     overflow                    uevents were lost
 ///     no-processes | processes    no worker can be started, or one can again
+///     no-udev | udev              udev tells of nothing, as when udevd is stopped, or does again
 ///     restart                     the daemon ends and another starts; the kernel and its workers stay
 ///     settle                      answered when nothing is left to do but to wait for the kernel or for
 ///     calls
@@ -47,6 +49,7 @@ public:
         std::function<bool()> idle;        ///< for settle
         std::function<void()> restart;
         std::function<void(bool)> noProcesses;
+        std::function<void(bool)> udevRuns;
         std::function<void()> overflow;
         std::function<std::vector<std::string>()> violations;
         std::function<void()> hungUp; ///< standard input was closed

@@ -11,6 +11,7 @@
 #include "machine_file.h"
 #include "status_line.h"
 #include "udev_files.h"
+#include "udev_monitor.h"
 
 #include <CLI/CLI.hpp>
 #include <charconv>
@@ -69,16 +70,18 @@ public:
     Uevents(EventLoop& loop, FakeKernel& kernel, std::optional<Daemon>& daemon) :
         loop_(loop), daemon_(daemon) {
         kernel.onUevent = [this](const FakeUevent& event) {
-            queue_.push_back({event.subsystem, event.devpath, Core::Origin::kernel});
+            queue_.push_back({event.action, event.subsystem, event.devpath, Core::Origin::kernel});
             schedule();
         };
     }
     bool idle() const { return queue_.empty(); }
+    bool udevRuns = true;
     /// What was sent before a daemon listened does not reach it.
     void forget() { queue_.clear(); }
 
 private:
     struct Event {
+        std::string action;
         std::string subsystem;
         std::string devpath;
         Core::Origin origin;
@@ -95,8 +98,8 @@ private:
         for (std::size_t i = 0; i < count; ++i) {
             const auto event = queue_.front();
             queue_.pop_front();
-            if (event.origin == Core::Origin::kernel)
-                queue_.push_back({event.subsystem, event.devpath, Core::Origin::udev});
+            if (event.origin == Core::Origin::kernel && udevRuns)
+                queue_.push_back({event.action, event.subsystem, event.devpath, Core::Origin::udev});
             hand(event);
         }
         schedule();
@@ -105,7 +108,7 @@ private:
     void hand(const Event& event) {
         const auto name = baseName(event.devpath);
         if (event.subsystem == "pci") {
-            daemon_->core().deviceEvent(*Address::parse(name), event.origin);
+            daemon_->core().deviceEvent(*Address::parse(name), originOf(event.origin, event.action));
         } else if (event.subsystem == "vfio") {
             unsigned group = 0;
             if (std::from_chars(name.data(), name.data() + name.size(), group).ec == std::errc{})
@@ -144,6 +147,7 @@ int serve(const Options& options) {
                            .idle = [&] { return executor.idle() && uevents.idle() && modules.idle(); },
                            .restart = begin,
                            .noProcesses = [&](bool none) { executor.noProcesses = none; },
+                           .udevRuns = [&](bool runs) { uevents.udevRuns = runs; },
                            .overflow = [&] { daemon->core().rescan(); },
                            .violations = [&] { return sysfs.violations(); },
                            .hungUp = [&] { loop.exit(EXIT_SUCCESS); }});

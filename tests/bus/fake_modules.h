@@ -17,6 +17,7 @@ public:
     FakeModules(EventLoop& loop, FakeKernel& kernel) : loop_(loop), kernel_(kernel) {}
     std::vector<std::string> native(const Ids& ids) override;
     std::string automatic(const Ids& ids) override;
+    std::uint64_t revision() override { return std::hash<std::string>{}(kernel_.modulesAlias()); }
     bool loaded(const std::string& module) override;
     void load(std::vector<std::string> modules, std::function<void()> done) override;
     bool canLoad(const std::string& driver) override;

@@ -55,6 +55,19 @@ TEST_F(FilesTest, NameTheGroupsOfARuleByTheFirst) {
     EXPECT_EQ(rules(), "");
 }
 
+/// A package can bring a better driver, and no device tells of that.
+TEST_F(FilesTest, NameTheVariantDriverOnceItsModuleIsInstalled) {
+    start();
+    EXPECT_THAT(rules(), HasSubstr("\"vfio-pci\""));
+    tell("install-module " + json{{"name", "igb-vfio-pci"},
+                                  {"module", "igb_vfio_pci"},
+                                  {"vfio", true},
+                                  {"override-only-ids", {"8086:1533"}}}
+                                 .dump());
+    EXPECT_THAT(rules(), Not(HasSubstr("\"vfio-pci\"")));
+    EXPECT_THAT(rules(), HasSubstr("\"igb_vfio_pci\""));
+}
+
 TEST_F(FilesTest, KnowAllFunctionsThatWereTaken) {
     const std::string sibling = "0000:04:00.1";
     start();

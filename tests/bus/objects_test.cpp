@@ -219,6 +219,19 @@ TEST_F(ObjectsTest, ShowTheDaemon) {
     EXPECT_EQ(root.at("Rules")[0][2][0], "10de:ffff");
 }
 
+/// The parameter comes with the module, and that with the first bind.
+TEST_F(ObjectsTest, ShowThatDevicesAreNotIsolatedOnceTheModuleSaysSo) {
+    auto machine = standardMachine();
+    machine["vfio-pci"] = "unloaded";
+    start(machine);
+    tell("put /sys/module/vfio/parameters/enable_unsafe_noiommu_mode Y");
+    settle();
+    EXPECT_EQ(client().root("NoIommu"), false);
+    client().bindAndWait(nic);
+    settle();
+    EXPECT_EQ(client().root("NoIommu"), true);
+}
+
 TEST_F(ObjectsTest, ShowVirtualFunctionsOfARealMachine) {
     startOnListing("skylake-server-sriov.json");
     const std::string pf = "0000:07:00.0";

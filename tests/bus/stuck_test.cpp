@@ -30,6 +30,37 @@ protected:
     std::string onlyJob() { return client().root("Jobs").at(0).get<std::string>(); }
 };
 
+/// The kernel's own events of a group that is worked on are our doing; what they would tell is looked at
+/// anew.
+TEST_F(StuckTest, WhatWasDoneBeforeTheStepThatHangsIsShownWithoutUdev) {
+    start();
+    configure("[defaults]\ntimeout = \"200ms\"\n[[bind]]\nname = \"card\"\ndevices = [\"" + gpu + "\"]\n");
+    ASSERT_NE(client().device(gpu, "Driver"), "");
+    tell("no-udev");
+    tell("hang-at /unbind <- " + audio);
+    client().manager().Reload();
+    client().waitForState(1, "stuck");
+    EXPECT_EQ(client().device(gpu, "Driver"), "");
+    tell("udev");
+    tell("finish-hang");
+    client().waitForState(1, "bound");
+    EXPECT_EQ(client().device(gpu, "Driver"), "vfio-pci");
+}
+
+TEST_F(StuckTest, ACardThatIsTornOutWhileAStepHangsIsGoneAtOnce) {
+    start();
+    tell("no-udev");
+    tell("hang-at /unbind <- " + audio);
+    client().bind(gpu);
+    settle();
+    ASSERT_NE(client().group(1, "Job"), "/");
+    tell("unplug " + gpu);
+    client().waitFor("the function to be gone",
+                     [&] { return !client().objects().contains(devicePath(gpu)); });
+    tell("finish-hang");
+    settle();
+}
+
 /// Case 46, issue 3 item 7.
 TEST_F(StuckTest, ASecondCallForAGroupIsRefusedWithBusy) {
     start();
