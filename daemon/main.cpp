@@ -55,7 +55,7 @@ int serve(const Options& options) {
     std::optional<UdevFiles> udevFiles;
     if (!options.session)
         udevFiles.emplace(modules, UdevFiles::Actions{.rulesChanged = [&] { modules.reloadUdev(); }});
-    StatusLine status;
+    StatusLine status(loop);
     const auto sync = loop.afterEach([&] {
         service.sync();
         if (udevFiles)

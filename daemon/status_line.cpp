@@ -5,6 +5,14 @@
 #include <systemd/sd-daemon.h>
 
 namespace vfiobind {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Who looks at `systemctl status` sees no difference.
+constexpr auto pause = 100ms;
+
+} // namespace
 
 void StatusLine::show(const Core& core) {
     std::string text;
@@ -16,10 +24,19 @@ void StatusLine::show(const Core& core) {
         text += "; the configuration is invalid";
     for (const auto& warning : core.warnings())
         text += "; " + warning;
-    if (text == last_)
+    now_ = std::move(text);
+    if (told_.empty())
+        tell();
+    else if (now_ != told_ && !next_)
+        next_ = loop_.timer(pause, [this] { tell(); });
+}
+
+void StatusLine::tell() {
+    next_.reset();
+    if (now_ == told_)
         return;
-    sd_notify(0, ("STATUS=" + text).c_str());
-    last_ = text;
+    sd_notify(0, ("STATUS=" + now_).c_str());
+    told_ = now_;
 }
 
 } // namespace vfiobind

@@ -2,19 +2,27 @@
 #pragma once
 
 #include "core.h"
+#include "event_loop.h"
 
 #include <string>
 
 namespace vfiobind {
 
-/// The one line that `systemctl status` shows.
+/// The one line that `systemctl status` shows. systemd tells everybody on the bus of each that it gets, so a
+/// storm of changes is told of now and then, and at its end.
 class StatusLine {
 public:
-    /// Tells systemd when it differs from what was told last. Call it when the core's changes were taken.
+    explicit StatusLine(EventLoop& loop) : loop_(loop) {}
+    /// Call it when the core's changes were taken. The first line is told at once.
     void show(const Core& core);
 
 private:
-    std::string last_;
+    void tell();
+
+    EventLoop& loop_;
+    std::string now_;
+    std::string told_;
+    EventSource next_;
 };
 
 } // namespace vfiobind

@@ -61,6 +61,7 @@ def _prepare(guest, limit):
     for address in devices:
         guest.wait_state(address, "bound", 60)
     guest.done("Release", "all", jobs=len(devices))
+    guest.stop_listening()
 
 
 def _column(results, tool, verb, index):

@@ -39,7 +39,7 @@ public:
         core_(loop, sysfs, executor, modules,
               {.config = options.config, .stateDirectory = options.stateDirectory}),
         authority_(loop, *connection_),
-        files_(modules, {.rulesChanged = [] {}}, options.stateDirectory + "/files") {
+        files_(modules, {.rulesChanged = [] {}}, options.stateDirectory + "/files"), status_(loop) {
         core_.start();
         service_.emplace(*connection_, core_, authority_);
         sync_ = loop.afterEach([this] {
@@ -58,8 +58,8 @@ private:
     Core core_;
     bus::Authority authority_;
     UdevFiles files_;
-    std::optional<bus::Service> service_;
     StatusLine status_;
+    std::optional<bus::Service> service_;
     EventSource sync_;
     std::optional<bus::Pump> pump_;
 };

@@ -140,6 +140,13 @@ class Guest:
             stream.wait(lambda text: "KERNEL - the kernel uevent" in text, 20, what="the first line")
         return stream
 
+    def stop_listening(self):
+        """Who listens takes part of the guest's time."""
+        for stream in self._streams.values():
+            if not stream.ended:
+                stream.stop()
+        self._streams.clear()
+
     def wait_signal(self, since, wanted, seconds, what):
         """The first D-Bus signal since the mark for which wanted(message) is true."""
         def test(text):
