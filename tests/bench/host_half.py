@@ -5,6 +5,7 @@ Each measurement is a function of a Host that gives rows.
 """
 
 import collections
+import itertools
 import json
 import pathlib
 import re
@@ -244,8 +245,9 @@ def idle(host):
     with host.daemon(MANY) as daemon:
         with daemon.traced() as trace:
             time.sleep(host.idle_seconds)       # the time is what is measured
-        # The call that it waits in, from before strace came until it has left, is no wake-up.
-        calls = [line for line in trace.lines if not line.rstrip().endswith("<detached ...>")]
+        # No wake-ups are the end of the turn in which it was asked last, and the call that it waits in until strace leaves.
+        waiting = itertools.dropwhile(lambda line: "epoll_wait(" not in line, trace.lines)
+        calls = [line for line in waiting if not line.rstrip().endswith("<detached ...>")]
         yield at_most(theme, f"system calls in {host.idle_seconds} s without an event, {MANY} functions", len(calls), 0, "", 0)
 
 
