@@ -384,7 +384,7 @@ run_guests() {
     shift
     build_twin || return
     VFIO_BIND_KERNEL_TWIN=$top/$builds-vm/tests/vm/kernel-twin VFIO_BIND_BESIDE="${beside[*]}" \
-        timeout --kill-after=60 2700 python3 "$top/tests/vm/run.py" --suite "$suite" --deb "$package" "$@" 2>&1 </dev/null |
+        timeout --kill-after=60 7200 python3 "$top/tests/vm/run.py" --suite "$suite" --deb "$package" "$@" 2>&1 </dev/null |
         tee "$log" | without_sum
     add_up "vm, $suite" "$log"
 }
