@@ -403,7 +403,7 @@ class Machine:
             raise CommandFailed(f"{message['op']}: {answer['error']}")
         return answer
 
-    def run(self, command, seconds=30, *, check=True, stdin=b""):
+    def run(self, command, seconds=120, *, check=True, stdin=b""):
         """A shell command in the guest. With check, an exit code other than 0 is an exception with what it said."""
         answer = self.request({"op": "run", "command": command, "timeout": seconds,
                                "stdin": base64.b64encode(stdin).decode()}, seconds + 15)
@@ -413,7 +413,7 @@ class Machine:
             raise CommandFailed(str(result))
         return result
 
-    def out(self, command, seconds=30):
+    def out(self, command, seconds=120):
         return self.run(command, seconds).stdout.strip()
 
     def start_stream(self, command):
