@@ -73,7 +73,7 @@ class Boot:
     devices: tuple[str, ...] = ROOT_PORTS + CARDS               # -device, in this order
     memory: int = 2048                                          # MiB
     cpus: int = 2
-    seconds: int = 300                                          # limit until the command channel answers
+    seconds: int = 900                                          # limit until the command channel answers
     disks: int = 0                                              # scratch disks of 256 MiB: drives s0, s1, ...
     extra: tuple[str, ...] = dataclasses.field(default=())      # further arguments of QEMU
     packages: tuple[str, ...] = ()                              # in the guest besides the common ones: an image of its own

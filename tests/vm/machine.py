@@ -294,8 +294,8 @@ class Machine:
     def _settle(self):
         """Wait until systemd has started all that the boot wants ('degraded' is the scenario's matter), and udev has
         loaded the drivers, which no unit waits for."""
-        self.run("systemctl is-system-running --wait", 120, check=False)
-        self.run("udevadm settle --timeout=100", 120)
+        self.run("systemctl is-system-running --wait", 300, check=False)
+        self.run("udevadm settle --timeout=280", 300)
 
     def reboot(self, cmdline=None):
         """The guest shuts down and reboots, with its disk as it is, hot-plugged devices gone; in a new QEMU.
