@@ -2,13 +2,16 @@
 #include "kmod_modules.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <expected>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fnmatch.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <system_error>
+#include <unistd.h>
 
 namespace vfiobind {
 namespace {
@@ -19,11 +22,6 @@ constexpr auto systemdName = "org.freedesktop.systemd1";
 constexpr auto managerInterface = "org.freedesktop.systemd1.Manager";
 /// A module that takes longer is reported missing; systemd goes on loading it.
 constexpr auto loadLimit = 20s;
-
-struct ListUnref {
-    void operator()(kmod_list* list) const { kmod_module_unref_list(list); }
-};
-using ModuleList = std::unique_ptr<kmod_list, ListUnref>;
 
 struct ModuleUnref {
     void operator()(kmod_module* module) const { kmod_module_unref(module); }
@@ -96,13 +94,29 @@ KmodModules::KmodModules(EventLoop& loop, Sysfs& sysfs, sdbus::IConnection* syst
 KmodModules::~KmodModules() = default;
 
 /// Nothing where libkmod cannot tell: that is not kept.
-std::optional<std::vector<std::string>> KmodModules::lookUp(const std::string& alias) {
+std::optional<KmodModules::ModuleList> KmodModules::serving(const std::string& alias) const {
+    // An index that libkmod cannot open is an empty one to it (kmod 30), also where descriptors have run out.
+    const int fd = open(aliasPath().c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return ModuleList{}; // a kernel of one piece
+    if (fd < 0) {
+        warnOf(alias, -errno);
+        return std::nullopt;
+    }
+    close(fd);
     kmod_list* raw = nullptr;
     if (const int code = kmod_module_new_from_lookup(kmod_.get(), alias.c_str(), &raw); code < 0) {
         warnOf(alias, code);
         return std::nullopt;
     }
-    const ModuleList list(raw);
+    return ModuleList(raw);
+}
+
+std::optional<std::vector<std::string>> KmodModules::lookUp(const std::string& alias) const {
+    const auto found = serving(alias);
+    if (!found)
+        return std::nullopt;
+    const auto& list = *found;
     std::vector<std::string> names;
     kmod_list* item = nullptr;
     kmod_list_foreach(item, list.get()) {
@@ -112,11 +126,14 @@ std::optional<std::vector<std::string>> KmodModules::lookUp(const std::string& a
     return names;
 }
 
+std::string KmodModules::aliasPath() const {
+    return fmt::format("{}/modules.alias.bin", kmod_get_dirname(kmod_.get()));
+}
+
 /// What was looked up holds until depmod(8) writes the aliases anew.
 void KmodModules::forgetIfAliasesChanged() {
     struct stat now{};
-    const auto file = fmt::format("{}/modules.alias.bin", kmod_get_dirname(kmod_.get()));
-    if (stat(file.c_str(), &now) != 0)
+    if (stat(aliasPath().c_str(), &now) != 0)
         now = {};
     const AliasFile seen{now.st_ino, now.st_size, now.st_mtim.tv_sec, now.st_mtim.tv_nsec};
     if (seen == aliasFile_)
@@ -155,14 +172,11 @@ std::string KmodModules::automatic(const Ids& ids) {
     return automaticByAlias_[alias] = std::move(*best);
 }
 
-/// Nothing where libkmod cannot tell.
-std::optional<std::string> KmodModules::bestVariant(const std::string& alias) {
-    kmod_list* raw = nullptr;
-    if (const int code = kmod_module_new_from_lookup(kmod_.get(), alias.c_str(), &raw); code < 0) {
-        warnOf(alias, code);
+std::optional<std::string> KmodModules::bestVariant(const std::string& alias) const {
+    const auto found = serving(alias);
+    if (!found)
         return std::nullopt;
-    }
-    const ModuleList list(raw);
+    const auto& list = *found;
     std::string best = "vfio-pci";
     long fewest = -1;
     kmod_list* item = nullptr;

@@ -37,8 +37,14 @@ public:
 private:
     struct Loading;
     void forgetIfAliasesChanged();
-    std::optional<std::vector<std::string>> lookUp(const std::string& alias);
-    std::optional<std::string> bestVariant(const std::string& alias);
+    struct ListUnref {
+        void operator()(kmod_list* list) const { kmod_module_unref_list(list); }
+    };
+    using ModuleList = std::unique_ptr<kmod_list, ListUnref>;
+    std::string aliasPath() const;
+    std::optional<ModuleList> serving(const std::string& alias) const;
+    std::optional<std::vector<std::string>> lookUp(const std::string& alias) const;
+    std::optional<std::string> bestVariant(const std::string& alias) const;
     void unitEnded(const std::string& job);
     void finish(const std::shared_ptr<Loading>& loading);
 

@@ -246,7 +246,9 @@ def idle(host):
         with daemon.traced() as trace:
             time.sleep(host.idle_seconds)       # the time is what is measured
         # No wake-ups are the end of the turn in which it was asked last, and the call that it waits in until strace leaves.
-        waiting = itertools.dropwhile(lambda line: "epoll_wait(" not in line, trace.lines)
+        waiting = list(itertools.dropwhile(lambda line: "epoll_wait(" not in line, trace.lines))
+        if not waiting:
+            raise MeasureError(f"the daemon did not wait once: {trace.lines[:5]}")
         calls = [line for line in waiting if not line.rstrip().endswith("<detached ...>")]
         yield at_most(theme, f"system calls in {host.idle_seconds} s without an event, {MANY} functions", len(calls), 0, "", 0)
 
