@@ -133,8 +133,14 @@ void checkHeld(Inspection& result, const Sysfs& sysfs, const Topology& topology,
 } // namespace
 
 Inspection inspect(const Sysfs& sysfs, const Topology& topology, unsigned group, Action action) {
+    HostLook host(sysfs);
+    return inspect(host, topology, group, action);
+}
+
+Inspection inspect(HostLook& host, const Topology& topology, unsigned group, Action action) {
     Inspection result;
-    Programs programs(sysfs);
+    const auto& sysfs = host.files();
+    auto& programs = host.programs();
     const auto endpoints = topology.endpoints(group);
     if (std::ranges::any_of(endpoints, [](const Device* d) { return isVfioDriver(d->driver); }))
         checkHeld(result, sysfs, topology, group, programs);

@@ -5,6 +5,7 @@
 
 #include "guard/blocker.h"
 #include "guard/holders.h"
+#include "guard/host_look.h"
 #include "plan/wanted.h"
 
 #include <vector>
@@ -16,7 +17,10 @@ struct Inspection {
     std::vector<Holder> holders;
 };
 
-/// Everything that the guards find against the action on the group.
+/// Everything that the guards find against the action on the group. Groups that are looked at together share
+/// what is asked of the host.
+Inspection inspect(HostLook& host, const Topology& topology, unsigned group, Action action);
+/// The same for one group by itself.
 Inspection inspect(const Sysfs& sysfs, const Topology& topology, unsigned group, Action action);
 
 } // namespace vfiobind

@@ -15,6 +15,8 @@ std::string groupNode(const Sysfs& sysfs, unsigned group) {
 }
 
 std::string vfioDeviceNode(const Sysfs& sysfs, const Address& device) {
+    if (!sysfs.exists("/dev/vfio/devices"))
+        return {}; // before Linux 6.6, or without CONFIG_VFIO_DEVICE_CDEV
     const auto names = sysfs.list(fmt::format("/sys/bus/pci/devices/{}/vfio-dev", device.str()));
     if (!names || names->empty())
         return {};

@@ -97,6 +97,11 @@ SysResult<std::set<std::string>> openNodes(const Sysfs& sysfs, const std::string
     return found;
 }
 
+/// Other users' processes do not show them to everybody; fdinfo does.
+bool mayListLinks(const SysResult<std::set<std::string>>& links) {
+    return links || (links.error().code != EACCES && links.error().code != EPERM);
+}
+
 bool isKernels(const Sysfs& sysfs, const std::string& number) {
     const auto program = sysfs.link("/proc/" + number + "/exe");
     return !program && isGone(program.error());
@@ -153,19 +158,12 @@ const SysResult<std::set<std::string>>& Programs::links(const std::string& numbe
                                  : links_.emplace(number, openNodes(sysfs_, "/proc/" + number)).first->second;
 }
 
-SysResult<std::set<std::string>> Programs::openAmong(const std::string& number,
-                                                     const std::set<std::string>& nodes) {
-    const auto process = "/proc/" + number;
-    std::multimap<std::uint64_t, std::string> byInode;
-    for (const auto& node : nodes)
-        for (const auto& path : {node, process + "/root" + node})
-            if (const auto inode = sysfs_.inode(path))
-                byInode.emplace(*inode, node);
-    std::set<std::string> found;
-    const auto descriptors = sysfs_.list(process + "/fdinfo");
-    if (!descriptors)
-        return std::unexpected(descriptors.error());
-    for (const auto& fd : *descriptors) {
+SysResult<std::vector<Programs::Descriptor>> Programs::readDescriptors(const std::string& process) const {
+    const auto names = sysfs_.list(process + "/fdinfo");
+    if (!names)
+        return std::unexpected(names.error());
+    std::vector<Descriptor> found;
+    for (const auto& fd : *names) {
         const auto text = sysfs_.read(process + "/fdinfo/" + fd, 4096);
         if (!text && !isGone(text.error()))
             return std::unexpected(text.error());
@@ -174,10 +172,36 @@ SysResult<std::set<std::string>> Programs::openAmong(const std::string& number,
         const auto inode = fieldOf(*text, "ino");
         if (!inode) // before Linux 5.14
             return std::unexpected(SysError{"look for ino: in", process + "/fdinfo/" + fd, EOPNOTSUPP});
-        const auto [from, to] = byInode.equal_range(*inode);
-        if (from == to || !onDeviceNodes(number, fieldOf(*text, "mnt_id").value_or(0)))
+        found.push_back({fd, *inode, fieldOf(*text, "mnt_id").value_or(0)});
+    }
+    return found;
+}
+
+const SysResult<std::vector<Programs::Descriptor>>& Programs::descriptors(const std::string& number) {
+    const auto known = descriptors_.find(number);
+    return known != descriptors_.end()
+               ? known->second
+               : descriptors_.emplace(number, readDescriptors("/proc/" + number)).first->second;
+}
+
+SysResult<std::set<std::string>> Programs::openAmong(const std::string& number,
+                                                     const std::set<std::string>& nodes) {
+    const auto process = "/proc/" + number;
+    const auto& open = descriptors(number);
+    if (!open)
+        return std::unexpected(open.error());
+    std::multimap<std::uint64_t, std::string> byInode;
+    for (const auto& node : nodes)
+        for (const auto& path : {node, process + "/root" + node})
+            if (const auto inode = sysfs_.inode(path))
+                byInode.emplace(*inode, node);
+    std::set<std::string> found;
+    for (const auto& descriptor : *open) {
+        const auto [from, to] = byInode.equal_range(descriptor.inode);
+        if (from == to || !onDeviceNodes(number, descriptor.mount))
             continue;
-        if (const auto still = sysfs_.read(process + "/fdinfo/" + fd, 4096); !still && isGone(still.error()))
+        if (const auto still = sysfs_.read(process + "/fdinfo/" + descriptor.number, 4096);
+            !still && isGone(still.error()))
             continue; // closed meanwhile, as by a process that ends: that one's mounts cannot be read either
         for (auto it = from; it != to; ++it)
             found.insert(it->second);
@@ -217,7 +241,7 @@ Openers Programs::openersOf(const std::set<std::string>& nodes) {
         auto open = links(number);
         if (open)
             std::erase_if(*open, [&](const auto& node) { return !nodes.contains(node); });
-        else if (open.error().code == EACCES || open.error().code == EPERM)
+        else if (!mayListLinks(open))
             open = openAmong(number, nodes);
         if (!open && !isGone(open.error()))
             openers.unreadable.push_back(open.error());
@@ -230,6 +254,27 @@ Openers Programs::openersOf(const std::set<std::string>& nodes) {
             openers.found.push_back({pid, command, node});
     }
     return openers;
+}
+
+void Programs::again() {
+    const bool opened = !links_.empty();
+    const bool mounted = mountTables_.has_value();
+    const bool counted = numbers_.has_value();
+    numbers_.reset();
+    mountTables_.reset();
+    hasDeviceNodes_.clear();
+    ownMountsRead_.clear();
+    links_.clear();
+    descriptors_.clear();
+    if (counted)
+        numbers();
+    if (mounted)
+        mountTables();
+    if (!opened || !numbers())
+        return;
+    for (const auto& number : *numbers())
+        if (!mayListLinks(links(number)))
+            descriptors(number);
 }
 
 std::string named(const std::vector<Opener>& openers) {

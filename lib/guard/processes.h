@@ -34,7 +34,7 @@ struct MountTable {
     SysResult<std::string> text;
 };
 
-/// The programs that run, for all guards that look at one group: what they all need is read once.
+/// The programs that run, for all guards that look at the same time: what they all need is read once.
 class Programs {
 public:
     explicit Programs(const Sysfs& sysfs) : sysfs_(sysfs) {}
@@ -54,8 +54,19 @@ public:
     /// Linux 5.14 there is no `ino:`, and that process is unreadable (EOPNOTSUPP).
     Openers openersOf(const std::set<std::string>& nodes);
 
+    /// Reads again what has been asked for.
+    void again();
+
 private:
+    /// A descriptor as fdinfo has it.
+    struct Descriptor {
+        std::string number;
+        std::uint64_t inode = 0;
+        std::uint64_t mount = 0;
+    };
     const SysResult<std::set<std::string>>& links(const std::string& number);
+    const SysResult<std::vector<Descriptor>>& descriptors(const std::string& number);
+    SysResult<std::vector<Descriptor>> readDescriptors(const std::string& process) const;
     SysResult<std::set<std::string>> openAmong(const std::string& number, const std::set<std::string>& nodes);
     void learnMounts(const std::string& mountinfo);
     bool onDeviceNodes(const std::string& number, std::uint64_t mount);
@@ -66,6 +77,7 @@ private:
     std::map<std::uint64_t, bool> hasDeviceNodes_; ///< by the mount's number
     std::map<std::string, bool> ownMountsRead_;    ///< by process: those that onDeviceNodes() asked
     std::map<std::string, SysResult<std::set<std::string>>> links_; ///< what is open below /dev, by process
+    std::map<std::string, SysResult<std::vector<Descriptor>>> descriptors_; ///< where links are not shown
 };
 
 /// `qemu-system-x86 (VM win11) (pid 812), cage (pid 9)`, each process once.
