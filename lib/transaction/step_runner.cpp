@@ -74,14 +74,15 @@ SysResult<void> StepRunner::save() {
     return saved;
 }
 
-/// The journal is written before a step, and after one that failed. That a step went well is written with the
-/// next one: who recovers looks at the devices, not at the steps.
+/// The journal is written before a step that writes, and after one that failed. That a step went well is
+/// written with the next one: who recovers looks at the devices, not at the steps.
 template <typename Work>
 StepRunner::Result StepRunner::perform(Step step, Work work) {
     step.undoing = undoing_;
     journal_.steps.push_back({step.str(), "begun"});
-    if (auto saved = save(); !saved)
-        return std::unexpected(StepError{step, saved.error()});
+    if (step.kind != Step::Kind::verify)
+        if (auto saved = save(); !saved)
+            return std::unexpected(StepError{step, saved.error()});
     if (hooks_.before)
         hooks_.before(step);
     SysResult<void> result = work();

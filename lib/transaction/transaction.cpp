@@ -28,8 +28,6 @@ public:
     Outcome run() {
         if (auto found = lookAround(); !found)
             return {Outcome::Result::failed, found.error(), {}};
-        if (auto saved = journals_.save(journal_); !saved)
-            return {Outcome::Result::failed, StepError{{}, saved.error()}, {}};
         if (auto result = go(); !result)
             return undo(result.error());
         if (auto removed = journals_.remove(plan_.group); !removed)
@@ -140,9 +138,11 @@ StepRunner::Result Transaction::go() {
 }
 
 Outcome Transaction::undo(const StepError& error) {
-    const bool wrote = steps_.wrote();
-    Outcome outcome{wrote ? Outcome::Result::rolledBack : Outcome::Result::failed, error, {}};
-    outcome.differences = restore(sysfs_, steps_, journal_);
+    Outcome outcome{Outcome::Result::failed, error, {}};
+    if (steps_.wrote()) {
+        outcome.result = Outcome::Result::rolledBack;
+        outcome.differences = restore(sysfs_, steps_, journal_);
+    }
     if (!outcome.differences.empty()) {
         outcome.result = Outcome::Result::failed; // the journal stays until it is resolved
         return outcome;
