@@ -139,7 +139,7 @@ GroupPlan Early::judgeGroup(unsigned group, Wanted wanted, Action action) {
         if (auto held = readDriverOverride(sysfs_, address))
             topology_.setOverride(address, std::move(*held));
     }
-    const auto found = inspect(sysfs_, topology_, group, action);
+    const auto found = inspect(host_, topology_, group, action);
     return planGroup(group, wanted, topology_, drivers_, found.blockers);
 }
 
@@ -194,6 +194,7 @@ GroupPlan Early::planAgain(const GroupPlan& plan) {
     const auto members = topology_.groups().at(plan.group).members;
     for (const auto& address : members)
         topology_.refresh(sysfs_, address);
+    host_.again();
     return judgeGroup(plan.group, resolution_.groups.at(plan.group), plan.action);
 }
 

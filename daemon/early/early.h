@@ -3,6 +3,7 @@
 #pragma once
 
 #include "config/policy.h"
+#include "guard/host_look.h"
 #include "plan/plan.h"
 #include "plan/wanted.h"
 #include "rules/module_aliases.h"
@@ -37,7 +38,7 @@ struct GroupWork {
 
 class Early {
 public:
-    Early(Sysfs& sysfs, Options options) : sysfs_(sysfs), options_(std::move(options)) {}
+    Early(Sysfs& sysfs, Options options) : sysfs_(sysfs), host_(sysfs), options_(std::move(options)) {}
 
     /// Does all of it. Nothing here is fatal: what cannot be done is in the report.
     Report run();
@@ -61,6 +62,7 @@ private:
     void fail(std::string sentence) { report_.failures.push_back(std::move(sentence)); }
 
     Sysfs& sysfs_;
+    HostLook host_;
     Options options_;
     Report report_;
     Policy policy_;

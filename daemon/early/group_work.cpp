@@ -4,7 +4,6 @@
 #include "guard/storage.h"
 #include "transaction/transaction.h"
 
-#include <algorithm>
 #include <thread>
 
 namespace vfiobind::early {
@@ -30,11 +29,10 @@ std::string carryOutGroup(Sysfs& sysfs, const GroupPlan& plan, const std::string
     if (const auto lock = lockGroup(stateDirectory + "/lock", plan.group); !lock)
         return lock.error().str();
     FileJournalStore journals(stateDirectory + "/journal");
-    const auto left = journals.load();
-    const auto own = std::ranges::find(left.journals, plan.group, &Journal::group);
-    if (own == left.journals.end())
+    const auto left = journals.load(plan.group);
+    if (!left || left->group != plan.group)
         return carryOut(sysfs, plan, journals, hooksFor(sysfs)).str();
-    const auto outcome = recover(sysfs, *own, journals, hooksFor(sysfs));
+    const auto outcome = recover(sysfs, *left, journals, hooksFor(sysfs));
     if (outcome.result == Outcome::Result::failed || !outcome.differences.empty())
         return "an earlier transaction was cut off and cannot be resolved: " + outcome.str();
     return carryOutAgain(sysfs, planAgain(), journals);
