@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <optional>
 #include <spdlog/spdlog.h>
 #include <string_view>
 #include <sys/epoll.h>
@@ -17,6 +18,12 @@ namespace {
 /// Room for a storm of some ten thousand events (kernel.md 23). Beyond net.core.rmem_max it needs
 /// CAP_NET_ADMIN; what the kernel grants without is then what we have, and an overflow is survived.
 constexpr int bufferSize = 16 << 20;
+
+std::optional<unsigned> groupOfNode(std::string_view name) {
+    unsigned group = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), group);
+    return error == std::errc{} && end == name.data() + name.size() ? std::optional(group) : std::nullopt;
+}
 
 } // namespace
 
@@ -56,14 +63,21 @@ UdevMonitor::Source UdevMonitor::open(EventLoop& loop, Core::Origin origin) {
     return source;
 }
 
-void UdevMonitor::nodeEvent(std::string_view name) const {
-    unsigned group = 0;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), group);
-    if (error == std::errc{} && end == name.data() + name.size())
+/// What is read at an event is how things are now, so that several events of one device that have come
+/// meanwhile are one.
+void UdevMonitor::receive(udev_monitor* monitor, Core::Origin origin) {
+    std::set<std::pair<Address, Core::Origin>> devices;
+    std::set<unsigned> nodes;
+    drain(monitor, origin, devices, nodes);
+    for (const auto& [address, from] : devices)
+        handlers_.device(address, from);
+    for (const auto group : nodes)
         handlers_.node(group);
 }
 
-void UdevMonitor::receive(udev_monitor* monitor, Core::Origin origin) {
+void UdevMonitor::drain(udev_monitor* monitor, Core::Origin origin,
+                        std::set<std::pair<Address, Core::Origin>>& devices,
+                        std::set<unsigned>& nodes) const {
     for (;;) {
         errno = 0;
         auto* device = udev_monitor_receive_device(monitor);
@@ -81,10 +95,12 @@ void UdevMonitor::receive(udev_monitor* monitor, Core::Origin origin) {
         if (subsystem == nullptr || name == nullptr)
             continue;
         const char* action = udev_device_get_action(device);
-        if (std::string_view(subsystem) == "vfio")
-            nodeEvent(name);
-        else if (const auto address = Address::parse(name))
-            handlers_.device(*address, originOf(origin, action != nullptr ? action : ""));
+        if (std::string_view(subsystem) == "vfio") {
+            if (const auto group = groupOfNode(name))
+                nodes.insert(*group);
+        } else if (const auto address = Address::parse(name)) {
+            devices.emplace(*address, originOf(origin, action != nullptr ? action : ""));
+        }
     }
 }
 

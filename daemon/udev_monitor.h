@@ -8,7 +8,9 @@
 #include <functional>
 #include <libudev.h>
 #include <memory>
+#include <set>
 #include <string_view>
+#include <utility>
 
 namespace vfiobind {
 
@@ -32,8 +34,9 @@ private:
         EventSource event;
     };
     Source open(EventLoop& loop, Core::Origin origin);
-    void nodeEvent(std::string_view name) const;
     void receive(udev_monitor* monitor, Core::Origin origin);
+    void drain(udev_monitor* monitor, Core::Origin origin,
+               std::set<std::pair<Address, Core::Origin>>& devices, std::set<unsigned>& nodes) const;
 
     Handlers handlers_;
     std::unique_ptr<udev, Unref> udev_;
