@@ -222,10 +222,12 @@ private:
     Drivers driversFor(unsigned group, const Wanted& wanted, WorkOrder::Kind kind);
     void launch(const std::shared_ptr<Undertaking>& undertaking);
     void cannotLaunch(const std::shared_ptr<Undertaking>& undertaking, const std::string& why);
+    void lookBegun(unsigned group);
     void receiveVerdict(unsigned group, Verdict verdict);
     void settle(const std::shared_ptr<Undertaking>& undertaking);
     void refuse(const std::shared_ptr<Undertaking>& undertaking, const ApiError& error);
     void leave(const Undertaking& undertaking);
+    void letOthersGo(Undertaking& undertaking);
     bool stillWished(const Undertaking& undertaking) const;
     void tellBeforeAnswer();
     void replyError(Undertaking& undertaking, const ApiError& error);

@@ -193,20 +193,26 @@ Drivers Core::driversFor(unsigned group, const Wanted& wanted, WorkOrder::Kind k
 
 void Core::launch(const std::shared_ptr<Undertaking>& undertaking) {
     readDriverNames();
+    std::vector<WorkOrder> orders;
     for (const auto& [group, wanted] : undertaking->groups) {
-        auto& running = running_.at(group);
-        running.limit = loop_.timer(verdictLimit, [this, group] { overdue(group); });
-        try {
-            running.work = executor_.start(
-                {.kind = running.kind,
-                 .group = group,
-                 .wanted = wanted,
-                 .drivers = driversFor(group, wanted, running.kind)},
-                topology_, [this, group](WorkMessage message) { receive(group, std::move(message)); });
-        } catch (const std::system_error& error) {
-            return cannotLaunch(undertaking, error.what());
-        }
+        const auto kind = running_.at(group).kind;
+        orders.push_back(
+            {.kind = kind, .group = group, .wanted = wanted, .drivers = driversFor(group, wanted, kind)});
     }
+    try {
+        auto works = executor_.startTogether(
+            std::move(orders), topology_,
+            [this](unsigned group, WorkMessage message) { receive(group, std::move(message)); });
+        auto work = works.begin();
+        for (const auto group : undertaking->groups | std::views::keys)
+            running_.at(group).work = std::move(*work++);
+    } catch (const std::system_error& error) {
+        cannotLaunch(undertaking, error.what());
+    }
+}
+
+void Core::lookBegun(unsigned group) {
+    running_.at(group).limit = loop_.timer(verdictLimit, [this, group] { overdue(group); });
 }
 
 /// No process, no descriptor: it is tried again when somebody asks, or when the devices change.
@@ -266,7 +272,7 @@ void Core::settle(const std::shared_ptr<Undertaking>& undertaking) {
         return refuse(undertaking, ApiError::from(blockers));
     if (auto noted = note(*undertaking); !noted)
         return refuse(undertaking, noted.error());
-    std::vector<JobView> jobs;
+    std::vector<unsigned> going;
     for (const auto& [group, verdict] : undertaking->verdicts) {
         if (verdict.nothingToDo)
             continue; // its Finished is on the way
@@ -275,6 +281,13 @@ void Core::settle(const std::shared_ptr<Undertaking>& undertaking) {
                          ApiError::from(verdict.blockers).sentence);
             continue;
         }
+        going.push_back(group);
+    }
+    // The workers set out while it is told that they do.
+    for (const auto group : going)
+        running_.at(group).work->go();
+    std::vector<JobView> jobs;
+    for (const auto group : going) {
         setOut(group);
         jobs.push_back(*running_.at(group).job);
     }
@@ -322,6 +335,22 @@ void Core::leave(const Undertaking& undertaking) {
     groupsCameFree();
     for (const auto group : undertaking.groups | std::views::keys)
         consider(group);
+}
+
+/// The groups of a call that was given up, but those that hang.
+void Core::letOthersGo(Undertaking& undertaking) {
+    Undertaking others;
+    for (const auto& [group, wanted] : undertaking.groups) {
+        const auto& running = running_.at(group);
+        if (running.verdict || !running.limit)
+            others.groups.emplace(group, wanted);
+    }
+    for (const auto group : others.groups | std::views::keys) {
+        undertaking.groups.erase(group);
+        undertaking.verdicts.erase(group);
+        undertaking.requests.erase(group);
+    }
+    leave(others);
 }
 
 /// Who reads a property after the answer is to find it as the answer says.

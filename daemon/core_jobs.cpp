@@ -32,7 +32,9 @@ std::string stepsDone(const JobView& job) {
 void Core::receive(unsigned group, WorkMessage message) {
     if (!running_.contains(group))
         return;
-    if (auto* verdict = std::get_if<Verdict>(&message))
+    if (std::holds_alternative<LookBegun>(message))
+        lookBegun(group);
+    else if (auto* verdict = std::get_if<Verdict>(&message))
         receiveVerdict(group, std::move(*verdict));
     else if (const auto* read = std::get_if<OverrideRead>(&message)) {
         topology_.setOverride(read->device, {.known = true, .value = read->value});
@@ -72,7 +74,6 @@ void Core::setOut(unsigned group) {
     spdlog::info("group {}: {} begins ({})", group, verb(wanted.action), wanted.by);
     if (listener_ != nullptr)
         listener_->jobAdded(*running.job);
-    running.work->go();
 }
 
 void Core::stepBegun(unsigned group, const std::string& step) {
@@ -113,6 +114,8 @@ void Core::overdue(unsigned group) {
         spdlog::error("{}", record.lastError);
         const auto undertaking = running.undertaking;
         undertaking->givenUp = undertaking->reply || undertaking->checkReply;
+        if (undertaking->givenUp)
+            letOthersGo(*undertaking);
         return replyError(*undertaking, {ApiError::Kind::kernelRefused, record.lastError + ": ETIMEDOUT"});
     }
     running.job->state = "stuck";

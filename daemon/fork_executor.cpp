@@ -1,63 +1,53 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "fork_executor.h"
 
-#include "teller.h"
+#include "together.h"
 
 #include <array>
 #include <cerrno>
-#include <csignal>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <string>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <system_error>
 #include <unistd.h>
 
 namespace vfiobind {
 namespace {
 
-constexpr char goWord = 'g';
+struct Ends {
+    int daemons = -1;
+    int workers = -1;
+};
 
-/// The child keeps nothing of the daemon but its end of the socket: a child that hangs for ever must not hold
-/// the bus connection or the netlink sockets.
-void keepOnly(int fd) {
-    constexpr int standard = 3;
-    if (fd > standard)
-        close_range(standard, static_cast<unsigned>(fd) - 1, 0);
-    close_range(static_cast<unsigned>(fd) + 1, ~0U, 0);
+Ends connect() {
+    std::array<int, 2> ends{};
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
+        throw std::system_error(errno, std::generic_category(), "socketpair for a worker");
+    return {ends[0], ends[1]};
 }
 
-void resetSignals() {
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, nullptr);
-    // The daemon may be gone before the work is done: then nobody reads, and the work goes on.
-    signal(SIGPIPE, SIG_IGN);
-    // A reload or a terminal's ^C is meant for the daemon.
-    signal(SIGHUP, SIG_IGN);
-    signal(SIGINT, SIG_IGN);
-}
-
-bool awaitGo(int fd) {
-    char word = 0;
-    ssize_t n = 0;
-    do {
-        n = read(fd, &word, 1);
-    } while (n < 0 && errno == EINTR);
-    return n == 1 && word == goWord;
+/// In the child it gives back 0.
+int forkOrClose(const std::vector<Ends>& all) {
+    const int pid = fork();
+    if (pid >= 0)
+        return pid;
+    const int code = errno;
+    for (const auto& ends : all) {
+        close(ends.daemons);
+        close(ends.workers);
+    }
+    throw std::system_error(code, std::generic_category(), "fork of a worker");
 }
 
 } // namespace
 
 class ForkExecutor::ForkedWork final : public Work {
 public:
-    ForkedWork(ForkExecutor& executor, int pid, int fd, Listener listener) :
-        executor_(executor), pid_(pid), fd_(fd), listener_(std::move(listener)) {
-        io_ = executor_.loop_.io(fd_, EPOLLIN, [this] { receive(); });
+    ForkedWork(EventLoop& loop, int pid, int fd, Listener listener) :
+        pid_(pid), fd_(fd), listener_(std::move(listener)) {
+        io_ = loop.io(fd_, EPOLLIN, [this] { receive(); });
     }
 
     ~ForkedWork() override {
@@ -67,12 +57,10 @@ public:
 
     void go() override {
         // A worker that is dead cannot be told; receive() comes to know of that.
-        if (send(fd_, &goWord, 1, MSG_NOSIGNAL) != 1)
+        if (send(fd_, &wordToGo, 1, MSG_NOSIGNAL) != 1)
             spdlog::warn("worker {} could not be told to go: {}", pid_,
                          std::generic_category().message(errno));
     }
-
-    int pid() const override { return pid_; }
 
 private:
     /// The listener may drop this work in any call.
@@ -102,8 +90,7 @@ private:
         }
     }
 
-    ForkExecutor& executor_;
-    int pid_;
+    int pid_; ///< of the process that has looked: for messages
     int fd_;
     Listener listener_;
     std::string pending_;
@@ -111,47 +98,54 @@ private:
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
-void ForkExecutor::runInChild(int fd, const WorkOrder& order, const Topology& topology) {
-    using Kind = WorkOrder::Kind;
-    auto full = order;
-    if (order.kind == Kind::carryOut || order.kind == Kind::recover || order.kind == Kind::createVfs)
-        if (const auto lock = lockGroup(stateDirectory_ + "/lock", order.group);
-            !lock) // held until the process ends
-            return Teller(fd, false)(Finished{"failed", lock.error().str(), {}});
-    // While we waited for the lock its holder may have been killed.
-    if (order.kind == Kind::carryOut)
-        if (auto left = FileJournalStore(stateDirectory_ + "/journal").load(order.group);
-            left && left->group == order.group)
-            full.journal = std::move(*left);
-    // A survey, and who undoes, reads files that may hang between two messages.
-    const bool readsOne = order.kind == Kind::examine || order.kind == Kind::carryOut;
-    Teller tell(fd, readsOne && full.journal.members.empty());
-    work(
-        sysfs_, full, topology, journals_, [&tell](const WorkMessage& m) { tell(m); },
-        [fd] { return awaitGo(fd); });
+std::unique_ptr<Work> ForkExecutor::start(WorkOrder order, const Topology& topology, Listener listener) {
+    const auto ends = connect();
+    const int pid = forkOrClose({ends});
+    if (pid == 0)
+        endAfter([&] {
+            becomeWorker({ends.workers});
+            workAlone(files_, order, topology, ends.workers);
+        });
+    close(ends.workers);
+    children_.emplace(pid, loop_.child(pid, [this, pid] { children_.erase(pid); }));
+    return std::make_unique<ForkedWork>(loop_, pid, ends.daemons, std::move(listener));
 }
 
-std::unique_ptr<Work> ForkExecutor::start(WorkOrder order, const Topology& topology, Listener listener) {
-    std::array<int, 2> ends{};
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
-        throw std::system_error(errno, std::generic_category(), "socketpair for a worker");
-    const int pid = fork();
-    if (pid < 0) {
-        const int code = errno;
-        close(ends[0]);
-        close(ends[1]);
-        throw std::system_error(code, std::generic_category(), "fork of a worker");
+std::vector<std::unique_ptr<Work>> ForkExecutor::startTogether(std::vector<WorkOrder> orders,
+                                                               const Topology& topology,
+                                                               const GroupListener& listener) {
+    if (orders.size() < 2)
+        return Executor::startTogether(std::move(orders), topology, listener);
+    std::vector<Ends> all;
+    std::vector<int> workers;
+    try {
+        for (std::size_t i = 0; i < orders.size(); ++i) {
+            all.push_back(connect());
+            workers.push_back(all.back().workers);
+        }
+    } catch (...) {
+        for (const auto& ends : all) {
+            close(ends.daemons);
+            close(ends.workers);
+        }
+        throw;
     }
-    if (pid == 0) {
-        resetSignals();
-        keepOnly(ends[1]);
-        prctl(PR_SET_NAME, "vfio-bind-work");
-        runInChild(ends[1], order, topology);
-        _exit(0);
-    }
-    close(ends[1]);
+    const int pid = forkOrClose(all);
+    if (pid == 0)
+        endAfter([&] {
+            becomeWorker(workers);
+            Together(files_, orders, topology, workers).run();
+        });
     children_.emplace(pid, loop_.child(pid, [this, pid] { children_.erase(pid); }));
-    return std::make_unique<ForkedWork>(*this, pid, ends[0], std::move(listener));
+    std::vector<std::unique_ptr<Work>> works;
+    for (std::size_t i = 0; i < orders.size(); ++i) {
+        close(all[i].workers);
+        works.push_back(std::make_unique<ForkedWork>(
+            loop_, pid, all[i].daemons, [listener, group = orders[i].group](WorkMessage message) {
+                listener(group, std::move(message));
+            }));
+    }
+    return works;
 }
 
 } // namespace vfiobind

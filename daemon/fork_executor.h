@@ -3,30 +3,32 @@
 
 #include "event_loop.h"
 #include "work.h"
+#include "worker_process.h"
 
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace vfiobind {
 
-/// Each piece of work runs in a child process made for it: a write that hangs in the kernel hangs the child
-/// alone.
+/// Each piece of work runs in a process made for it: a write that hangs in the kernel hangs that process
+/// alone. Several groups of one call are looked at in one process, which makes another for each that is to go
+/// (Together).
 class ForkExecutor final : public Executor {
 public:
     /// Workers that change a group take turns by a lock below the state directory (lockGroup).
     ForkExecutor(EventLoop& loop, Sysfs& sysfs, JournalStore& journals, std::string stateDirectory) :
-        loop_(loop), sysfs_(sysfs), journals_(journals), stateDirectory_(std::move(stateDirectory)) {}
+        loop_(loop), files_{sysfs, journals, std::move(stateDirectory)} {}
     std::unique_ptr<Work> start(WorkOrder order, const Topology& topology, Listener listener) override;
+    std::vector<std::unique_ptr<Work>> startTogether(std::vector<WorkOrder> orders, const Topology& topology,
+                                                     const GroupListener& listener) override;
 
 private:
     class ForkedWork;
-    void runInChild(int fd, const WorkOrder& order, const Topology& topology);
     EventLoop& loop_;
-    Sysfs& sysfs_;
-    JournalStore& journals_;
-    std::string stateDirectory_;
+    WorkerFiles files_;
     std::map<int, EventSource> children_; ///< by pid, until they have ended and are reaped
 };
 

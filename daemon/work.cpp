@@ -17,13 +17,13 @@ Finished finished(const Outcome& outcome) {
     return {outcome.resultName(), outcome.error ? outcome.error->str() : std::string{}, outcome.differences};
 }
 
-/// The group's devices as they are now, with their overrides: the daemon's picture may be older than this
-/// moment. An override that cannot be read may be another program's.
-Topology lookAgain(const Sysfs& sysfs, Topology topology, unsigned group, const Send& send,
-                   Blockers& unreadable) {
+/// Reads the group's devices, with their overrides: the daemon's picture may be older than this moment. An
+/// override that cannot be read may be another program's.
+Blockers lookAgain(const Sysfs& sysfs, Topology& topology, unsigned group, const Send& send) {
+    Blockers unreadable;
     const auto* found = topology.findGroup(group);
     if (found == nullptr)
-        return topology;
+        return unreadable;
     const auto members = found->members;
     for (const auto& address : members) {
         topology.refresh(sysfs, address);
@@ -39,7 +39,7 @@ Topology lookAgain(const Sysfs& sysfs, Topology topology, unsigned group, const 
                                             value.error()));
         }
     }
-    return topology;
+    return unreadable;
 }
 
 TransactionHooks hooksFor(const Sysfs& sysfs, const Send& send) {
@@ -70,47 +70,29 @@ void tellOverrides(const Sysfs& sysfs, const GroupPlan& plan, const Send& send) 
 }
 
 struct Examined {
-    Topology topology;
     std::vector<Holder> holders;
     GroupPlan plan;
 };
 
-Examined examine(const Sysfs& sysfs, const WorkOrder& order, const Topology& known, const Send& send) {
-    Blockers unreadable;
-    Examined result{.topology = lookAgain(sysfs, known, order.group, send, unreadable)};
-    auto found = inspect(sysfs, result.topology, order.group, order.wanted.action);
+Examined examine(HostLook& host, const Sysfs& sysfs, const WorkOrder& order, Topology& topology,
+                 const Send& send) {
+    const auto unreadable = lookAgain(sysfs, topology, order.group, send);
+    auto found = inspect(host, topology, order.group, order.wanted.action);
     if (order.wanted.action == Action::bind)
         found.blockers.insert(found.blockers.end(), unreadable.begin(), unreadable.end());
-    result.plan = planGroup(order.group, order.wanted, result.topology, order.drivers, found.blockers);
-    result.holders = std::move(found.holders);
-    return result;
+    return {.holders = std::move(found.holders),
+            .plan = planGroup(order.group, order.wanted, topology, order.drivers, found.blockers)};
 }
 
-void examineAndCarryOut(Sysfs& sysfs, const WorkOrder& order, const Topology& known, JournalStore& journals,
+void examineAndCarryOut(Sysfs& sysfs, const WorkOrder& order, Topology topology, JournalStore& journals,
                         const Send& send, const std::function<bool()>& mayGo) {
-    auto before = examine(sysfs, order, known, send);
-    const bool stop =
-        order.kind == WorkOrder::Kind::examine || before.plan.nothingToDo() || before.plan.blocked();
-    send(verdictOn(before.plan, std::move(before.holders), before.topology));
-    if (stop || !mayGo()) {
-        send(Finished{"done", {}, {}});
+    HostLook host(sysfs);
+    if (!judge(host, sysfs, order, topology, send))
         return;
-    }
-    if (!order.journal.members.empty()) {
-        const auto left = recover(sysfs, order.journal, journals, hooksFor(sysfs, send));
-        if (left.result == Outcome::Result::failed)
-            return send(finished(left)); // a new journal would forget what the old one knows
-    }
-    // The word to go comes when all groups of a call have been judged: somebody may have mounted a disk
-    // since.
-    const auto plan = examine(sysfs, order, known, send).plan;
-    if (plan.blocked()) {
-        send(Finished{"failed", "refused right before the first write: " + str(plan.blockers), {}});
-        return;
-    }
-    const auto outcome = carryOut(sysfs, plan, journals, hooksFor(sysfs, send));
-    tellOverrides(sysfs, plan, send);
-    send(finished(outcome));
+    if (!mayGo())
+        return send(Finished{"done", {}, {}});
+    host.again();
+    carryOutJudged(host, sysfs, order, topology, journals, send);
 }
 
 void resolve(Sysfs& sysfs, const Journal& journal, JournalStore& journals, const Send& send) {
@@ -138,6 +120,49 @@ void createVfs(Sysfs& sysfs, const WorkOrder& order, const Send& send) {
 }
 
 } // namespace
+
+bool judge(HostLook& host, const Sysfs& sysfs, const WorkOrder& order, Topology& topology, const Send& send) {
+    auto before = examine(host, sysfs, order, topology, send);
+    const bool stop =
+        order.kind == WorkOrder::Kind::examine || before.plan.nothingToDo() || before.plan.blocked();
+    send(verdictOn(before.plan, std::move(before.holders), topology));
+    if (stop)
+        send(Finished{"done", {}, {}});
+    return !stop;
+}
+
+void carryOutJudged(HostLook& host, Sysfs& sysfs, const WorkOrder& order, Topology& topology,
+                    JournalStore& journals, const Send& send) {
+    if (!order.journal.members.empty()) {
+        const auto left = recover(sysfs, order.journal, journals, hooksFor(sysfs, send));
+        if (left.result == Outcome::Result::failed)
+            return send(finished(left)); // a new journal would forget what the old one knows
+        host.again();
+    }
+    // The word to go comes when all groups of a call have been judged: somebody may have mounted a disk
+    // since.
+    const auto plan = examine(host, sysfs, order, topology, send).plan;
+    if (plan.blocked()) {
+        send(Finished{"failed", "refused right before the first write: " + str(plan.blockers), {}});
+        return;
+    }
+    const auto outcome = carryOut(sysfs, plan, journals, hooksFor(sysfs, send));
+    tellOverrides(sysfs, plan, send);
+    send(finished(outcome));
+}
+
+std::vector<std::unique_ptr<Work>> Executor::startTogether(std::vector<WorkOrder> orders,
+                                                           const Topology& topology,
+                                                           const GroupListener& listener) {
+    std::vector<std::unique_ptr<Work>> works;
+    for (auto& order : orders) {
+        const auto group = order.group;
+        works.push_back(start(std::move(order), topology, [listener, group](WorkMessage message) {
+            listener(group, std::move(message));
+        }));
+    }
+    return works;
+}
 
 void work(Sysfs& sysfs, const WorkOrder& order, const Topology& topology, JournalStore& journals,
           const Send& send, const std::function<bool()>& mayGo) {

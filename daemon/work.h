@@ -4,6 +4,7 @@
 #pragma once
 
 #include "guard/holders.h"
+#include "guard/host_look.h"
 #include "transaction/transaction.h"
 
 #include <functional>
@@ -33,6 +34,12 @@ struct WorkOrder {
     std::vector<Address> devices; ///< for survey; for createVfs the physical function
     VfOrder virtualFunctions;     ///< for createVfs
     std::string stateDirectory;   ///< for createVfs
+};
+
+/// The group's turn to be looked at has come: from now on it is the group that the worker hangs at, if it
+/// hangs.
+struct LookBegun {
+    bool operator==(const LookBegun&) const = default;
 };
 
 /// What the worker found before the first write.
@@ -75,7 +82,7 @@ struct Died {
     bool operator==(const Died&) const = default;
 };
 
-using WorkMessage = std::variant<Verdict, StepBegun, StepEnded, OverrideRead, Finished, Died>;
+using WorkMessage = std::variant<LookBegun, Verdict, StepBegun, StepEnded, OverrideRead, Finished, Died>;
 
 /// One line of JSON without the newline, and back. The error is a sentence.
 std::string encode(const WorkMessage& message);
@@ -86,13 +93,21 @@ std::expected<WorkMessage, std::string> decode(std::string_view line);
 void work(Sysfs& sysfs, const WorkOrder& order, const Topology& topology, JournalStore& journals,
           const std::function<void(const WorkMessage&)>& send, const std::function<bool()>& mayGo);
 
+/// The two halves of an order to examine or to carry out, for who looks at several groups together.
+/// `topology` comes to know the group as it is. The first tells the verdict; it gives back whether there is
+/// more to do, and if not, it has told the end.
+bool judge(HostLook& host, const Sysfs& sysfs, const WorkOrder& order, Topology& topology,
+           const std::function<void(const WorkMessage&)>& send);
+/// The second is for when the word to go has come, and what `host` knows has been read again.
+void carryOutJudged(HostLook& host, Sysfs& sysfs, const WorkOrder& order, Topology& topology,
+                    JournalStore& journals, const std::function<void(const WorkMessage&)>& send);
+
 /// Work under way. Dropping it lets go of the worker, which then ends before its first write if it has not
 /// had the word to go, and else finishes what it does.
 class Work {
 public:
     virtual ~Work() = default;
     virtual void go() = 0;
-    virtual int pid() const = 0; ///< 0 when there is no process
 };
 
 /// Runs workers: forked in production, in the same process on the fake kernel.
@@ -103,6 +118,10 @@ public:
     /// The listener is called from the event loop, never from within start(); its last call is with Finished
     /// (also after an examination, a survey or a verdict that ended it) or Died.
     virtual std::unique_ptr<Work> start(WorkOrder order, const Topology& topology, Listener listener) = 0;
+    /// Examines or carries out several groups for one call; the works are in the order of the orders.
+    using GroupListener = std::function<void(unsigned group, WorkMessage)>;
+    virtual std::vector<std::unique_ptr<Work>>
+    startTogether(std::vector<WorkOrder> orders, const Topology& topology, const GroupListener& listener);
 };
 
 } // namespace vfiobind

@@ -30,6 +30,7 @@ Blockers blockersFrom(const json& list) {
 }
 
 struct Encoder {
+    json operator()(const LookBegun&) const { return {{"is", "looks"}}; }
     json operator()(const Verdict& v) const {
         json holders = json::array();
         for (const auto& holder : v.holders)
@@ -71,6 +72,8 @@ Verdict verdictFrom(const json& j) {
 
 WorkMessage messageFrom(const json& j) {
     const auto is = j.at("is").get<std::string>();
+    if (is == "looks")
+        return LookBegun{};
     if (is == "verdict")
         return verdictFrom(j);
     if (is == "begun")

@@ -139,7 +139,7 @@ void stampWithThisProcess(Journal& journal) {
         static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1000;
 }
 
-SysResult<int> lockGroup(const std::string& directory, unsigned group) {
+SysResult<int> lockGroup(const std::string& directory, unsigned group, bool wait) {
     if (mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST)
         return failure("mkdir", directory);
     const auto path = fmt::format("{}/{}.lock", directory, group);
@@ -148,7 +148,7 @@ SysResult<int> lockGroup(const std::string& directory, unsigned group) {
         return failure("create", path);
     int result = 0;
     do {
-        result = flock(fd, LOCK_EX);
+        result = flock(fd, wait ? LOCK_EX : LOCK_EX | LOCK_NB);
     } while (result != 0 && errno == EINTR);
     if (result != 0) {
         const int code = errno;

@@ -8,7 +8,7 @@
 ///     vfs ADDRESS N               the administrator writes N to sriov_numvfs
 ///     late-links                  functions that come are linked with their PF only at ...
 ///     link-functions              ... this
-///     echo PATH DATA              another program writes to a file; DATA `(newline)` is one
+///     echo PATH DATA              another program writes to a file, and may hang; DATA `(newline)` is one
 ///     put PATH TEXT               a file is there that no kernel made
 ///     hold PID GROUP              a VM opens /dev/vfio/GROUP
 ///     end PID                     it ends

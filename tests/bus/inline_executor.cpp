@@ -149,13 +149,14 @@ public:
     bool dropped = false; ///< nobody listens
     std::deque<WorkMessage> messages;
     Listener listener;
-    int pid() const { return stand_.pid(); }
 
 private:
     void live() {
         threadId_ = gettid();
         toWorker_.acquire();
         try {
+            if (order_.kind == WorkOrder::Kind::carryOut || order_.kind == WorkOrder::Kind::examine)
+                messages.emplace_back(LookBegun{});
             if (!abandoned_)
                 work(
                     *this, order_, topology_, *this, [this](const WorkMessage& m) { tell(m); },
@@ -237,7 +238,6 @@ public:
         process_->told = true;
         executor_.look();
     }
-    int pid() const override { return process_->pid(); }
 
 private:
     InlineExecutor& executor_;

@@ -80,6 +80,23 @@ TEST_F(StuckTest, ASecondCallForAGroupIsRefusedWithBusy) {
     EXPECT_THAT(client().releaseAndWait(nic), ElementsAre("done")) << "and now it is free";
 }
 
+/// Another program's unbind of a held device hangs, so that the device cannot be looked at.
+TEST_F(StuckTest, ACallThatIsGivenUpLeavesItsOtherGroupsFree) {
+    const std::string other = "0000:03:00.0";
+    auto machine = standardMachine();
+    machine["kernel"] = "6.1"; // where reading driver_override waits for the device's lock
+    start(machine);
+    EXPECT_THAT(client().bindAndWait("8086:10d3"), ElementsAre("done", "done"));
+    tell("hold 812 3");
+    tell("echo /sys/bus/pci/drivers/vfio-pci/unbind " + nic);
+    const auto refusal = refusalOf([&] { client().release("8086:10d3"); });
+    EXPECT_EQ(refusal.name, "KernelRefused");
+    EXPECT_THAT(refusal.message, HasSubstr("reading the state of group 3 has not come back in time"));
+    EXPECT_THAT(client().releaseAndWait(other), ElementsAre("done"));
+    EXPECT_EQ(client().group(3, "State"), "stuck");
+    tell("end 812");
+}
+
 /// Cases 34 and 37: the daemon says what hangs, answers, and reads nothing that can block (TearDown looks).
 TEST_F(StuckTest, AHangingStepMakesTheGroupStuckAndTheDaemonAnswers) {
     startStuck();
