@@ -139,6 +139,7 @@ private:
         std::unique_ptr<Work> look; ///< who holds it, when it is stuck
         std::optional<JobView> job;
         std::optional<Verdict> verdict;
+        std::optional<Finished> ended; ///< while other groups of the call have no verdict yet
         std::optional<Request> requestBefore;
         EventSource limit;
         EventSource oldWorker; ///< a worker of an earlier run, waited for
@@ -228,6 +229,8 @@ private:
     void refuse(const std::shared_ptr<Undertaking>& undertaking, const ApiError& error);
     void leave(const Undertaking& undertaking);
     void letOthersGo(Undertaking& undertaking);
+    void letGo(Undertaking& undertaking, const std::set<unsigned>& groups);
+    void finishEnded(const Undertaking& undertaking);
     bool stillWished(const Undertaking& undertaking) const;
     void tellBeforeAnswer();
     void replyError(Undertaking& undertaking, const ApiError& error);
@@ -235,6 +238,7 @@ private:
 
     // core_jobs.cpp: carrying out
     void receive(unsigned group, WorkMessage message);
+    void receiveEnd(unsigned group, Finished finished);
     void setOut(unsigned group);
     void stepBegun(unsigned group, const std::string& step);
     void stepEnded(unsigned group, const std::string& result);

@@ -240,10 +240,22 @@ void Core::receiveVerdict(unsigned group, Verdict verdict) {
     }
     changes_.groups.insert(group);
     const auto undertaking = running.undertaking;
+    if (undertaking->givenUp)
+        return letGo(*undertaking, {group});
     running.verdict = verdict;
     undertaking->verdicts[group] = std::move(verdict);
-    if (undertaking->verdicts.size() == undertaking->groups.size())
-        settle(undertaking);
+    if (undertaking->verdicts.size() < undertaking->groups.size())
+        return;
+    settle(undertaking);
+    finishEnded(*undertaking);
+}
+
+void Core::finishEnded(const Undertaking& undertaking) {
+    for (const auto group : undertaking.groups | std::views::keys)
+        if (const auto running = running_.find(group);
+            running != running_.end() && running->second.undertaking.get() == &undertaking)
+            if (const auto ended = std::exchange(running->second.ended, std::nullopt))
+                finish(group, *ended);
 }
 
 /// The reconciler's own wish can be gone when the guards have looked: a rule was taken out meanwhile.
@@ -256,8 +268,6 @@ bool Core::stillWished(const Undertaking& undertaking) const {
 /// All verdicts are in. A call is refused as a whole when one group is blocked; the reconciler takes each for
 /// itself.
 void Core::settle(const std::shared_ptr<Undertaking>& undertaking) {
-    if (undertaking->givenUp)
-        return leave(*undertaking);
     if (undertaking->checkReply)
         return replyCheck(undertaking);
     if (!stillWished(*undertaking)) {
@@ -275,7 +285,7 @@ void Core::settle(const std::shared_ptr<Undertaking>& undertaking) {
     std::vector<unsigned> going;
     for (const auto& [group, verdict] : undertaking->verdicts) {
         if (verdict.nothingToDo)
-            continue; // its Finished is on the way
+            continue;
         if (!verdict.blockers.empty()) {
             spdlog::warn("group {} ({}) is blocked: {}", group, running_.at(group).wanted.by,
                          ApiError::from(verdict.blockers).sentence);
@@ -339,18 +349,20 @@ void Core::leave(const Undertaking& undertaking) {
 
 /// The groups of a call that was given up, but those that hang.
 void Core::letOthersGo(Undertaking& undertaking) {
-    Undertaking others;
-    for (const auto& [group, wanted] : undertaking.groups) {
-        const auto& running = running_.at(group);
-        if (running.verdict || !running.limit)
-            others.groups.emplace(group, wanted);
-    }
-    for (const auto group : others.groups | std::views::keys) {
-        undertaking.groups.erase(group);
+    std::set<unsigned> others;
+    for (const auto group : undertaking.groups | std::views::keys)
+        if (const auto& running = running_.at(group); running.verdict || !running.limit)
+            others.insert(group);
+    letGo(undertaking, others);
+}
+
+void Core::letGo(Undertaking& undertaking, const std::set<unsigned>& groups) {
+    Undertaking gone;
+    for (const auto group : groups) {
+        gone.groups.insert(undertaking.groups.extract(group));
         undertaking.verdicts.erase(group);
-        undertaking.requests.erase(group);
     }
-    leave(others);
+    leave(gone);
 }
 
 /// Who reads a property after the answer is to find it as the answer says.

@@ -43,10 +43,24 @@ void Core::receive(unsigned group, WorkMessage message) {
         stepBegun(group, begun->step);
     else if (const auto* ended = std::get_if<StepEnded>(&message))
         stepEnded(group, ended->result);
-    else if (const auto* finished = std::get_if<Finished>(&message))
-        finish(group, *finished);
+    else if (auto* finished = std::get_if<Finished>(&message))
+        receiveEnd(group, std::move(*finished));
     else
         died(group, std::get<Died>(message).how);
+}
+
+/// A group of which nothing more is to be done stays with its call until all of the call's have verdicts.
+void Core::receiveEnd(unsigned group, Finished finished) {
+    auto& running = running_.at(group);
+    const auto undertaking = running.undertaking;
+    if (running.job || !undertaking)
+        return finish(group, finished);
+    if (!running.verdict)
+        return cannotLaunch(undertaking, finished.error);
+    if (undertaking->verdicts.size() < undertaking->groups.size())
+        running.ended = std::move(finished);
+    else
+        finish(group, finished);
 }
 
 void Core::setOut(unsigned group) {
@@ -113,9 +127,10 @@ void Core::overdue(unsigned group) {
                         group);
         spdlog::error("{}", record.lastError);
         const auto undertaking = running.undertaking;
-        undertaking->givenUp = undertaking->reply || undertaking->checkReply;
-        if (undertaking->givenUp)
+        if (undertaking->reply || undertaking->checkReply) {
+            undertaking->givenUp = true;
             letOthersGo(*undertaking);
+        }
         return replyError(*undertaking, {ApiError::Kind::kernelRefused, record.lastError + ": ETIMEDOUT"});
     }
     running.job->state = "stuck";

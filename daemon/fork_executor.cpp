@@ -16,57 +16,61 @@
 namespace vfiobind {
 namespace {
 
+class End {
+public:
+    explicit End(int fd) : fd_(fd) {}
+    End(End&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    End& operator=(End&&) = delete;
+    ~End() {
+        if (fd_ >= 0)
+            close(fd_);
+    }
+    int get() const { return fd_; }
+
+private:
+    int fd_;
+};
+
 struct Ends {
-    int daemons = -1;
-    int workers = -1;
+    End daemons;
+    End workers;
 };
 
 Ends connect() {
     std::array<int, 2> ends{};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
         throw std::system_error(errno, std::generic_category(), "socketpair for a worker");
-    return {ends[0], ends[1]};
+    return {End(ends[0]), End(ends[1])};
 }
 
 /// In the child it gives back 0.
-int forkOrClose(const std::vector<Ends>& all) {
+int forkOrThrow() {
     const int pid = fork();
-    if (pid >= 0)
-        return pid;
-    const int code = errno;
-    for (const auto& ends : all) {
-        close(ends.daemons);
-        close(ends.workers);
-    }
-    throw std::system_error(code, std::generic_category(), "fork of a worker");
+    if (pid < 0)
+        throw std::system_error(errno, std::generic_category(), "fork of a worker");
+    return pid;
 }
 
 } // namespace
 
 class ForkExecutor::ForkedWork final : public Work {
 public:
-    ForkedWork(EventLoop& loop, int pid, int fd, Listener listener) :
-        pid_(pid), fd_(fd), listener_(std::move(listener)) {
-        io_ = loop.io(fd_, EPOLLIN, [this] { receive(); });
-    }
-
-    ~ForkedWork() override {
-        io_.reset();
-        close(fd_);
+    ForkedWork(EventLoop& loop, End end, Listener listener) :
+        end_(std::move(end)), listener_(std::move(listener)) {
+        io_ = loop.io(end_.get(), EPOLLIN, [this] { receive(); });
     }
 
     void go() override {
         // A worker that is dead cannot be told; receive() comes to know of that.
-        if (send(fd_, &wordToGo, 1, MSG_NOSIGNAL) != 1)
-            spdlog::warn("worker {} could not be told to go: {}", pid_,
-                         std::generic_category().message(errno));
+        if (send(end_.get(), &wordToGo, 1, MSG_NOSIGNAL) != 1)
+            spdlog::warn("a worker could not be told to go: {}", std::generic_category().message(errno));
     }
 
 private:
     /// The listener may drop this work in any call.
     void receive() {
         std::array<char, 16384> buffer{};
-        const auto n = read(fd_, buffer.data(), buffer.size());
+        const auto n = read(end_.get(), buffer.data(), buffer.size());
         if (n < 0 && (errno == EINTR || errno == EAGAIN))
             return;
         if (n > 0)
@@ -86,29 +90,27 @@ private:
         }
         if (n <= 0) {
             io_.reset();
-            listener(Died{fmt::format("worker {} ended before it told the outcome", pid_)});
+            listener(Died{"the worker ended before it told the outcome"});
         }
     }
 
-    int pid_; ///< of the process that has looked: for messages
-    int fd_;
+    End end_;
     Listener listener_;
     std::string pending_;
-    EventSource io_;
+    EventSource io_; ///< dropped before its descriptor is closed
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 std::unique_ptr<Work> ForkExecutor::start(WorkOrder order, const Topology& topology, Listener listener) {
-    const auto ends = connect();
-    const int pid = forkOrClose({ends});
+    auto ends = connect();
+    const int pid = forkOrThrow();
     if (pid == 0)
         endAfter([&] {
-            becomeWorker({ends.workers});
-            workAlone(files_, order, topology, ends.workers);
+            becomeWorker({ends.workers.get()});
+            workAlone(files_, order, topology, ends.workers.get());
         });
-    close(ends.workers);
-    children_.emplace(pid, loop_.child(pid, [this, pid] { children_.erase(pid); }));
-    return std::make_unique<ForkedWork>(loop_, pid, ends.daemons, std::move(listener));
+    reap(pid);
+    return std::make_unique<ForkedWork>(loop_, std::move(ends.daemons), std::move(listener));
 }
 
 std::vector<std::unique_ptr<Work>> ForkExecutor::startTogether(std::vector<WorkOrder> orders,
@@ -117,35 +119,29 @@ std::vector<std::unique_ptr<Work>> ForkExecutor::startTogether(std::vector<WorkO
     if (orders.size() < 2)
         return Executor::startTogether(std::move(orders), topology, listener);
     std::vector<Ends> all;
-    std::vector<int> workers;
-    try {
-        for (std::size_t i = 0; i < orders.size(); ++i) {
-            all.push_back(connect());
-            workers.push_back(all.back().workers);
-        }
-    } catch (...) {
-        for (const auto& ends : all) {
-            close(ends.daemons);
-            close(ends.workers);
-        }
-        throw;
+    std::vector<int> sockets;
+    for (std::size_t i = 0; i < orders.size(); ++i) {
+        all.push_back(connect());
+        sockets.push_back(all.back().workers.get());
     }
-    const int pid = forkOrClose(all);
+    const int pid = forkOrThrow();
     if (pid == 0)
         endAfter([&] {
-            becomeWorker(workers);
-            Together(files_, orders, topology, workers).run();
+            becomeWorker(sockets);
+            Together(files_, orders, topology, sockets).run();
         });
-    children_.emplace(pid, loop_.child(pid, [this, pid] { children_.erase(pid); }));
+    reap(pid);
     std::vector<std::unique_ptr<Work>> works;
-    for (std::size_t i = 0; i < orders.size(); ++i) {
-        close(all[i].workers);
+    for (std::size_t i = 0; i < orders.size(); ++i)
         works.push_back(std::make_unique<ForkedWork>(
-            loop_, pid, all[i].daemons, [listener, group = orders[i].group](WorkMessage message) {
+            loop_, std::move(all[i].daemons), [listener, group = orders[i].group](WorkMessage message) {
                 listener(group, std::move(message));
             }));
-    }
     return works;
+}
+
+void ForkExecutor::reap(int pid) {
+    children_.emplace(pid, loop_.child(pid, [this, pid] { children_.erase(pid); }));
 }
 
 } // namespace vfiobind

@@ -27,6 +27,7 @@ public:
 
 private:
     class ForkedWork;
+    void reap(int pid);
     EventLoop& loop_;
     WorkerFiles files_;
     std::map<int, EventSource> children_; ///< by pid, until they have ended and are reaped

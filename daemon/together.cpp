@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <fmt/format.h>
+#include <iterator>
 #include <poll.h>
 #include <sys/wait.h>
 #include <system_error>
@@ -14,21 +16,35 @@
 namespace vfiobind {
 namespace {
 
-using namespace std::chrono_literals;
+/// The host is read again before so many groups go: what the last of them goes by is not much older than what
+/// the first does.
+constexpr std::size_t groupsAReading = 32;
 
-/// How old what was read of the host may be when a group's process is forked. The words to go come one close
-/// upon the other, and are more than one look's worth on a slow machine or with hundreds of groups.
-constexpr auto freshFor = 250ms;
+/// Whether the daemon has let go of the group.
+bool isDropped(int socket) {
+    pollfd polled{.fd = socket, .events = 0, .revents = 0};
+    return poll(&polled, 1, 0) > 0;
+}
+
+/// Whether another process works on the group: it can be a worker that has outlived its daemon.
+bool isLocked(const WorkerFiles& files, unsigned group) {
+    const auto lock = lockGroup(files.stateDirectory + "/lock", group, false);
+    if (lock)
+        close(*lock);
+    return !lock && lock.error().code == EWOULDBLOCK;
+}
 
 } // namespace
 
-Together::Together(const WorkerFiles& files, const std::vector<WorkOrder>& orders, const Topology& topology,
-                   const std::vector<int>& sockets) : files_(files), topology_(topology), host_(files.sysfs) {
+Together::Together(WorkerFiles files, const std::vector<WorkOrder>& orders, Topology topology,
+                   const std::vector<int>& sockets) :
+    files_(std::move(files)), topology_(std::move(topology)), host_(files_.sysfs) {
     for (std::size_t i = 0; i < orders.size(); ++i)
         members_.push_back({.order = orders[i], .socket = sockets[i]});
 }
 
 void Together::run() {
+    signal(SIGCHLD, SIG_IGN); // one that has ended is gone at once: the daemon looks whether it lives
     for (auto& member : members_)
         look(member);
     while (std::ranges::any_of(members_, &Member::waits))
@@ -37,36 +53,24 @@ void Together::run() {
         ;
 }
 
+/// The lock is the group's process's to take: this one may come to hang at another group.
 void Together::look(Member& member) {
-    Teller(member.socket, false)(LookBegun{});
-    if (member.order.kind == WorkOrder::Kind::carryOut && !lockAndLoad(member))
+    if (isDropped(member.socket)) {
+        close(member.socket);
         return;
-    Teller tell(member.socket, member.order.journal.members.empty());
+    }
+    if (member.order.kind == WorkOrder::Kind::carryOut && isLocked(files_, member.order.group))
+        return forkFor(member, [&] { workAlone(files_, member.order, topology_, member.socket); });
+    Teller(member.socket, false)(LookBegun{});
+    Teller tell(member.socket, true);
     member.waits =
         judge(host_, files_.sysfs, member.order, topology_, [&](const WorkMessage& m) { tell(m); });
     if (!member.waits)
-        leave(member);
+        close(member.socket);
 }
 
-/// False when there is nothing more to do here. A group that another process works on is not waited for
-/// before the others.
-bool Together::lockAndLoad(Member& member) {
-    const auto lock = lockGroup(files_.stateDirectory + "/lock", member.order.group, false);
-    if (!lock && lock.error().code == EWOULDBLOCK) {
-        forkFor(member, [&] { workAlone(files_, member.order, topology_, member.socket); });
-        return false;
-    }
-    if (!lock) {
-        Teller(member.socket, false)(Finished{"failed", lock.error().str(), {}});
-        leave(member);
-        return false;
-    }
-    member.lock = *lock;
-    member.order.journal = journalLeft(files_, member.order.group);
-    return true;
-}
-
-void Together::awaitWords() {
+/// Those that have been told to go. Of the others some may be let go of.
+std::vector<Together::Member*> Together::whoMayGo(int timeout) {
     std::vector<pollfd> polled;
     std::vector<Member*> waiting;
     for (auto& member : members_)
@@ -74,43 +78,58 @@ void Together::awaitWords() {
             polled.push_back({.fd = member.socket, .events = POLLIN, .revents = 0});
             waiting.push_back(&member);
         }
-    if (poll(polled.data(), polled.size(), -1) < 0) {
+    if (poll(polled.data(), polled.size(), timeout) < 0) {
         if (errno == EINTR)
-            return;
+            return {};
         throw std::system_error(errno, std::generic_category(), "poll for the words to go");
     }
-    for (std::size_t i = 0; i < polled.size(); ++i) {
+    std::vector<Member*> told;
+    for (std::size_t i = 0; i < polled.size() && told.size() < groupsAReading; ++i) {
         if (polled[i].revents == 0)
             continue;
         char word = 0;
         waiting[i]->waits = false;
         if (read(waiting[i]->socket, &word, 1) == 1 && word == wordToGo)
-            setOut(*waiting[i]);
+            told.push_back(waiting[i]);
         else
-            leave(*waiting[i]);
+            close(waiting[i]->socket);
     }
+    return told;
 }
 
-void Together::setOut(Member& member) {
-    if (std::chrono::steady_clock::now() - hostRead_ > freshFor) {
-        hostRead_ = std::chrono::steady_clock::now();
+/// The words come close upon one another: the host is read for those, too, that come while it is.
+void Together::awaitWords() {
+    auto told = whoMayGo(-1);
+    if (told.empty())
+        return;
+    host_.again();
+    if (told.size() < groupsAReading)
+        std::ranges::copy(whoMayGo(0), std::back_inserter(told));
+    for (auto* member : told)
+        forkFor(*member, [&] { carryOut(*member); });
+}
+
+/// In the group's process.
+void Together::carryOut(Member& member) {
+    const auto directory = files_.stateDirectory + "/lock";
+    auto lock = lockGroup(directory, member.order.group, false); // held until the process ends
+    if (!lock && lock.error().code == EWOULDBLOCK) {
+        lock = lockGroup(directory, member.order.group);
         host_.again();
     }
-    forkFor(member, [&] {
-        Teller tell(member.socket, member.order.journal.members.empty());
-        carryOutJudged(host_, files_.sysfs, member.order, topology_, files_.journals,
-                       [&](const WorkMessage& m) { tell(m); });
-    });
+    if (!lock)
+        return Teller(member.socket, false)(Finished{"failed", lock.error().str(), {}});
+    member.order.journal = journalLeft(files_, member.order.group);
+    Teller tell(member.socket, member.order.journal.members.empty());
+    carryOutJudged(host_, files_.sysfs, member.order, topology_, files_.journals,
+                   [&](const WorkMessage& m) { tell(m); });
 }
 
 void Together::forkFor(Member& member, const std::function<void()>& task) {
     const int pid = fork();
     if (pid == 0)
         endAfter([&] {
-            std::vector<int> own{member.socket};
-            if (member.lock >= 0)
-                own.push_back(member.lock);
-            keepOnly(std::move(own));
+            keepOnly({member.socket});
             task();
         });
     if (pid < 0)
@@ -118,14 +137,7 @@ void Together::forkFor(Member& member, const std::function<void()>& task) {
             "failed",
             fmt::format("no process could be started for it: {}", std::generic_category().message(errno)),
             {}});
-    leave(member);
-}
-
-/// A process that was forked for the group keeps its own copies: the lock is held until it ends.
-void Together::leave(Member& member) {
     close(member.socket);
-    if (member.lock >= 0)
-        close(member.lock);
 }
 
 } // namespace vfiobind

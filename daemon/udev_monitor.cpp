@@ -19,6 +19,15 @@ namespace {
 /// CAP_NET_ADMIN; what the kernel grants without is then what we have, and an overflow is survived.
 constexpr int bufferSize = 16 << 20;
 
+/// An error with one is none with those that have come with it.
+void eachByItself(const auto& handle) {
+    try {
+        handle();
+    } catch (const std::exception& error) {
+        spdlog::error("an event could not be handled: {}", error.what());
+    }
+}
+
 std::optional<unsigned> groupOfNode(std::string_view name) {
     unsigned group = 0;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), group);
@@ -70,9 +79,9 @@ void UdevMonitor::receive(udev_monitor* monitor, Core::Origin origin) {
     std::set<unsigned> nodes;
     drain(monitor, origin, devices, nodes);
     for (const auto& [address, from] : devices)
-        handlers_.device(address, from);
+        eachByItself([&] { handlers_.device(address, from); });
     for (const auto group : nodes)
-        handlers_.node(group);
+        eachByItself([&] { handlers_.node(group); });
 }
 
 void UdevMonitor::drain(udev_monitor* monitor, Core::Origin origin,

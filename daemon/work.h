@@ -102,8 +102,8 @@ bool judge(HostLook& host, const Sysfs& sysfs, const WorkOrder& order, Topology&
 void carryOutJudged(HostLook& host, Sysfs& sysfs, const WorkOrder& order, Topology& topology,
                     JournalStore& journals, const std::function<void(const WorkMessage&)>& send);
 
-/// Work under way. Dropping it lets go of the worker, which then ends before its first write if it has not
-/// had the word to go, and else finishes what it does.
+/// Work under way. Dropping it lets go of the worker: it writes nothing if it has not had the word to go, and
+/// else finishes what it does.
 class Work {
 public:
     virtual ~Work() = default;

@@ -28,6 +28,14 @@ using namespace std::chrono_literals;
 // /run/modprobe.d.
 constexpr auto modprobe = "/sbin/modprobe";
 
+/// Whether modprobe would have nothing to do, as when the initramfs has loaded the module. One that is built
+/// in has no such file (kernel/module/sysfs.c).
+bool isLive(const Sysfs& sysfs, std::string module) {
+    std::ranges::replace(module, '-', '_');
+    const auto state = sysfs.read("/sys/module/" + module + "/initstate", 16);
+    return state && *state == "live";
+}
+
 } // namespace
 
 std::string Early::automatic(const Ids& ids) {
@@ -73,7 +81,11 @@ void Early::loadModules() {
         modules.insert(rule.driver == "auto" ? "vfio-pci" : rule.driver); // for what is plugged in later
     if (modules.empty())
         return;
-    std::vector<std::string> command{modprobe, "-a", "vfio_iommu_type1"};
+    modules.insert("vfio_iommu_type1");
+    std::erase_if(modules, [this](const std::string& module) { return isLive(sysfs_, module); });
+    if (modules.empty())
+        return;
+    std::vector<std::string> command{modprobe, "-a"};
     command.insert(command.end(), modules.begin(), modules.end());
     if (options_.dryRun)
         report_.lines.push_back(fmt::format("would run {}", fmt::join(command, " ")));

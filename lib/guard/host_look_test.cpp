@@ -8,7 +8,6 @@ namespace vfiobind {
 namespace {
 
 using namespace fakemachine;
-using testing::ElementsAre;
 
 class HostFilesTest : public testing::Test {
 protected:

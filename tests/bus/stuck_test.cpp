@@ -97,6 +97,37 @@ TEST_F(StuckTest, ACallThatIsGivenUpLeavesItsOtherGroupsFree) {
     tell("end 812");
 }
 
+TEST_F(StuckTest, AGroupOfWhichNothingIsToBeDoneStaysWithItsCall) {
+    const std::string other = "0000:03:00.0";
+    auto machine = standardMachine();
+    machine["kernel"] = "6.1";
+    start(machine);
+    EXPECT_THAT(client().bindAndWait("8086:10d3"), ElementsAre("done", "done"));
+    tell("hold 812 5");
+    tell("echo /sys/bus/pci/drivers/vfio-pci/unbind " + other);
+    std::optional<std::vector<sdbus::ObjectPath>> jobs;
+    const auto proxy = sdbus::createProxy(client().connection(), bus::BusName{bus::busName},
+                                          sdbus::ObjectPath{bus::rootPath});
+    bus::finishRegistration(*proxy);
+    proxy->callMethodAsync("Bind")
+        .onInterface(managerInterface)
+        .withTimeout(patience)
+        .withArguments(std::string("8086:10d3"), Options{})
+        .uponReplyInvoke([&](bus::AsyncError error, const std::vector<sdbus::ObjectPath>& paths) {
+            EXPECT_FALSE(error);
+            jobs = paths;
+        });
+    client().group(3, "State"); // the call before it has come, too
+    settle();
+    EXPECT_FALSE(jobs);
+    tell("end 812");
+    client().waitFor("the call to be answered", [&] { return jobs.has_value(); });
+    ASSERT_EQ(jobs->size(), 1U);
+    EXPECT_EQ(client().resultOf(jobs->front()), "done");
+    EXPECT_EQ(client().group(3, "State"), "bound");
+    EXPECT_EQ(client().group(5, "State"), "bound");
+}
+
 /// Cases 34 and 37: the daemon says what hangs, answers, and reads nothing that can block (TearDown looks).
 TEST_F(StuckTest, AHangingStepMakesTheGroupStuckAndTheDaemonAnswers) {
     startStuck();
