@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "fork_executor.h"
 
+#include "sysfs/descriptor.h"
 #include "together.h"
 
 #include <array>
@@ -16,31 +17,16 @@
 namespace vfiobind {
 namespace {
 
-class End {
-public:
-    explicit End(int fd) : fd_(fd) {}
-    End(End&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    End& operator=(End&&) = delete;
-    ~End() {
-        if (fd_ >= 0)
-            close(fd_);
-    }
-    int get() const { return fd_; }
-
-private:
-    int fd_;
-};
-
 struct Ends {
-    End daemons;
-    End workers;
+    Descriptor daemons;
+    Descriptor workers;
 };
 
 Ends connect() {
     std::array<int, 2> ends{};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
         throw std::system_error(errno, std::generic_category(), "socketpair for a worker");
-    return {End(ends[0]), End(ends[1])};
+    return {Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
 /// In the child it gives back 0.
@@ -55,7 +41,7 @@ int forkOrThrow() {
 
 class ForkExecutor::ForkedWork final : public Work {
 public:
-    ForkedWork(EventLoop& loop, End end, Listener listener) :
+    ForkedWork(EventLoop& loop, Descriptor end, Listener listener) :
         end_(std::move(end)), listener_(std::move(listener)) {
         io_ = loop.io(end_.get(), EPOLLIN, [this] { receive(); });
     }
@@ -94,7 +80,7 @@ private:
         }
     }
 
-    End end_;
+    Descriptor end_;
     Listener listener_;
     std::string pending_;
     EventSource io_; ///< dropped before its descriptor is closed

@@ -5,18 +5,23 @@
 #include <unistd.h>
 
 #include <string>
+#include <utility>
 
 namespace vfiobind {
 
-/// An open file that closes itself; open(2).
+/// An open file, or another descriptor, that closes itself.
 class Descriptor {
 public:
-    /// O_CLOEXEC is added to the flags. Whether it is open tells get(); if not, errno tells why.
+    /// Takes over what is open already.
+    explicit Descriptor(int fd) : fd_(fd) {}
+    /// open(2). O_CLOEXEC is added to the flags. Whether it is open tells get(); if not, errno tells why.
     Descriptor(const std::string& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC)) {}
     ~Descriptor() {
         if (fd_ >= 0)
             ::close(fd_);
     }
+    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Descriptor& operator=(Descriptor&&) = delete;
     Descriptor(const Descriptor&) = delete;
     Descriptor& operator=(const Descriptor&) = delete;
     int get() const { return fd_; }
