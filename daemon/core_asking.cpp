@@ -293,12 +293,12 @@ void Core::settle(const std::shared_ptr<Undertaking>& undertaking) {
         }
         going.push_back(group);
     }
-    // The workers set out while it is told that they do.
     for (const auto group : going)
-        running_.at(group).work->go();
+        setOut(group);
+    // It is told while the workers are at work.
     std::vector<JobView> jobs;
     for (const auto group : going) {
-        setOut(group);
+        announce(running_.at(group));
         jobs.push_back(*running_.at(group).job);
     }
     groupsCameFree();

@@ -83,11 +83,8 @@ void Core::setOut(unsigned group) {
         record.lastTakeBack = std::chrono::steady_clock::now();
     }
     running.limit = loop_.timer(wanted.timeout, [this, group] { overdue(group); });
-    changes_.groups.insert(group);
-    changes_.jobList = true;
     spdlog::info("group {}: {} begins ({})", group, verb(wanted.action), wanted.by);
-    if (listener_ != nullptr)
-        listener_->jobAdded(*running.job);
+    running.work->go();
 }
 
 void Core::stepBegun(unsigned group, const std::string& step) {

@@ -58,7 +58,7 @@ void Core::takeOver(Running& running, const Journal& journal) {
                           .startedUsec = journal.startedUsec};
 }
 
-/// Tells of the recovery's job. Before the bus is there nobody listens, and the service shows the jobs that
+/// Tells of a job that begins. Before the bus is there nobody listens, and the service shows the jobs that
 /// run.
 void Core::announce(const Running& running) {
     changes_.groups.insert(running.job->group);
