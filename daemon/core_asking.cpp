@@ -206,6 +206,7 @@ void Core::launch(const std::shared_ptr<Undertaking>& undertaking) {
         auto work = works.begin();
         for (const auto group : undertaking->groups | std::views::keys)
             running_.at(group).work = std::move(*work++);
+        lookBegun(undertaking->groups.begin()->first); // each of the others tells when its turn has come
     } catch (const std::system_error& error) {
         cannotLaunch(undertaking, error.what());
     }

@@ -16,10 +16,6 @@
 namespace vfiobind {
 namespace {
 
-/// The host is read again before so many groups go: what the last of them goes by is not much older than what
-/// the first does.
-constexpr std::size_t groupsAReading = 32;
-
 /// Whether the daemon has let go of the group.
 bool isDropped(int socket) {
     pollfd polled{.fd = socket, .events = 0, .revents = 0};
@@ -28,7 +24,7 @@ bool isDropped(int socket) {
 
 /// Whether another process works on the group: it can be a worker that has outlived its daemon.
 bool isLocked(const WorkerFiles& files, unsigned group) {
-    const auto lock = lockGroup(files.stateDirectory + "/lock", group, false);
+    const auto lock = tryLockGroup(files.locks(), group);
     if (lock)
         close(*lock);
     return !lock && lock.error().code == EWOULDBLOCK;
@@ -37,8 +33,8 @@ bool isLocked(const WorkerFiles& files, unsigned group) {
 } // namespace
 
 Together::Together(WorkerFiles files, const std::vector<WorkOrder>& orders, Topology topology,
-                   const std::vector<int>& sockets) :
-    files_(std::move(files)), topology_(std::move(topology)), host_(files_.sysfs) {
+                   const std::vector<int>& sockets, std::chrono::milliseconds freshFor) :
+    files_(std::move(files)), topology_(std::move(topology)), host_(files_.sysfs), freshFor_(freshFor) {
     for (std::size_t i = 0; i < orders.size(); ++i)
         members_.push_back({.order = orders[i], .socket = sockets[i]});
 }
@@ -84,7 +80,7 @@ std::vector<Together::Member*> Together::whoMayGo(int timeout) {
         throw std::system_error(errno, std::generic_category(), "poll for the words to go");
     }
     std::vector<Member*> told;
-    for (std::size_t i = 0; i < polled.size() && told.size() < groupsAReading; ++i) {
+    for (std::size_t i = 0; i < polled.size(); ++i) {
         if (polled[i].revents == 0)
             continue;
         char word = 0;
@@ -102,23 +98,23 @@ void Together::awaitWords() {
     auto told = whoMayGo(-1);
     if (told.empty())
         return;
+    hostRead_ = std::chrono::steady_clock::now();
     host_.again();
-    if (told.size() < groupsAReading)
-        std::ranges::copy(whoMayGo(0), std::back_inserter(told));
+    std::ranges::copy(whoMayGo(0), std::back_inserter(told));
     for (auto* member : told)
         forkFor(*member, [&] { carryOut(*member); });
 }
 
 /// In the group's process.
 void Together::carryOut(Member& member) {
-    const auto directory = files_.stateDirectory + "/lock";
-    auto lock = lockGroup(directory, member.order.group, false); // held until the process ends
-    if (!lock && lock.error().code == EWOULDBLOCK) {
-        lock = lockGroup(directory, member.order.group);
-        host_.again();
-    }
+    auto lock = tryLockGroup(files_.locks(), member.order.group); // held until the process ends
+    const bool waited = !lock && lock.error().code == EWOULDBLOCK;
+    if (waited)
+        lock = lockGroup(files_.locks(), member.order.group);
     if (!lock)
         return Teller(member.socket, false)(Finished{"failed", lock.error().str(), {}});
+    if (waited || std::chrono::steady_clock::now() - hostRead_ > freshFor_)
+        host_.again();
     member.order.journal = journalLeft(files_, member.order.group);
     Teller tell(member.socket, member.order.journal.members.empty());
     carryOutJudged(host_, files_.sysfs, member.order, topology_, files_.journals,

@@ -4,6 +4,7 @@
 #include "guard/host_look.h"
 #include "worker_process.h"
 
+#include <chrono>
 #include <functional>
 #include <vector>
 
@@ -14,9 +15,11 @@ namespace vfiobind {
 /// in its memory, looks at the group itself, and writes. So no group waits for a write to another.
 class Together {
 public:
-    /// The sockets are in the order of the orders.
+    /// The sockets are in the order of the orders. A group's process that begins when what was read of the
+    /// host is older than `freshFor` reads it again.
     Together(WorkerFiles files, const std::vector<WorkOrder>& orders, Topology topology,
-             const std::vector<int>& sockets);
+             const std::vector<int>& sockets,
+             std::chrono::milliseconds freshFor = std::chrono::milliseconds(500));
     /// Until the processes of all groups have ended.
     void run();
 
@@ -37,6 +40,8 @@ private:
     Topology topology_;
     HostLook host_;
     std::vector<Member> members_;
+    std::chrono::milliseconds freshFor_;
+    std::chrono::steady_clock::time_point hostRead_;
 };
 
 } // namespace vfiobind

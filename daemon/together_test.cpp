@@ -110,7 +110,7 @@ protected:
     }
     static char letter(unsigned group) { return static_cast<char>('a' + group - first); }
 
-    void start() {
+    void start(std::chrono::milliseconds freshFor = std::chrono::hours(1)) {
         std::vector<WorkOrder> orders;
         std::vector<int> theirs;
         for (const auto group : groups_) {
@@ -129,7 +129,7 @@ protected:
                 WatchedSysfs sysfs(kernel_, *shared_);
                 FileJournalStore journals(folder_ + "/journal");
                 becomeWorker(theirs);
-                Together({sysfs, journals, folder_}, orders, topology, theirs).run();
+                Together({sysfs, journals, folder_}, orders, topology, theirs, freshFor).run();
             });
         for (const int fd : theirs)
             close(fd);
@@ -198,6 +198,17 @@ TEST_F(TogetherTest, TheHostIsReadOnceForAllVerdictsAndOnceForAllWrites) {
     EXPECT_LE(shared_->processLists, 4);
 }
 
+TEST_F(TogetherTest, AGroupsProcessThatBeginsTooLateReadsTheHostItself) {
+    start(std::chrono::milliseconds(-1));
+    for (std::size_t i = 0; i < 3; ++i)
+        nextOf<Verdict>(i);
+    for (std::size_t i = 0; i < 3; ++i)
+        letGo(i);
+    for (std::size_t i = 0; i < 3; ++i)
+        EXPECT_EQ(nextOf<Finished>(i).result, "done");
+    EXPECT_GE(shared_->processLists, 1 + 1 + 3) << "for the verdicts, for those that go, and by each";
+}
+
 TEST_F(TogetherTest, AGroupsLookBeginsWhenItsTurnHasCome) {
     shared_->hangsAt = 11;
     start();
@@ -219,7 +230,7 @@ TEST_F(TogetherTest, WhereALookHangsTheOthersAreFreeForAnotherCall) {
     shutdown(ours_[0], SHUT_RDWR);
     shutdown(ours_[2], SHUT_RDWR);
     for (const auto group : {10U, 12U}) {
-        const auto lock = lockGroup(folder_ + "/lock", group, false);
+        const auto lock = tryLockGroup(folder_ + "/lock", group);
         ASSERT_TRUE(lock) << lock.error().str();
         close(*lock);
     }
@@ -278,7 +289,7 @@ TEST_F(TogetherTest, AGroupThatIsLockedBeforeItGoesWaitsAndLooksAgain) {
     start();
     for (std::size_t i = 0; i < 3; ++i)
         nextOf<Verdict>(i);
-    const auto lock = lockGroup(folder_ + "/lock", 10, false);
+    const auto lock = tryLockGroup(folder_ + "/lock", 10);
     ASSERT_TRUE(lock) << "who waits for the word holds no lock";
     for (std::size_t i = 0; i < 3; ++i)
         letGo(i);

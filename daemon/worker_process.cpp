@@ -62,8 +62,7 @@ void workAlone(const WorkerFiles& files, const WorkOrder& order, const Topology&
     if (order.kind == Kind::carryOut || order.kind == Kind::examine)
         Teller(socket, false)(LookBegun{});
     if (order.kind == Kind::carryOut || order.kind == Kind::recover || order.kind == Kind::createVfs)
-        if (const auto lock = lockGroup(files.stateDirectory + "/lock", order.group);
-            !lock) // held until the process ends
+        if (const auto lock = lockGroup(files.locks(), order.group); !lock) // held until the process ends
             return Teller(socket, false)(Finished{"failed", lock.error().str(), {}});
     if (order.kind == Kind::carryOut)
         full.journal = journalLeft(files, order.group);

@@ -17,7 +17,9 @@ constexpr char wordToGo = 'g';
 struct WorkerFiles {
     Sysfs& sysfs;
     JournalStore& journals;
-    std::string stateDirectory; ///< below it are the locks (lockGroup) and the journals
+    std::string stateDirectory; ///< below it are the locks and the journals
+
+    std::string locks() const { return stateDirectory + "/lock"; } ///< for lockGroup()
 };
 
 /// In the child: signals as a worker has them, its name, and of the daemon's descriptors none but `keep`: a

@@ -80,6 +80,25 @@ Journal journalFrom(const json& j) {
     return journal;
 }
 
+SysResult<int> lockFile(const std::string& directory, unsigned group, int operation) {
+    if (mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST)
+        return failure("mkdir", directory);
+    const auto path = fmt::format("{}/{}.lock", directory, group);
+    const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return failure("create", path);
+    int result = 0;
+    do {
+        result = flock(fd, operation);
+    } while (result != 0 && errno == EINTR);
+    if (result != 0) {
+        const int code = errno;
+        close(fd);
+        return std::unexpected(SysError{"flock", path, code});
+    }
+    return fd;
+}
+
 } // namespace
 
 std::string Journal::toJson() const {
@@ -139,23 +158,12 @@ void stampWithThisProcess(Journal& journal) {
         static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1000;
 }
 
-SysResult<int> lockGroup(const std::string& directory, unsigned group, bool wait) {
-    if (mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST)
-        return failure("mkdir", directory);
-    const auto path = fmt::format("{}/{}.lock", directory, group);
-    const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return failure("create", path);
-    int result = 0;
-    do {
-        result = flock(fd, wait ? LOCK_EX : LOCK_EX | LOCK_NB);
-    } while (result != 0 && errno == EINTR);
-    if (result != 0) {
-        const int code = errno;
-        close(fd);
-        return std::unexpected(SysError{"flock", path, code});
-    }
-    return fd;
+SysResult<int> lockGroup(const std::string& directory, unsigned group) {
+    return lockFile(directory, group, LOCK_EX);
+}
+
+SysResult<int> tryLockGroup(const std::string& directory, unsigned group) {
+    return lockFile(directory, group, LOCK_EX | LOCK_NB);
 }
 
 std::string FileJournalStore::pathOf(unsigned group) const {

@@ -87,8 +87,10 @@ private:
 
 /// Waits until no other process works on the group, and keeps others out until the descriptor is closed
 /// (flock(2)): a worker can outlive its daemon, and the next one's must not come in between, not even before
-/// the first journal is written. Who does not wait gets EWOULDBLOCK.
-SysResult<int> lockGroup(const std::string& directory, unsigned group, bool wait = true);
+/// the first journal is written.
+SysResult<int> lockGroup(const std::string& directory, unsigned group);
+/// The same without waiting: EWOULDBLOCK where another process has the lock.
+SysResult<int> tryLockGroup(const std::string& directory, unsigned group);
 
 /// Start time of a process in clock ticks since boot, 0 when there is none of this pid.
 std::uint64_t processStartTime(int pid);
