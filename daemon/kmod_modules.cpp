@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "kmod_modules.h"
 
+#include "sysfs/descriptor.h"
+
 #include <algorithm>
 #include <cerrno>
-#include <expected>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fnmatch.h>
+#include <iterator>
 #include <spdlog/spdlog.h>
+#include <stdexcept>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <system_error>
-#include <unistd.h>
 
 namespace vfiobind {
 namespace {
@@ -22,11 +24,6 @@ constexpr auto systemdName = "org.freedesktop.systemd1";
 constexpr auto managerInterface = "org.freedesktop.systemd1.Manager";
 /// A module that takes longer is reported missing; systemd goes on loading it.
 constexpr auto loadLimit = 20s;
-
-struct ModuleUnref {
-    void operator()(kmod_module* module) const { kmod_module_unref(module); }
-};
-using Module = std::unique_ptr<kmod_module, ModuleUnref>;
 
 std::string moduleName(std::string driver) {
     std::ranges::replace(driver, '-', '_');
@@ -39,27 +36,23 @@ std::string kernelRelease() {
     return names.release;
 }
 
-void warnOf(const std::string& alias, int code) {
-    spdlog::warn("which modules serve {} cannot be looked up: {}", alias,
-                 std::generic_category().message(-code));
+void warnOf(const std::string& alias, const std::string& why) {
+    spdlog::warn("which modules serve {} cannot be looked up: {}", alias, why);
 }
 
-/// The fewest wildcards among the module's aliases that fit; -1 where none fits. The error is a negative
-/// errno.
-std::expected<long, int> wildcards(kmod_module* module, const std::string& alias) {
-    kmod_list* info = nullptr;
-    if (const int code = kmod_module_get_info(module, &info); code < 0)
-        return std::unexpected(code);
+void warnOf(const std::string& alias, int code) {
+    warnOf(alias, std::generic_category().message(code));
+}
+
+/// The fewest wildcards among the aliases that fit; -1 where none fits.
+long wildcards(const std::vector<std::string>& aliases, const std::string& wanted) {
     long best = -1;
-    for (kmod_list* item = info; item != nullptr; item = kmod_list_next(info, item)) {
-        const char* value = kmod_module_info_get_value(item);
-        if (std::string_view(kmod_module_info_get_key(item)) != "alias" ||
-            fnmatch(value, alias.c_str(), 0) != 0)
+    for (const auto& alias : aliases) {
+        if (fnmatch(alias.c_str(), wanted.c_str(), 0) != 0)
             continue;
-        const auto count = std::ranges::count(std::string_view(value), '*');
+        const auto count = std::ranges::count(alias, '*');
         best = best < 0 ? count : std::min<long>(best, count);
     }
-    kmod_module_info_free_list(info);
     return best;
 }
 
@@ -73,9 +66,8 @@ struct KmodModules::Loading {
 };
 
 KmodModules::KmodModules(EventLoop& loop, Sysfs& sysfs, sdbus::IConnection* systemBus) :
-    loop_(loop), sysfs_(sysfs), kmod_(kmod_new(nullptr, nullptr)) {
-    if (!kmod_)
-        throw std::runtime_error("libkmod cannot be set up (kmod_new)");
+    loop_(loop), sysfs_(sysfs),
+    aliasPath_(fmt::format("/lib/modules/{}/modules.alias.bin", kernelRelease())) {
     if (systemBus == nullptr)
         return;
     systemd_ = sdbus::createProxy(*systemBus, bus::BusName{systemdName},
@@ -93,47 +85,43 @@ KmodModules::KmodModules(EventLoop& loop, Sysfs& sysfs, sdbus::IConnection* syst
 
 KmodModules::~KmodModules() = default;
 
-/// Nothing where libkmod cannot tell: that is not kept.
-std::optional<KmodModules::ModuleList> KmodModules::serving(const std::string& alias) const {
-    // An index that libkmod cannot open is an empty one to it (kmod 30), also where descriptors have run out.
-    const int fd = open(aliasPath().c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT)
-        return ModuleList{}; // a kernel of one piece
-    if (fd < 0) {
-        warnOf(alias, -errno);
-        return std::nullopt;
+std::expected<const Libkmod*, std::string> KmodModules::kmod() {
+    try {
+        if (!kmod_)
+            kmod_.emplace();
+        return &*kmod_;
+    } catch (const std::runtime_error& error) {
+        return std::unexpected(error.what());
     }
-    close(fd);
-    kmod_list* raw = nullptr;
-    if (const int code = kmod_module_new_from_lookup(kmod_.get(), alias.c_str(), &raw); code < 0) {
-        warnOf(alias, code);
-        return std::nullopt;
-    }
-    return ModuleList(raw);
 }
 
-std::optional<std::vector<std::string>> KmodModules::lookUp(const std::string& alias) const {
-    const auto found = serving(alias);
-    if (!found)
+/// Nothing where it cannot be told: that is not kept.
+std::optional<std::vector<Libkmod::Module>> KmodModules::serving(const std::string& alias) {
+    // An index that libkmod cannot open is an empty one to it, also where descriptors have run out.
+    const Descriptor index(aliasPath_, O_RDONLY);
+    if (index.get() < 0 && errno == ENOENT)
+        return std::vector<Libkmod::Module>{}; // a kernel of one piece
+    if (index.get() < 0) {
+        warnOf(alias, errno);
         return std::nullopt;
-    const auto& list = *found;
-    std::vector<std::string> names;
-    kmod_list* item = nullptr;
-    kmod_list_foreach(item, list.get()) {
-        const Module module(kmod_module_get_module(item));
-        names.emplace_back(kmod_module_get_name(module.get()));
     }
-    return names;
-}
-
-std::string KmodModules::aliasPath() const {
-    return fmt::format("{}/modules.alias.bin", kmod_get_dirname(kmod_.get()));
+    const auto library = kmod();
+    if (!library) {
+        warnOf(alias, library.error());
+        return std::nullopt;
+    }
+    auto found = (*library)->serving(alias);
+    if (!found) {
+        warnOf(alias, -found.error());
+        return std::nullopt;
+    }
+    return std::move(*found);
 }
 
 /// What was looked up holds until depmod(8) writes the aliases anew.
 void KmodModules::forgetIfAliasesChanged() {
     struct stat now{};
-    if (stat(aliasPath().c_str(), &now) != 0)
+    if (stat(aliasPath_.c_str(), &now) != 0)
         now = {};
     const AliasFile seen{now.st_ino, now.st_size, now.st_mtim.tv_sec, now.st_mtim.tv_nsec};
     if (seen == aliasFile_)
@@ -154,11 +142,13 @@ std::vector<std::string> KmodModules::native(const Ids& ids) {
     const auto alias = ids.modalias();
     if (const auto known = nativeByAlias_.find(alias); known != nativeByAlias_.end())
         return known->second;
-    auto names = lookUp(alias);
-    if (!names)
+    const auto found = serving(alias);
+    if (!found)
         return {};
-    std::erase(*names, "vfio_pci");
-    return nativeByAlias_[alias] = std::move(*names);
+    std::vector<std::string> names;
+    std::ranges::transform(*found, std::back_inserter(names), &Libkmod::Module::name);
+    std::erase(names, "vfio_pci");
+    return nativeByAlias_[alias] = std::move(names);
 }
 
 std::string KmodModules::automatic(const Ids& ids) {
@@ -172,27 +162,25 @@ std::string KmodModules::automatic(const Ids& ids) {
     return automaticByAlias_[alias] = std::move(*best);
 }
 
-std::optional<std::string> KmodModules::bestVariant(const std::string& alias) const {
+std::optional<std::string> KmodModules::bestVariant(const std::string& alias) {
     const auto found = serving(alias);
     if (!found)
         return std::nullopt;
-    const auto& list = *found;
     std::string best = "vfio-pci";
     long fewest = -1;
-    kmod_list* item = nullptr;
-    kmod_list_foreach(item, list.get()) {
-        const Module module(kmod_module_get_module(item));
-        const std::string name = kmod_module_get_name(module.get());
+    for (const auto& module : *found) {
+        const auto name = module.name();
         if (name == "vfio_pci")
             continue;
-        const auto count = wildcards(module.get(), alias);
-        if (!count) {
-            warnOf(alias, count.error());
+        const auto aliases = module.aliases();
+        if (!aliases) {
+            warnOf(alias, -aliases.error());
             return std::nullopt;
         }
-        if (*count < 0 || (fewest >= 0 && *count >= fewest))
+        const auto count = wildcards(*aliases, alias);
+        if (count < 0 || (fewest >= 0 && count >= fewest))
             continue;
-        fewest = *count;
+        fewest = count;
         best = name;
     }
     return best;
@@ -245,12 +233,11 @@ void KmodModules::finish(const std::shared_ptr<Loading>& loading) {
 }
 
 bool KmodModules::canLoad(const std::string& driver) {
-    kmod_module* raw = nullptr;
-    if (kmod_module_new_from_name(kmod_.get(), moduleName(driver).c_str(), &raw) < 0)
+    const auto library = kmod();
+    if (!library)
         return false;
-    const Module module(raw);
-    return kmod_module_get_path(module.get()) != nullptr &&
-           kmod_module_get_install_commands(module.get()) == nullptr;
+    const auto module = (*library)->named(moduleName(driver));
+    return module && module->isInstalled() && module->installCommands().empty();
 }
 
 void KmodModules::reloadUdev() {
@@ -268,21 +255,23 @@ void KmodModules::reloadUdev() {
 
 std::string KmodModules::whyMissing(const std::string& driver) {
     const auto name = moduleName(driver);
-    kmod_module* raw = nullptr;
-    if (kmod_module_new_from_name(kmod_.get(), name.c_str(), &raw) < 0)
+    const auto library = kmod();
+    if (!library)
+        return fmt::format("driver {} is not there, and why cannot be told: {}", driver, library.error());
+    const auto module = (*library)->named(name);
+    if (!module)
         return fmt::format("'{}' is no module's name", driver);
-    const Module module(raw);
-    if (kmod_module_get_initstate(module.get()) == KMOD_MODULE_BUILTIN)
+    if (module->isBuiltIn())
         return fmt::format(
             "driver {} is built into the kernel, but /sys/bus/pci/drivers/{} is not there; does it drive "
             "PCI devices?",
             driver, driver);
-    if (kmod_module_get_path(module.get()) == nullptr)
+    if (!module->isInstalled())
         return fmt::format("driver {} is not there: module {} is not installed for kernel {}; install the "
                            "package that has it, "
                            "or name another driver",
                            driver, name, kernelRelease());
-    if (const char* command = kmod_module_get_install_commands(module.get()))
+    if (const auto command = module->installCommands(); !command.empty())
         return fmt::format(
             "driver {} is not there: modprobe.d has 'install {} {}' in place of its module; remove that line",
             driver, name, command);

@@ -3,10 +3,11 @@
 
 #include "dbus/sdbus_compat.h"
 #include "event_loop.h"
+#include "kmod_library.h"
 #include "modules.h"
 #include "sysfs/sysfs.h"
 
-#include <libkmod.h>
+#include <expected>
 #include <map>
 #include <memory>
 #include <optional>
@@ -37,23 +38,16 @@ public:
 private:
     struct Loading;
     void forgetIfAliasesChanged();
-    struct ListUnref {
-        void operator()(kmod_list* list) const { kmod_module_unref_list(list); }
-    };
-    using ModuleList = std::unique_ptr<kmod_list, ListUnref>;
-    std::string aliasPath() const;
-    std::optional<ModuleList> serving(const std::string& alias) const;
-    std::optional<std::vector<std::string>> lookUp(const std::string& alias) const;
-    std::optional<std::string> bestVariant(const std::string& alias) const;
+    std::expected<const Libkmod*, std::string> kmod();
+    std::optional<std::vector<Libkmod::Module>> serving(const std::string& alias);
+    std::optional<std::string> bestVariant(const std::string& alias);
     void unitEnded(const std::string& job);
     void finish(const std::shared_ptr<Loading>& loading);
 
-    struct Unref {
-        void operator()(kmod_ctx* context) const { kmod_unref(context); }
-    };
     EventLoop& loop_;
     Sysfs& sysfs_;
-    std::unique_ptr<kmod_ctx, Unref> kmod_;
+    std::optional<Libkmod> kmod_; ///< kmod() has it
+    std::string aliasPath_;
     std::unique_ptr<sdbus::IProxy> systemd_;
     using AliasFile = std::tuple<ino_t, off_t, time_t, long>; ///< its inode, size, and time of change
     AliasFile aliasFile_;

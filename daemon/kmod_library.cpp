@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "kmod_library.h"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <stdexcept>
+#include <string_view>
+
+namespace vfiobind {
+namespace {
+
+constexpr auto library = "libkmod.so.2";
+
+[[noreturn]] void cannot() {
+    throw std::runtime_error(fmt::format("{} cannot be loaded: {}; is kmod installed?", library, dlerror()));
+}
+
+/// Kept until the process ends: libcrypto cannot be unloaded.
+void* loaded() {
+    void* handle = dlopen(library, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    if (handle == nullptr)
+        cannot();
+    return handle;
+}
+
+template <typename Function>
+void find(void* handle, Function& function, const char* name) {
+    function = reinterpret_cast<Function>(dlsym(handle, name));
+    if (function == nullptr)
+        cannot();
+}
+
+} // namespace
+
+Libkmod::Libkmod() {
+    void* handle = loaded();
+    find(handle, new_, "kmod_new");
+    find(handle, unref_, "kmod_unref");
+    find(handle, newFromLookup_, "kmod_module_new_from_lookup");
+    find(handle, newFromName_, "kmod_module_new_from_name");
+    find(handle, unrefModule_, "kmod_module_unref");
+    find(handle, unrefList_, "kmod_module_unref_list");
+    find(handle, next_, "kmod_list_next");
+    find(handle, getModule_, "kmod_module_get_module");
+    find(handle, getName_, "kmod_module_get_name");
+    find(handle, getPath_, "kmod_module_get_path");
+    find(handle, getInitstate_, "kmod_module_get_initstate");
+    find(handle, getInstallCommands_, "kmod_module_get_install_commands");
+    find(handle, getInfo_, "kmod_module_get_info");
+    find(handle, getKey_, "kmod_module_info_get_key");
+    find(handle, getValue_, "kmod_module_info_get_value");
+    find(handle, freeInfo_, "kmod_module_info_free_list");
+    context_ = {new_(nullptr, nullptr), unref_};
+    if (!context_)
+        throw std::runtime_error("libkmod cannot be set up (kmod_new)");
+}
+
+std::expected<std::vector<Libkmod::Module>, int> Libkmod::serving(const std::string& alias) const {
+    kmod_list* raw = nullptr;
+    if (const int code = newFromLookup_(context_.get(), alias.c_str(), &raw); code < 0)
+        return std::unexpected(code);
+    const std::unique_ptr<kmod_list, decltype(unrefList_)> list(raw, unrefList_);
+    std::vector<Module> found;
+    for (kmod_list* item = raw; item != nullptr; item = next_(raw, item))
+        found.push_back({*this, getModule_(item)});
+    return found;
+}
+
+std::expected<Libkmod::Module, int> Libkmod::named(const std::string& name) const {
+    kmod_module* raw = nullptr;
+    if (const int code = newFromName_(context_.get(), name.c_str(), &raw); code < 0)
+        return std::unexpected(code);
+    return Module(*this, raw);
+}
+
+std::string Libkmod::Module::installCommands() const {
+    const char* command = kmod_->getInstallCommands_(module_.get());
+    return command == nullptr ? "" : command;
+}
+
+std::expected<std::vector<std::string>, int> Libkmod::Module::aliases() const {
+    kmod_list* raw = nullptr;
+    if (const int code = kmod_->getInfo_(module_.get(), &raw); code < 0)
+        return std::unexpected(code);
+    const std::unique_ptr<kmod_list, decltype(kmod_->freeInfo_)> info(raw, kmod_->freeInfo_);
+    std::vector<std::string> found;
+    for (kmod_list* item = raw; item != nullptr; item = kmod_->next_(raw, item))
+        if (std::string_view(kmod_->getKey_(item)) == "alias")
+            found.emplace_back(kmod_->getValue_(item));
+    return found;
+}
+
+} // namespace vfiobind

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <expected>
+#include <libkmod.h>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace vfiobind {
+
+/// libkmod, which is loaded (dlopen(3)) by whoever first looks a module up: it brings libcrypto, a sixth of
+/// the memory of a daemon that has nothing to look up.
+class Libkmod {
+public:
+    /// Throws std::runtime_error with a sentence where the library cannot be loaded or set up.
+    Libkmod();
+    Libkmod(const Libkmod&) = delete;
+    Libkmod& operator=(const Libkmod&) = delete;
+
+    class Module {
+    public:
+        std::string name() const { return kmod_->getName_(module_.get()); }
+        bool isInstalled() const { return kmod_->getPath_(module_.get()) != nullptr; }
+        bool isBuiltIn() const { return kmod_->getInitstate_(module_.get()) == KMOD_MODULE_BUILTIN; }
+        /// The command of modprobe.d's `install` line, which is run in place of loading it; empty without
+        /// one.
+        std::string installCommands() const;
+        /// What it serves (`alias:` of modinfo(8)). The error is a negative errno.
+        std::expected<std::vector<std::string>, int> aliases() const;
+
+    private:
+        friend class Libkmod;
+        Module(const Libkmod& kmod, kmod_module* module) : kmod_(&kmod), module_(module, kmod.unrefModule_) {}
+        const Libkmod* kmod_;
+        std::unique_ptr<kmod_module, decltype(&::kmod_module_unref)> module_;
+    };
+
+    /// The modules that serve the alias. The error is a negative errno. An index that cannot be opened is an
+    /// empty one to kmod 30.
+    std::expected<std::vector<Module>, int> serving(const std::string& alias) const;
+    /// The module of that name, whether it is installed or not. The error is a negative errno: it is no name.
+    std::expected<Module, int> named(const std::string& name) const;
+
+private:
+    decltype(&::kmod_new) new_;
+    decltype(&::kmod_unref) unref_;
+    decltype(&::kmod_module_new_from_lookup) newFromLookup_;
+    decltype(&::kmod_module_new_from_name) newFromName_;
+    decltype(&::kmod_module_unref) unrefModule_;
+    decltype(&::kmod_module_unref_list) unrefList_;
+    decltype(&::kmod_list_next) next_;
+    decltype(&::kmod_module_get_module) getModule_;
+    decltype(&::kmod_module_get_name) getName_;
+    decltype(&::kmod_module_get_path) getPath_;
+    decltype(&::kmod_module_get_initstate) getInitstate_;
+    decltype(&::kmod_module_get_install_commands) getInstallCommands_;
+    decltype(&::kmod_module_get_info) getInfo_;
+    decltype(&::kmod_module_info_get_key) getKey_;
+    decltype(&::kmod_module_info_get_value) getValue_;
+    decltype(&::kmod_module_info_free_list) freeInfo_;
+    std::unique_ptr<kmod_ctx, decltype(&::kmod_unref)> context_{nullptr, nullptr};
+};
+
+} // namespace vfiobind
