@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <fnmatch.h>
+#include <functional>
 #include <limits>
 
 namespace vfiobind {
@@ -12,8 +13,12 @@ namespace vfiobind {
 VariantModules::VariantModules(std::string_view modulesAlias) {
     // A megabyte and a half, with a handful of lines that are of interest.
     constexpr std::string_view wanted = "alias vfio_pci:";
-    for (auto at = modulesAlias.find(wanted); at != std::string_view::npos;
-         at = modulesAlias.find(wanted, at + wanted.size())) {
+    const std::boyer_moore_horspool_searcher searcher(wanted.begin(), wanted.end());
+    const auto next = [&](std::size_t from) {
+        const auto found = std::search(modulesAlias.begin() + from, modulesAlias.end(), searcher);
+        return static_cast<std::size_t>(found - modulesAlias.begin());
+    };
+    for (auto at = next(0); at < modulesAlias.size(); at = next(at + wanted.size())) {
         if (at != 0 && modulesAlias[at - 1] != '\n')
             continue;
         const auto words = split(modulesAlias.substr(at, modulesAlias.find('\n', at) - at), ' ');
