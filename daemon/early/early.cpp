@@ -8,18 +8,14 @@
 #include "rules/module_options.h"
 #include "rules/rule_files.h"
 #include "rules/udev_rules.h"
-#include "sysfs/descriptor.h"
 #include "sysfs/real_sysfs.h"
 #include "transaction/journal.h"
 #include "transaction/virtual_functions.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <ranges>
 #include <set>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
@@ -40,33 +36,13 @@ bool isLive(const Sysfs& sysfs, std::string module) {
     return state && *state == "live";
 }
 
-/// 1.5 MB on Debian, of which a handful of lines is kept: mapped, not copied. A kernel without modules has
-/// none.
-SysResult<VariantModules> variantModules(const std::string& path) {
-    const Descriptor file(path, O_RDONLY);
-    if (file.get() < 0 && errno == ENOENT)
-        return VariantModules("");
-    struct stat found{};
-    if (file.get() < 0 || fstat(file.get(), &found) != 0)
-        return std::unexpected(SysError{"read", path, errno});
-    if (found.st_size == 0)
-        return VariantModules("");
-    const auto size = static_cast<std::size_t>(found.st_size);
-    void* text = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
-    if (text == MAP_FAILED)
-        return std::unexpected(SysError{"mmap", path, errno});
-    VariantModules variants({static_cast<const char*>(text), size});
-    munmap(text, size);
-    return variants;
-}
-
 } // namespace
 
 std::string Early::automatic(const Ids& ids) {
     if (!variants_) {
         utsname names{};
         uname(&names);
-        auto variants = variantModules(fmt::format("/lib/modules/{}/modules.alias", names.release));
+        auto variants = VariantModules::ofFile(fmt::format("/lib/modules/{}/modules.alias", names.release));
         if (!variants)
             fail(fmt::format("devices of driver \"auto\" get vfio-pci: {}", variants.error().str()));
         variants_ = variants ? std::move(*variants) : VariantModules("");

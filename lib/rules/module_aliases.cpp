@@ -2,11 +2,16 @@
 #include "rules/module_aliases.h"
 
 #include "pci/text.h"
+#include "sysfs/descriptor.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <functional>
 #include <limits>
+#include <sys/mman.h>
+#include <sys/stat.h>
 
 namespace vfiobind {
 
@@ -25,6 +30,24 @@ VariantModules::VariantModules(std::string_view modulesAlias) {
         if (words.size() == 3 && words[2] != "vfio_pci")
             aliases_.emplace_back(words[1], words[2]);
     }
+}
+
+SysResult<VariantModules> VariantModules::ofFile(const std::string& path) {
+    const Descriptor file(path, O_RDONLY);
+    if (file.get() < 0 && errno == ENOENT)
+        return VariantModules("");
+    struct stat found{};
+    if (file.get() < 0 || fstat(file.get(), &found) != 0)
+        return std::unexpected(SysError{"read", path, errno});
+    if (found.st_size == 0) // mmap(2) takes it for a mistake
+        return VariantModules("");
+    const auto size = static_cast<std::size_t>(found.st_size);
+    void* text = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+    if (text == MAP_FAILED)
+        return std::unexpected(SysError{"mmap", path, errno});
+    VariantModules variants({static_cast<const char*>(text), size});
+    munmap(text, size);
+    return variants;
 }
 
 std::string VariantModules::of(const Ids& ids) const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "pci/ids.h"
+#include "sysfs/sysfs.h"
 
 #include <string>
 #include <string_view>
@@ -15,6 +16,9 @@ class VariantModules {
 public:
     /// The content of /lib/modules/RELEASE/modules.alias, of which nothing is kept but what is needed.
     explicit VariantModules(std::string_view modulesAlias);
+    /// The same of the file, which is 1.5 MB on Debian: it is mapped, not copied. A kernel without modules
+    /// has none, and that is no error.
+    static SysResult<VariantModules> ofFile(const std::string& path);
 
     /// The module whose `vfio_pci:` alias fits the device with the fewest wildcards
     /// (Documentation/driver-api/vfio-pci-device-specific-driver-acceptance.rst), else `vfio-pci`.
