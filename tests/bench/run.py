@@ -31,7 +31,8 @@ NOTES = {
         "parallel and nothing else (limit.cpp). Guards, journal and verification are on in ours.",
     "Boot": "Units start side by side on processors that are all at work. What one adds is therefore its CPU time; the time from "
         "its start until it is up, which `systemd-analyze blame` tells, is mostly that of others.",
-    "The daemon at rest": "As above: the daemon's own code, with neither udev's socket nor systemd's watchdog.",
+    "The daemon at rest": "As above: the daemon's own code, with neither udev's socket nor systemd's watchdog. It has "
+        "looked no module up yet: GetManagedObjects does, and libkmod with its libraries, 1.5 MiB, stays.",
 }
 
 
