@@ -143,7 +143,7 @@ std::vector<std::string> Core::modulesToLoad(const std::map<unsigned, Wanted>& g
     for (const auto& [group, wanted] : groups)
         for (const auto* device : topology_.endpoints(group)) {
             if (wanted.action == Action::release) {
-                for (const auto& module : modules_.native(device->ids))
+                for (const auto& module : modules_.native(device->ids).value_or(std::vector<std::string>{}))
                     if (!modules_.loaded(module))
                         modules.insert(module);
                 continue;
@@ -173,7 +173,7 @@ Drivers Core::driversFor(unsigned group, const Wanted& wanted, WorkOrder::Kind k
                                !entry->owned->native.at(address).empty();
             if (known)
                 drivers.native[address] = entry->owned->native.at(address);
-            else if (modules_.native(device->ids).empty())
+            else if (const auto native = modules_.native(device->ids); native && native->empty())
                 drivers.driverless.insert(address);
             continue;
         }

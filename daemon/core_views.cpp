@@ -49,7 +49,7 @@ DeviceDetails Core::deviceDetails(const Address& address) {
         return {};
     DeviceDetails details{.vendorName = names_.vendor(device->ids),
                           .deviceName = names_.device(device->ids),
-                          .nativeModules = modules_.native(device->ids)};
+                          .nativeModules = modules_.native(device->ids).value_or(std::vector<std::string>{})};
     const auto read = [&](std::string_view file) {
         return sysfs_.read(device->sysfsPath() + '/' + std::string(file), 256).value_or(std::string{});
     };

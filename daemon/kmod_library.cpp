@@ -15,14 +15,6 @@ constexpr auto library = "libkmod.so.2";
     throw std::runtime_error(fmt::format("{} cannot be loaded: {}; is kmod installed?", library, dlerror()));
 }
 
-/// Kept until the process ends: libcrypto cannot be unloaded.
-void* loaded() {
-    void* handle = dlopen(library, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    if (handle == nullptr)
-        cannot();
-    return handle;
-}
-
 template <typename Function>
 void find(void* handle, Function& function, const char* name) {
     function = reinterpret_cast<Function>(dlsym(handle, name));
@@ -33,9 +25,12 @@ void find(void* handle, Function& function, const char* name) {
 } // namespace
 
 Libkmod::Libkmod() {
-    void* handle = loaded();
+    void* handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    if (handle == nullptr)
+        cannot();
     find(handle, new_, "kmod_new");
     find(handle, unref_, "kmod_unref");
+    find(handle, getDirname_, "kmod_get_dirname");
     find(handle, newFromLookup_, "kmod_module_new_from_lookup");
     find(handle, newFromName_, "kmod_module_new_from_name");
     find(handle, unrefModule_, "kmod_module_unref");

@@ -10,7 +10,7 @@
 namespace vfiobind {
 
 /// libkmod, which is loaded (dlopen(3)) by whoever first looks a module up: it brings libcrypto, a sixth of
-/// the memory of a daemon that has nothing to look up.
+/// the memory of a daemon that has nothing to look up. It is never unloaded, as libcrypto cannot be.
 class Libkmod {
 public:
     /// Throws std::runtime_error with a sentence where the library cannot be loaded or set up.
@@ -36,6 +36,8 @@ public:
         std::unique_ptr<kmod_module, decltype(&::kmod_module_unref)> module_;
     };
 
+    /// Where the running kernel's modules are: /lib/modules/RELEASE, or where libkmod was built for.
+    std::string directory() const { return getDirname_(context_.get()); }
     /// The modules that serve the alias. The error is a negative errno. An index that cannot be opened is an
     /// empty one to kmod 30.
     std::expected<std::vector<Module>, int> serving(const std::string& alias) const;
@@ -45,6 +47,7 @@ public:
 private:
     decltype(&::kmod_new) new_;
     decltype(&::kmod_unref) unref_;
+    decltype(&::kmod_get_dirname) getDirname_;
     decltype(&::kmod_module_new_from_lookup) newFromLookup_;
     decltype(&::kmod_module_new_from_name) newFromName_;
     decltype(&::kmod_module_unref) unrefModule_;

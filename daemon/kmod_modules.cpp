@@ -36,12 +36,9 @@ std::string kernelRelease() {
     return names.release;
 }
 
-void warnOf(const std::string& alias, const std::string& why) {
-    spdlog::warn("which modules serve {} cannot be looked up: {}", alias, why);
-}
-
 void warnOf(const std::string& alias, int code) {
-    warnOf(alias, std::generic_category().message(code));
+    spdlog::warn("which modules serve {} cannot be looked up: {}", alias,
+                 std::generic_category().message(code));
 }
 
 /// The fewest wildcards among the aliases that fit; -1 where none fits.
@@ -85,29 +82,36 @@ KmodModules::KmodModules(EventLoop& loop, Sysfs& sysfs, sdbus::IConnection* syst
 
 KmodModules::~KmodModules() = default;
 
+/// Without the library nothing is known of modules until the daemon is started anew; that is said once.
 std::expected<const Libkmod*, std::string> KmodModules::kmod() {
+    if (!fault_.empty())
+        return std::unexpected(fault_);
     try {
-        if (!kmod_)
+        if (!kmod_) {
             kmod_.emplace();
+            aliasPath_ = kmod_->directory() + "/modules.alias.bin";
+            aliasFile_ = aliasFile();
+        }
         return &*kmod_;
     } catch (const std::runtime_error& error) {
-        return std::unexpected(error.what());
+        fault_ = error.what();
+        spdlog::error("what modules there are cannot be told: {}", fault_);
+        return std::unexpected(fault_);
     }
 }
 
 /// Nothing where it cannot be told: that is not kept.
 std::optional<std::vector<Libkmod::Module>> KmodModules::serving(const std::string& alias) {
-    // An index that libkmod cannot open is an empty one to it, also where descriptors have run out.
-    const Descriptor index(aliasPath_, O_RDONLY);
-    if (index.get() < 0 && errno == ENOENT)
-        return std::vector<Libkmod::Module>{}; // a kernel of one piece
-    if (index.get() < 0) {
-        warnOf(alias, errno);
-        return std::nullopt;
-    }
     const auto library = kmod();
-    if (!library) {
-        warnOf(alias, library.error());
+    if (!library)
+        return std::nullopt;
+    // An index that libkmod cannot open is an empty one to it, also where descriptors have run out: this one
+    // is closed again before it looks.
+    const int fault = Descriptor(aliasPath_, O_RDONLY).get() < 0 ? errno : 0;
+    if (fault == ENOENT)
+        return std::vector<Libkmod::Module>{}; // a kernel of one piece
+    if (fault != 0) {
+        warnOf(alias, fault);
         return std::nullopt;
     }
     auto found = (*library)->serving(alias);
@@ -118,12 +122,18 @@ std::optional<std::vector<Libkmod::Module>> KmodModules::serving(const std::stri
     return std::move(*found);
 }
 
-/// What was looked up holds until depmod(8) writes the aliases anew.
-void KmodModules::forgetIfAliasesChanged() {
+KmodModules::AliasFile KmodModules::aliasFile() const {
     struct stat now{};
     if (stat(aliasPath_.c_str(), &now) != 0)
         now = {};
-    const AliasFile seen{now.st_ino, now.st_size, now.st_mtim.tv_sec, now.st_mtim.tv_nsec};
+    return {now.st_ino, now.st_size, now.st_mtim.tv_sec, now.st_mtim.tv_nsec};
+}
+
+/// What was looked up holds until depmod(8) writes the aliases anew.
+void KmodModules::forgetIfAliasesChanged() {
+    if (!kmod_)
+        return; // nothing was looked up
+    const auto seen = aliasFile();
     if (seen == aliasFile_)
         return;
     aliasFile_ = seen;
@@ -137,14 +147,14 @@ std::uint64_t KmodModules::revision() {
     return revision_;
 }
 
-std::vector<std::string> KmodModules::native(const Ids& ids) {
+std::optional<std::vector<std::string>> KmodModules::native(const Ids& ids) {
     forgetIfAliasesChanged();
     const auto alias = ids.modalias();
     if (const auto known = nativeByAlias_.find(alias); known != nativeByAlias_.end())
         return known->second;
     const auto found = serving(alias);
     if (!found)
-        return {};
+        return std::nullopt;
     std::vector<std::string> names;
     std::ranges::transform(*found, std::back_inserter(names), &Libkmod::Module::name);
     std::erase(names, "vfio_pci");

@@ -25,7 +25,7 @@ public:
     KmodModules(EventLoop& loop, Sysfs& sysfs, sdbus::IConnection* systemBus);
     ~KmodModules() override;
 
-    std::vector<std::string> native(const Ids& ids) override;
+    std::optional<std::vector<std::string>> native(const Ids& ids) override;
     std::string automatic(const Ids& ids) override;
     std::uint64_t revision() override;
     bool loaded(const std::string& module) override;
@@ -37,6 +37,8 @@ public:
 
 private:
     struct Loading;
+    using AliasFile = std::tuple<ino_t, off_t, time_t, long>; ///< its inode, size, and time of change
+    AliasFile aliasFile() const;
     void forgetIfAliasesChanged();
     std::expected<const Libkmod*, std::string> kmod();
     std::optional<std::vector<Libkmod::Module>> serving(const std::string& alias);
@@ -46,10 +48,10 @@ private:
 
     EventLoop& loop_;
     Sysfs& sysfs_;
-    std::optional<Libkmod> kmod_; ///< kmod() has it
+    std::optional<Libkmod> kmod_; ///< from the first look-up on: kmod()
+    std::string fault_;           ///< why it cannot be had
     std::string aliasPath_;
     std::unique_ptr<sdbus::IProxy> systemd_;
-    using AliasFile = std::tuple<ino_t, off_t, time_t, long>; ///< its inode, size, and time of change
     AliasFile aliasFile_;
     std::uint64_t revision_ = 0;
     std::map<std::string, std::vector<std::string>> nativeByAlias_;

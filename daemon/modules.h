@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,9 @@ namespace vfiobind {
 class Modules {
 public:
     virtual ~Modules() = default;
-    /// Names of the modules that serve the device natively, as modules.alias has them.
-    virtual std::vector<std::string> native(const Ids& ids) = 0;
+    /// Names of the modules that serve the device natively, as modules.alias has them. Nothing where that
+    /// cannot be told; why is logged.
+    virtual std::optional<std::vector<std::string>> native(const Ids& ids) = 0;
     /// What driver "auto" means: the variant driver whose `vfio_pci:` alias fits with the fewest wildcards
     /// (Documentation/driver-api/vfio-pci-device-specific-driver-acceptance.rst), else vfio-pci.
     virtual std::string automatic(const Ids& ids) = 0;

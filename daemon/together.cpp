@@ -98,8 +98,8 @@ void Together::awaitWords() {
     auto told = whoMayGo(-1);
     if (told.empty())
         return;
-    hostRead_ = std::chrono::steady_clock::now();
     host_.again();
+    hostRead_ = std::chrono::steady_clock::now();
     std::ranges::copy(whoMayGo(0), std::back_inserter(told));
     for (auto* member : told)
         forkFor(*member, [&] { carryOut(*member); });

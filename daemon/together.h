@@ -15,8 +15,9 @@ namespace vfiobind {
 /// in its memory, looks at the group itself, and writes. So no group waits for a write to another.
 class Together {
 public:
-    /// The sockets are in the order of the orders. A group's process that begins when what was read of the
-    /// host is older than `freshFor` reads it again.
+    /// The sockets are in the order of the orders. A group's process that begins more than `freshFor`
+    /// after the host was read reads it again: it goes by nothing older than that and the time that reading
+    /// takes.
     Together(WorkerFiles files, const std::vector<WorkOrder>& orders, Topology topology,
              const std::vector<int>& sockets,
              std::chrono::milliseconds freshFor = std::chrono::milliseconds(500));

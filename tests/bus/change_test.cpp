@@ -331,6 +331,21 @@ TEST_F(ChangeTest, AReleaseThatEndsWithoutADriverIsNotDone) {
     EXPECT_EQ(client().group(3, "State"), "bound");
 }
 
+TEST_F(ChangeTest, ADeviceThatNoModuleServesIsReleasedToNoDriver) {
+    const std::string other = "0000:04:00.0";
+    auto machine = standardMachine();
+    machine["devices"].push_back(networkCard(other, 9, "8086:1533"));
+    start(machine);
+    EXPECT_THAT(client().bindAndWait(other), ElementsAre("done"));
+    EXPECT_THAT(client().releaseAndWait(other), ElementsAre("done"));
+    EXPECT_EQ(driverOf(other), "");
+    EXPECT_THAT(client().bindAndWait(other), ElementsAre("done"));
+    tell("no-index");
+    EXPECT_THAT(client().releaseAndWait(other), ElementsAre("rolled-back"))
+        << "where modules cannot be looked up, a driver is expected";
+    EXPECT_EQ(driverOf(other), "vfio-pci");
+}
+
 /// Case 45: somebody takes a device away from us; it is told, and left alone.
 TEST_F(ChangeTest, AnotherProgramsChangeIsDriftAndNotFought) {
     start();

@@ -175,6 +175,10 @@ json Control::run(const std::string& command, const std::string& rest) {
         hooks_.overflow();
     else if (command == "no-processes" || command == "processes")
         hooks_.noProcesses(command == "no-processes");
+    else if (command == "no-index")
+        hooks_.noIndex();
+    else if (command == "silent-workers" || command == "workers")
+        hooks_.silentWorkers(command == "silent-workers");
     else if (command == "no-udev" || command == "udev")
         hooks_.udevRuns(command == "udev");
     else if (command == "restart")

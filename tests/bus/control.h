@@ -26,6 +26,8 @@
 ///     install-module {DRIVER}     modprobe knows a module that it did not know (machine_file.h)
 ///     overflow                    uevents were lost
 ///     no-processes | processes    no worker can be started, or one can again
+///     no-index                    which modules serve a device cannot be told any more
+///     silent-workers | workers    a worker hangs before it tells anything, or works again
 ///     no-udev | udev              udev tells of nothing, as when udevd is stopped, or does again
 ///     restart                     the daemon ends and another starts; the kernel and its workers stay
 ///     settle                      answered when nothing is left to do but to wait for the kernel or for
@@ -49,6 +51,8 @@ public:
         std::function<bool()> idle;        ///< for settle
         std::function<void()> restart;
         std::function<void(bool)> noProcesses;
+        std::function<void()> noIndex;
+        std::function<void(bool)> silentWorkers;
         std::function<void(bool)> udevRuns;
         std::function<void()> overflow;
         std::function<std::vector<std::string>()> violations;

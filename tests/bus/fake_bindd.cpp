@@ -147,6 +147,8 @@ int serve(const Options& options) {
                            .idle = [&] { return executor.idle() && uevents.idle() && modules.idle(); },
                            .restart = begin,
                            .noProcesses = [&](bool none) { executor.noProcesses = none; },
+                           .noIndex = [&] { modules.noIndex = true; },
+                           .silentWorkers = [&](bool silent) { executor.silentWorkers = silent; },
                            .udevRuns = [&](bool runs) { uevents.udevRuns = runs; },
                            .overflow = [&] { daemon->core().rescan(); },
                            .violations = [&] { return sysfs.violations(); },

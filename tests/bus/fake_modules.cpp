@@ -32,7 +32,9 @@ std::vector<FakeModules::Alias> FakeModules::fitting(const std::string& alias) c
     return found;
 }
 
-std::vector<std::string> FakeModules::native(const Ids& ids) {
+std::optional<std::vector<std::string>> FakeModules::native(const Ids& ids) {
+    if (noIndex)
+        return std::nullopt;
     std::vector<std::string> names;
     for (const auto& entry : fitting(ids.modalias()))
         if (!entry.module.empty() && std::ranges::find(names, entry.module) == names.end())

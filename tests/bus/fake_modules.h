@@ -15,7 +15,7 @@ namespace vfiobind {
 class FakeModules final : public Modules {
 public:
     FakeModules(EventLoop& loop, FakeKernel& kernel) : loop_(loop), kernel_(kernel) {}
-    std::vector<std::string> native(const Ids& ids) override;
+    std::optional<std::vector<std::string>> native(const Ids& ids) override;
     std::string automatic(const Ids& ids) override;
     std::uint64_t revision() override { return std::hash<std::string>{}(kernel_.modulesAlias()); }
     bool loaded(const std::string& module) override;
@@ -23,6 +23,8 @@ public:
     bool canLoad(const std::string& driver) override;
     std::string whyMissing(const std::string& driver) override;
     bool idle() const { return loading_.empty(); }
+    /// While set, which modules serve a device cannot be told.
+    bool noIndex = false;
 
 private:
     struct Alias {

@@ -72,11 +72,11 @@ std::string deviceIn(const std::string& path, std::string_view data) {
 /// hand the turn over, so that never both run.
 class InlineExecutor::Process final : public Sysfs, public JournalStore {
 public:
-    enum class Waits { ready, forGo, forKernel, ended };
+    enum class Waits { ready, forGo, forKernel, forNothing, ended };
 
-    Process(FakeKernel& kernel, const std::string& journals, WorkOrder order, Topology topology,
-            Listener to) :
-        listener(std::move(to)), kernel_(kernel), files_(journals), order_(std::move(order)),
+    Process(FakeKernel& kernel, const std::string& journals, WorkOrder order, Topology topology, Listener to,
+            bool silent) :
+        listener(std::move(to)), kernel_(kernel), silent_(silent), files_(journals), order_(std::move(order)),
         topology_(std::move(topology)), thread_([this] { live(); }) {}
     Process(const Process&) = delete;
     Process& operator=(const Process&) = delete;
@@ -155,6 +155,8 @@ private:
         threadId_ = gettid();
         toWorker_.acquire();
         try {
+            if (silent_)
+                handOver(Waits::forNothing);
             if (order_.kind == WorkOrder::Kind::carryOut || order_.kind == WorkOrder::Kind::examine)
                 messages.emplace_back(LookBegun{});
             if (!abandoned_)
@@ -211,6 +213,7 @@ private:
     }
 
     FakeKernel& kernel_;
+    bool silent_;
     FileJournalStore files_;
     WorkOrder order_;
     Topology topology_;
@@ -253,7 +256,7 @@ std::unique_ptr<Work> InlineExecutor::start(WorkOrder order, const Topology& top
     if (noProcesses)
         throw std::system_error(EAGAIN, std::generic_category(), "fork of a worker");
     processes_.push_back(std::make_shared<Process>(kernel_, journalDirectory_, std::move(order), topology,
-                                                   std::move(listener)));
+                                                   std::move(listener), silentWorkers));
     schedule();
     return std::make_unique<Handle>(*this, processes_.back());
 }

@@ -29,6 +29,8 @@ public:
     bool idle() const;
     /// While set, no worker can be started: fork(2) gives EAGAIN.
     bool noProcesses = false;
+    /// While set, a worker that is started hangs before it tells anything.
+    bool silentWorkers = false;
 
 private:
     class Process;

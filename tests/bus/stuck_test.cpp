@@ -97,6 +97,16 @@ TEST_F(StuckTest, ACallThatIsGivenUpLeavesItsOtherGroupsFree) {
     tell("end 812");
 }
 
+TEST_F(StuckTest, AWorkerThatTellsNothingIsNotWaitedForForEver) {
+    start();
+    tell("silent-workers");
+    const auto refusal = refusalOf([&] { client().bind(nic); });
+    EXPECT_EQ(refusal.name, "KernelRefused");
+    EXPECT_THAT(refusal.message, HasSubstr("reading the state of group 3 has not come back in time"));
+    tell("workers");
+    EXPECT_THAT(client().bindAndWait(gpu), ElementsAre("done"));
+}
+
 TEST_F(StuckTest, AGroupOfWhichNothingIsToBeDoneStaysWithItsCall) {
     const std::string other = "0000:03:00.0";
     auto machine = standardMachine();
