@@ -101,7 +101,7 @@ int serve(const std::string& root, const std::string& config, const std::string&
     bus::Authority authority(loop, *connection);
     bus::Service service(*connection, core, authority);
     UdevFiles udevFiles(modules, {.rulesChanged = [] {}}, root);
-    StatusLine status;
+    StatusLine status(loop);
     const auto sync = loop.afterEach([&] {
         service.sync();
         udevFiles.sync(core);
