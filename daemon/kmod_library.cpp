@@ -4,7 +4,6 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <stdexcept>
-#include <string_view>
 
 namespace vfiobind {
 namespace {
@@ -41,10 +40,6 @@ Libkmod::Libkmod() {
     find(handle, getPath_, "kmod_module_get_path");
     find(handle, getInitstate_, "kmod_module_get_initstate");
     find(handle, getInstallCommands_, "kmod_module_get_install_commands");
-    find(handle, getInfo_, "kmod_module_get_info");
-    find(handle, getKey_, "kmod_module_info_get_key");
-    find(handle, getValue_, "kmod_module_info_get_value");
-    find(handle, freeInfo_, "kmod_module_info_free_list");
     context_ = {new_(nullptr, nullptr), unref_};
     if (!context_)
         throw std::runtime_error("libkmod cannot be set up (kmod_new)");
@@ -71,18 +66,6 @@ std::expected<Libkmod::Module, int> Libkmod::named(const std::string& name) cons
 std::string Libkmod::Module::installCommands() const {
     const char* command = kmod_->getInstallCommands_(module_.get());
     return command == nullptr ? "" : command;
-}
-
-std::expected<std::vector<std::string>, int> Libkmod::Module::aliases() const {
-    kmod_list* raw = nullptr;
-    if (const int code = kmod_->getInfo_(module_.get(), &raw); code < 0)
-        return std::unexpected(code);
-    const std::unique_ptr<kmod_list, decltype(kmod_->freeInfo_)> info(raw, kmod_->freeInfo_);
-    std::vector<std::string> found;
-    for (kmod_list* item = raw; item != nullptr; item = kmod_->next_(raw, item))
-        if (std::string_view(kmod_->getKey_(item)) == "alias")
-            found.emplace_back(kmod_->getValue_(item));
-    return found;
 }
 
 } // namespace vfiobind

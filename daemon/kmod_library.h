@@ -26,8 +26,6 @@ public:
         /// The command of modprobe.d's `install` line, which is run in place of loading it; empty without
         /// one.
         std::string installCommands() const;
-        /// What it serves (`alias:` of modinfo(8)). The error is a negative errno.
-        std::expected<std::vector<std::string>, int> aliases() const;
 
     private:
         friend class Libkmod;
@@ -58,10 +56,6 @@ private:
     decltype(&::kmod_module_get_path) getPath_;
     decltype(&::kmod_module_get_initstate) getInitstate_;
     decltype(&::kmod_module_get_install_commands) getInstallCommands_;
-    decltype(&::kmod_module_get_info) getInfo_;
-    decltype(&::kmod_module_info_get_key) getKey_;
-    decltype(&::kmod_module_info_get_value) getValue_;
-    decltype(&::kmod_module_info_free_list) freeInfo_;
     std::unique_ptr<kmod_ctx, decltype(&::kmod_unref)> context_{nullptr, nullptr};
 };
 

@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <fnmatch.h>
 #include <iterator>
 #include <spdlog/spdlog.h>
 #include <stdexcept>
@@ -41,18 +40,6 @@ void warnOf(const std::string& alias, int code) {
                  std::generic_category().message(code));
 }
 
-/// The fewest wildcards among the aliases that fit; -1 where none fits.
-long wildcards(const std::vector<std::string>& aliases, const std::string& wanted) {
-    long best = -1;
-    for (const auto& alias : aliases) {
-        if (fnmatch(alias.c_str(), wanted.c_str(), 0) != 0)
-            continue;
-        const auto count = std::ranges::count(alias, '*');
-        best = best < 0 ? count : std::min<long>(best, count);
-    }
-    return best;
-}
-
 } // namespace
 
 struct KmodModules::Loading {
@@ -63,8 +50,8 @@ struct KmodModules::Loading {
 };
 
 KmodModules::KmodModules(EventLoop& loop, Sysfs& sysfs, sdbus::IConnection* systemBus) :
-    loop_(loop), sysfs_(sysfs),
-    aliasPath_(fmt::format("/lib/modules/{}/modules.alias.bin", kernelRelease())) {
+    loop_(loop), sysfs_(sysfs), aliasPath_(fmt::format("/lib/modules/{}/modules.alias", kernelRelease())),
+    aliasFile_(aliasFile()) {
     if (systemBus == nullptr)
         return;
     systemd_ = sdbus::createProxy(*systemBus, bus::BusName{systemdName},
@@ -87,11 +74,8 @@ std::expected<const Libkmod*, std::string> KmodModules::kmod() {
     if (!fault_.empty())
         return std::unexpected(fault_);
     try {
-        if (!kmod_) {
+        if (!kmod_)
             kmod_.emplace();
-            aliasPath_ = kmod_->directory() + "/modules.alias.bin";
-            aliasFile_ = aliasFile();
-        }
         return &*kmod_;
     } catch (const std::runtime_error& error) {
         fault_ = error.what();
@@ -107,7 +91,8 @@ std::optional<std::vector<Libkmod::Module>> KmodModules::serving(const std::stri
         return std::nullopt;
     // An index that libkmod cannot open is an empty one to it, also where descriptors have run out: this one
     // is closed again before it looks.
-    const int fault = Descriptor(aliasPath_, O_RDONLY).get() < 0 ? errno : 0;
+    const auto index = (*library)->directory() + "/modules.alias.bin";
+    const int fault = Descriptor(index, O_RDONLY).get() < 0 ? errno : 0;
     if (fault == ENOENT)
         return std::vector<Libkmod::Module>{}; // a kernel of one piece
     if (fault != 0) {
@@ -131,15 +116,13 @@ KmodModules::AliasFile KmodModules::aliasFile() const {
 
 /// What was looked up holds until depmod(8) writes the aliases anew.
 void KmodModules::forgetIfAliasesChanged() {
-    if (!kmod_)
-        return; // nothing was looked up
     const auto seen = aliasFile();
     if (seen == aliasFile_)
         return;
     aliasFile_ = seen;
     ++revision_;
     nativeByAlias_.clear();
-    automaticByAlias_.clear();
+    variants_.reset();
 }
 
 std::uint64_t KmodModules::revision() {
@@ -163,37 +146,15 @@ std::optional<std::vector<std::string>> KmodModules::native(const Ids& ids) {
 
 std::string KmodModules::automatic(const Ids& ids) {
     forgetIfAliasesChanged();
-    const auto alias = "vfio_" + ids.modalias();
-    if (const auto known = automaticByAlias_.find(alias); known != automaticByAlias_.end())
-        return known->second;
-    auto best = bestVariant(alias);
-    if (!best)
-        return "vfio-pci";
-    return automaticByAlias_[alias] = std::move(*best);
-}
-
-std::optional<std::string> KmodModules::bestVariant(const std::string& alias) {
-    const auto found = serving(alias);
-    if (!found)
-        return std::nullopt;
-    std::string best = "vfio-pci";
-    long fewest = -1;
-    for (const auto& module : *found) {
-        const auto name = module.name();
-        if (name == "vfio_pci")
-            continue;
-        const auto aliases = module.aliases();
-        if (!aliases) {
-            warnOf(alias, -aliases.error());
-            return std::nullopt;
+    if (!variants_) {
+        auto variants = VariantModules::ofFile(aliasPath_);
+        if (!variants) {
+            spdlog::warn("a device of driver \"auto\" gets vfio-pci: {}", variants.error().str());
+            return "vfio-pci";
         }
-        const auto count = wildcards(*aliases, alias);
-        if (count < 0 || (fewest >= 0 && count >= fewest))
-            continue;
-        fewest = count;
-        best = name;
+        variants_ = std::move(*variants);
     }
-    return best;
+    return variants_->of(ids);
 }
 
 bool KmodModules::loaded(const std::string& module) {

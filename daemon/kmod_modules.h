@@ -5,6 +5,7 @@
 #include "event_loop.h"
 #include "kmod_library.h"
 #include "modules.h"
+#include "rules/module_aliases.h"
 #include "sysfs/sysfs.h"
 
 #include <expected>
@@ -42,7 +43,6 @@ private:
     void forgetIfAliasesChanged();
     std::expected<const Libkmod*, std::string> kmod();
     std::optional<std::vector<Libkmod::Module>> serving(const std::string& alias);
-    std::optional<std::string> bestVariant(const std::string& alias);
     void unitEnded(const std::string& job);
     void finish(const std::shared_ptr<Loading>& loading);
 
@@ -55,7 +55,7 @@ private:
     AliasFile aliasFile_;
     std::uint64_t revision_ = 0;
     std::map<std::string, std::vector<std::string>> nativeByAlias_;
-    std::map<std::string, std::string> automaticByAlias_;
+    std::optional<VariantModules> variants_;
     std::vector<std::shared_ptr<Loading>> loading_;
 };
 

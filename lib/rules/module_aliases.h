@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// modules.alias(5) as text, for programs that go without libkmod.
+/// modules.alias(5) as text: what driver "auto" means is told without libkmod, which is not in an initramfs
+/// and needs memory.
 #pragma once
 
 #include "pci/ids.h"
