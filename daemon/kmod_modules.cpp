@@ -69,18 +69,19 @@ KmodModules::KmodModules(EventLoop& loop, Sysfs& sysfs, sdbus::IConnection* syst
 
 KmodModules::~KmodModules() = default;
 
-/// Without the library nothing is known of modules until the daemon is started anew; that is said once.
+/// It is tried anew each time, for descriptors can have run out; the same fault is logged once, for everybody
+/// may ask.
 std::expected<const Libkmod*, std::string> KmodModules::kmod() {
-    if (!fault_.empty())
-        return std::unexpected(fault_);
+    if (kmod_)
+        return &*kmod_;
     try {
-        if (!kmod_)
-            kmod_.emplace();
+        kmod_.emplace();
         return &*kmod_;
     } catch (const std::runtime_error& error) {
-        fault_ = error.what();
-        spdlog::error("what modules there are cannot be told: {}", fault_);
-        return std::unexpected(fault_);
+        if (loggedFault_ != error.what())
+            spdlog::error("what modules there are cannot be told: {}", error.what());
+        loggedFault_ = error.what();
+        return std::unexpected(loggedFault_);
     }
 }
 

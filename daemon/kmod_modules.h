@@ -18,8 +18,8 @@
 
 namespace vfiobind {
 
-/// Looks modules up with libkmod, and has systemd load them (`modprobe@.service`), so that the daemon needs
-/// no CAP_SYS_MODULE.
+/// Looks modules up with libkmod, but for driver "auto", which modules.alias tells. Has systemd load them
+/// (`modprobe@.service`), so that the daemon needs no CAP_SYS_MODULE.
 class KmodModules final : public Modules {
 public:
     /// `systemBus` is nullptr where there is no systemd to ask; nothing can be loaded then.
@@ -49,7 +49,7 @@ private:
     EventLoop& loop_;
     Sysfs& sysfs_;
     std::optional<Libkmod> kmod_; ///< from the first look-up on: kmod()
-    std::string fault_;           ///< why it cannot be had
+    std::string loggedFault_;     ///< why it could not be had
     std::string aliasPath_;
     std::unique_ptr<sdbus::IProxy> systemd_;
     AliasFile aliasFile_;

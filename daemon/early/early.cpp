@@ -8,7 +8,6 @@
 #include "rules/module_options.h"
 #include "rules/rule_files.h"
 #include "rules/udev_rules.h"
-#include "sysfs/real_sysfs.h"
 #include "transaction/journal.h"
 #include "transaction/virtual_functions.h"
 
