@@ -8,10 +8,10 @@
 namespace vfiobind {
 namespace {
 
-constexpr auto library = "libkmod.so.2";
+constexpr auto soname = "libkmod.so.2";
 
 [[noreturn]] void cannot() {
-    throw std::runtime_error(fmt::format("{} cannot be loaded: {}; is kmod installed?", library, dlerror()));
+    throw std::runtime_error(fmt::format("{} cannot be loaded: {}; is kmod installed?", soname, dlerror()));
 }
 
 template <typename Function>
@@ -24,7 +24,7 @@ void find(void* handle, Function& function, const char* name) {
 } // namespace
 
 Libkmod::Libkmod() {
-    void* handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    void* handle = dlopen(soname, RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr)
         cannot();
     find(handle, new_, "kmod_new");
