@@ -33,7 +33,8 @@ std::string blockPath(const std::string& name, std::string_view file) {
     return fmt::format("/sys/class/block/{}/{}", name, file);
 }
 
-BlockStack::BlockStack(const Sysfs& sysfs, const Address& device) : sysfs_(sysfs) {
+BlockStack::BlockStack(const Sysfs& sysfs, const Address& device, Reach reach) :
+    sysfs_(sysfs), reach_(reach) {
     const auto below = classEntriesBelow(sysfs, "block", device);
     if (!below) {
         unreadable_.push_back(below.error());
@@ -41,7 +42,11 @@ BlockStack::BlockStack(const Sysfs& sysfs, const Address& device) : sysfs_(sysfs
     }
     if (below->empty())
         return;
-    names_ = sysfs.list("/sys/class/block").value_or(std::vector<std::string>{});
+    // A multipath head is found among the names only.
+    if (reach == Reach::all || std::ranges::any_of(*below, [](const ClassEntry& entry) {
+            return !multipathHead(entry.name).empty();
+        }))
+        names_ = sysfs.list("/sys/class/block").value_or(std::vector<std::string>{});
     for (const auto& [name, place] : *below) {
         add(name, "", onUsb(place), false);
         if (const auto head = multipathHead(name); !head.empty())
@@ -58,6 +63,11 @@ std::string BlockStack::label(const std::string& name) const {
 void BlockStack::add(const std::string& name, const std::string& from, bool usb, bool built) {
     if (nodes_.contains(name))
         return;
+    if (reach_ == Reach::own) {
+        nodes_.emplace(
+            name, BlockNode{.name = name, .chain = from.empty() ? name : from + " -> " + name, .usb = usb});
+        return;
+    }
     const auto number = readIfThere(sysfs_, blockPath(name, "dev"), 32);
     if (!number)
         unreadable_.push_back(number.error());

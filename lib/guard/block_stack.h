@@ -25,7 +25,11 @@ struct BlockNode {
 /// function themselves.
 class BlockStack {
 public:
-    BlockStack(const Sysfs& sysfs, const Address& device);
+    enum class Reach {
+        own, ///< disks and their partitions: with neither numbers nor what is built upon them
+        all
+    };
+    BlockStack(const Sysfs& sysfs, const Address& device, Reach reach = Reach::all);
 
     /// By name.
     const std::map<std::string, BlockNode>& nodes() const { return nodes_; }
@@ -39,6 +43,7 @@ private:
     std::string label(const std::string& name) const;
 
     const Sysfs& sysfs_;
+    Reach reach_;
     std::vector<std::string> names_; ///< all of /sys/class/block
     std::map<std::string, BlockNode> nodes_;
     std::vector<SysError> unreadable_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "guard/display.h"
 
+#include "guard/idle.h"
 #include "guard/look.h"
 #include "pci/text.h"
 
@@ -195,10 +196,17 @@ std::set<std::string> terminalNodes(const Sysfs& sysfs) {
     return nodes;
 }
 
+bool mayShowTerminals(const Sysfs& sysfs, const Address& device) {
+    const auto on = terminalsOn(sysfs, device);
+    return !on || !on->empty();
+}
+
 UserNodes userNodes(const Sysfs& sysfs, const Address& device) {
     UserNodes nodes;
     const auto collect = [&](const char* classDirectory, const char* code, auto&& take) {
         const auto entries = classEntriesBelow(sysfs, classDirectory, device);
+        if (entries && (entries->empty() || noOwnNodeIsOpen(sysfs, device, classDirectory)))
+            return;
         if (!entries)
             nodes.unknown.push_back(cannotTell(code, device, about(device, "is in use"), entries.error()));
         for (const auto& entry : entries.value_or(std::vector<ClassEntry>{}))

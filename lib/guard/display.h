@@ -11,13 +11,17 @@
 
 namespace vfiobind {
 
-/// The nodes of a PCI function that processes may have open, by what an open one means.
+/// The nodes of a PCI function that processes may have open, by what an open one means. Those that the kernel
+/// counts as open to nobody (noOwnNodeIsOpen()) are not among them.
 struct UserNodes {
     std::set<std::string> display; ///< /dev/dri/*, /dev/fb*, NVIDIA's /dev/nvidia*
     std::set<std::string> sound;   ///< /dev/snd/*
     Blockers unknown;              ///< what could not be looked at
 };
 UserNodes userNodes(const Sysfs& sysfs, const Address& device);
+
+/// Whether the virtual terminals are shown on the device, or it cannot be told.
+bool mayShowTerminals(const Sysfs& sysfs, const Address& device);
 
 /// The nodes that tell whether anybody is at a virtual terminal: /dev/tty1 to /dev/tty63.
 std::set<std::string> terminalNodes(const Sysfs& sysfs);

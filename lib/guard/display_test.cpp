@@ -28,6 +28,7 @@ FakeKernel withCard() {
     kernel.putFile("/sys/class/drm/version", "drm 1.1.0\n");
     kernel.putFile("/sys/devices/" + place + "/drm/card1/card1-HDMI-A-1/enabled", "disabled\n");
     kernel.putLink("/sys/class/drm/card1-HDMI-A-1", "../../devices/" + place + "/drm/card1/card1-HDMI-A-1");
+    kernel.putDirectory("/sys/devices/" + soundPlace + "/sound/card1");
     for (const auto* node : {"card1", "controlC1", "pcmC1D3p", "hwC1D0"})
         kernel.putLink(std::string("/sys/class/sound/") + node,
                        "../../devices/" + soundPlace + "/sound/card1/" + node);
@@ -76,6 +77,31 @@ TEST(Display, WhoHasTheCardOpenIsNamed) {
     auto render = withCard();
     open(render, 900, "ollama", "/dev/dri/renderD129");
     EXPECT_THAT(sentences(render), ElementsAre(HasSubstr("ollama (pid 900) has /dev/dri/renderD129 open")));
+}
+
+// The kernel counts who has a node of the driver's open.
+TEST(Display, NobodyIsSearchedForWhereTheDriverCountsNoOpenNode) {
+    auto kernel = withCard();
+    kernel.addDriver({.name = "bochs", .module = "bochs", .ids = {"::03"}});
+    ASSERT_EQ(bindTo(kernel, "bochs", gpu), 0);
+    kernel.putLink("/sys/bus/pci/drivers/bochs/module", "../../../../module/bochs");
+    kernel.putFile("/sys/module/bochs/refcnt", "0\n");
+    HostSysfs host(kernel);
+    host.errors["/proc"] = EACCES;
+    const auto found = [&] {
+        std::vector<std::string> codes;
+        for (const auto& blocker : inspect(host, Topology::read(host).value(), 1, Action::bind).blockers)
+            if (blocker.device == Address::parse(gpu))
+                codes.push_back(blocker.code);
+        return codes;
+    };
+    EXPECT_THAT(found(), IsEmpty());
+    kernel.putFile("/sys/module/bochs/refcnt", "1\n");
+    EXPECT_THAT(found(), ElementsAre("display-in-use"));
+    kernel.putFile("/sys/module/bochs/refcnt", "0\n");
+    // A virtio card's node is made by the driver of the virtio device, which is no PCI driver's.
+    kernel.putLink("/sys/class/drm/card2", "../../devices/" + place + "/virtio0/drm/card2");
+    EXPECT_THAT(found(), ElementsAre("display-in-use"));
 }
 
 TEST(Display, TheNodeOfNvidiasDriverIsKnown) {
@@ -141,6 +167,7 @@ TEST(Console, TextModeIsOnTheBootDisplay) {
 
 TEST(Console, ASerialPortThatTheKernelWritesToIsOne) {
     auto kernel = withCard();
+    kernel.putDirectory("/sys/devices/" + soundPlace + "/tty/ttyS4");
     kernel.putLink("/sys/class/tty/ttyS4", "../../devices/" + soundPlace + "/tty/ttyS4");
     kernel.putFile("/proc/consoles", "ttyS40               -W- (EC p a)    4:68\n");
     EXPECT_THAT(sentences(kernel), IsEmpty());

@@ -96,8 +96,8 @@ void checkUsers(Blockers& found, const Sysfs& sysfs, const std::vector<const Dev
         auto own = userNodes(sysfs, device->address);
         all.insert(own.display.begin(), own.display.end());
         all.insert(own.sound.begin(), own.sound.end());
-        // Whoever sits at a terminal matters where the device can show one.
-        if (!own.display.empty() || device->ids.baseClass() == pciclass::display)
+        // Whoever sits at a terminal matters where the device shows one.
+        if (mayShowTerminals(sysfs, device->address))
             all.merge(terminalNodes(sysfs));
         nodes.push_back(std::move(own));
     }
@@ -146,17 +146,25 @@ Inspection inspect(HostLook& host, const Topology& topology, unsigned group, Act
         checkHeld(result, sysfs, topology, group, programs);
     if (action == Action::release)
         return result;
-    std::vector<Address> addresses;
+    std::vector<const Device*> withUsers;
+    std::vector<Address> withInputs;
     for (const auto* device : endpoints) {
+        const auto below = whatIsBelow(sysfs, device->address);
         checkDenylist(result.blockers, sysfs, *device);
         checkAccessible(result.blockers, sysfs, *device);
-        append(result.blockers, storageBlockers(sysfs, device->address, programs));
+        if (below.disks)
+            append(result.blockers, storageBlockers(sysfs, device->address, programs));
         append(result.blockers, unseenRootBlockers(sysfs, topology, *device, programs));
-        append(result.blockers, networkBlockers(sysfs, device->address));
-        addresses.push_back(device->address);
+        if (below.networks)
+            append(result.blockers, networkBlockers(sysfs, device->address));
+        // A display shows the console also without a driver, and NVIDIA's has no folder.
+        if (below.screens || below.others || device->ids.baseClass() == pciclass::display)
+            withUsers.push_back(device);
+        if (below.others)
+            withInputs.push_back(device->address);
     }
-    checkUsers(result.blockers, sysfs, endpoints, programs);
-    append(result.blockers, keyboardBlockers(sysfs, addresses));
+    checkUsers(result.blockers, sysfs, withUsers, programs);
+    append(result.blockers, keyboardBlockers(sysfs, withInputs));
     checkReservedRegions(result.blockers, sysfs, group);
     return result;
 }

@@ -46,6 +46,37 @@ TEST(Guard, TheBootDisplayIsTakenWithItsWholeGroup) {
     EXPECT_THAT(codes(look(machine(), 1, Action::release)), IsEmpty()) << "given back, it is of use again";
 }
 
+/// A card with a network interface needs no look at the host's disks, screens and keyboards.
+TEST(Guard, OnlyWhatAFunctionsFoldersCanHoldIsLookedFor) {
+    auto kernel = machine();
+    const auto folder = devices + std::string(nic);
+    kernel.putDirectory(folder + "/power");
+    kernel.putDirectory(folder + "/msi_irqs");
+    kernel.putFile("/sys/devices/pci0000:00/0000:00:02.0/0000:02:00.0/net/eth0/flags", "0x1002\n");
+    kernel.putLink("/sys/class/net/eth0", "../../devices/pci0000:00/0000:00:02.0/0000:02:00.0/net/eth0");
+    HostSysfs host(kernel);
+    for (const auto* name : {"block", "drm", "graphics", "sound", "input"})
+        host.errors[std::string("/sys/class/") + name] = EIO;
+    const auto found = [&] { return codes(inspect(host, Topology::read(kernel).value(), 3, Action::bind)); };
+    EXPECT_THAT(found(), IsEmpty());
+    host.errors["/sys/class/net"] = EIO;
+    EXPECT_THAT(found(), ElementsAre("network-up"));
+    kernel.putDirectory(folder + "/nvme");
+    EXPECT_THAT(found(), ElementsAre("storage-member", "network-up"));
+    kernel.putDirectory(folder + "/usb3");
+    EXPECT_THAT(found(), testing::IsSupersetOf({"storage-member", "network-up", "display-in-use",
+                                                "sound-in-use", "last-keyboard"}));
+}
+
+TEST(Guard, AFunctionWhoseFoldersCannotBeReadMayHoldAnything) {
+    auto kernel = machine();
+    HostSysfs host(kernel);
+    const auto topology = Topology::read(kernel).value();
+    host.errors[devices + std::string(nic)] = EIO;
+    host.errors["/sys/class/input"] = EIO;
+    EXPECT_THAT(codes(inspect(host, topology, 3, Action::bind)), testing::Contains("last-keyboard"));
+}
+
 // case 55
 TEST(Guard, ADeadDeviceIsInaccessible) {
     const auto dead = look(withCard({.ids = "10de:1284", .classCode = 0x030000, .dead = true}));

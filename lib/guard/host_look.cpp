@@ -9,7 +9,7 @@ namespace vfiobind {
 namespace {
 
 /// `/proc/swaps`, and not `/proc/812/fd`, `/proc/driver/nvidia/gpus/...`; `/sys/class/net`, and not
-/// `/sys/class/net/eth0`; what file systems have below /sys/fs.
+/// `/sys/class/net/eth0`, but for the consoles; what file systems have below /sys/fs.
 bool isOfHost(std::string_view path) {
     constexpr std::string_view proc = "/proc/";
     constexpr std::string_view classes = "/sys/class/";
@@ -20,7 +20,7 @@ bool isOfHost(std::string_view path) {
         return !process && !rest.starts_with("driver/");
     }
     if (path.starts_with(classes))
-        return !path.substr(classes.size()).contains('/');
+        return !path.substr(classes.size()).contains('/') || path.starts_with("/sys/class/vtconsole/");
     return path.starts_with("/sys/fs/");
 }
 

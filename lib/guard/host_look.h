@@ -23,6 +23,9 @@ public:
     SysResult<std::vector<std::string>> list(const std::string& path) const override;
     SysResult<std::string> link(const std::string& path) const override { return sysfs_.link(path); }
     SysResult<std::vector<std::pair<std::string, std::string>>> links(const std::string& path) const override;
+    SysResult<std::vector<std::string>> folders(const std::string& path) const override {
+        return sysfs_.folders(path);
+    }
     SysResult<std::uint64_t> inode(const std::string& path) const override { return sysfs_.inode(path); }
     bool exists(const std::string& path) const override { return sysfs_.exists(path); }
     SysResult<std::string> netlinkDump(std::uint16_t request, std::uint8_t family) const override;

@@ -40,6 +40,10 @@ TEST_F(HostFilesTest, ClassesAndRoutesAreTheHosts) {
     sysfs_.dumps[{26, 2}] = "routes";
     EXPECT_EQ(files_.links("/sys/class/net")->size(), 1U);
     EXPECT_EQ(files_.netlinkDump(26, 2), "routes");
+    kernel_.putFile("/sys/class/vtconsole/vtcon1/bind", "0\n");
+    EXPECT_EQ(files_.read("/sys/class/vtconsole/vtcon1/bind", 8), "0");
+    kernel_.putFile("/sys/class/vtconsole/vtcon1/bind", "1\n");
+    EXPECT_EQ(files_.read("/sys/class/vtconsole/vtcon1/bind", 8), "0");
     kernel_.putLink("/sys/class/net/eth1", "../../devices/pci0000:00/0000:02:00.0/net/eth1");
     sysfs_.dumps[{26, 2}] = "others";
     EXPECT_EQ(files_.links("/sys/class/net")->size(), 1U);
@@ -47,6 +51,7 @@ TEST_F(HostFilesTest, ClassesAndRoutesAreTheHosts) {
     files_.again();
     EXPECT_EQ(files_.links("/sys/class/net")->size(), 2U);
     EXPECT_EQ(files_.netlinkDump(26, 2), "others");
+    EXPECT_EQ(files_.read("/sys/class/vtconsole/vtcon1/bind", 8), "1");
 }
 
 TEST_F(HostFilesTest, WhatIsAGroupsIsReadEachTime) {

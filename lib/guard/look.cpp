@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "guard/look.h"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <fmt/format.h>
 
@@ -18,6 +20,27 @@ Blocker cannotTell(std::string code, const Address& device, std::string_view que
 
 bool isBelow(std::string_view place, const Address& device) {
     return place.find('/' + device.str() + '/') != std::string_view::npos;
+}
+
+Below whatIsBelow(const Sysfs& sysfs, const Address& device) {
+    const auto folders = sysfs.folders("/sys/bus/pci/devices/" + device.str());
+    if (!folders)
+        return {};
+    // Of the PCI core (drivers/pci/pci-sysfs.c, drivers/pci/msi/msi.c, drivers/base/power) and of classes
+    // that are only measured and set.
+    constexpr std::array<std::string_view, 7> empty{"hwmon", "link",     "msi_irqs", "power",
+                                                    "ptp",   "vfio-dev", "wakeup"};
+    Below below{false, false, false, false};
+    for (const auto& name : *folders)
+        if (name == "nvme")
+            below.disks = true;
+        else if (name == "net")
+            below.networks = true;
+        else if (name == "drm" || name == "graphics" || name.starts_with("i2c-"))
+            below.screens = true;
+        else if (std::ranges::find(empty, name) == empty.end())
+            return {};
+    return below;
 }
 
 SysResult<std::string> readIfThere(const Sysfs& sysfs, const std::string& path, std::size_t limit) {

@@ -34,6 +34,18 @@ SysResult<std::vector<ClassEntry>> classEntriesBelow(const Sysfs& sysfs, std::st
 /// Whether a place below /sys/devices is below the PCI function.
 bool isBelow(std::string_view place, const Address& device);
 
+/// What may hang below a PCI function. Looking for disks, screens and keyboards means to read the links of
+/// all that the host has; the folders of the function itself are few.
+struct Below {
+    bool disks = true;
+    bool networks = true;
+    bool screens = true;
+    bool others = true; ///< sound, terminals, keyboards, whatever else
+};
+/// By the names of the function's own folders; everything where they cannot be read, or one is not known to
+/// hold nothing else.
+Below whatIsBelow(const Sysfs& sysfs, const Address& device);
+
 /// The file's content; empty where it is not there. Other errors stay.
 SysResult<std::string> readIfThere(const Sysfs& sysfs, const std::string& path, std::size_t limit = 65536);
 /// The same for a directory's names.

@@ -10,6 +10,8 @@
 #include <fmt/format.h>
 #include <linux/if.h>
 #include <map>
+#include <optional>
+#include <utility>
 
 namespace vfiobind {
 namespace {
@@ -48,9 +50,6 @@ public:
             return std::move(blockers_);
         }
         lookForMoved("/sys/bus/pci/devices/" + device_.str());
-        if (interfaces->empty())
-            return std::move(blockers_);
-        readNetwork();
         for (const auto& [name, place] : *interfaces)
             lookAt(name);
         return std::move(blockers_);
@@ -64,7 +63,9 @@ private:
         blockers_.push_back(cannotTell(code, device_, fmt::format("{} {}", device_.str(), question), error));
     }
 
-    void readNetwork() {
+    void readRoutes() {
+        if (std::exchange(routesRead_, true))
+            return;
         auto routes = readDefaultRoutes(sysfs_);
         if (!routes && routes.error().code == EAFNOSUPPORT) {
             if (auto named = readDefaultRoutesOfProcessOne(sysfs_))
@@ -77,18 +78,26 @@ private:
             routes_ = std::move(*routes);
         else
             unknown("default-route", "carries the default route", routes.error());
-        if (auto addresses = readAddresses(sysfs_))
-            addresses_ = std::move(*addresses);
-        else
-            unknown("network-up", "has an address", addresses.error());
+    }
+
+    /// None in a sandbox without netlink (EAFNOSUPPORT).
+    const std::vector<InterfaceAddress>& addresses() {
+        if (!addresses_) {
+            auto read = readAddresses(sysfs_);
+            if (!read && read.error().code != EAFNOSUPPORT)
+                unknown("network-up", "has an address", read.error());
+            addresses_ = std::move(read).value_or(std::vector<InterfaceAddress>{});
+        }
+        return *addresses_;
     }
 
     /// An interface in another namespace leaves the folder `net` of its device behind, empty: the folder goes
     /// with the last interface that is unregistered (cleanup_glue_dir in drivers/base/core.c).
     void lookForMoved(const std::string& folder) {
-        const auto names = listIfThere(sysfs_, folder);
+        const auto names = sysfs_.folders(folder);
         if (!names) {
-            unknown("network-stacked", "has interfaces in other namespaces", names.error());
+            if (!isGone(names.error()))
+                unknown("network-stacked", "has interfaces in other namespaces", names.error());
             return;
         }
         for (const auto& name : *names)
@@ -155,17 +164,22 @@ private:
             refuse("network-stacked", interface,
                    fmt::format("is under {}; take it out of there first", text));
         }
+        const auto up = isUp(interface);
+        if (up && !*up && uppers.empty())
+            return; // it carries no route, and what it has of addresses nobody reaches
+        readRoutes();
         std::map<unsigned, std::string> chains{{indexOf(interface), interface}};
         for (const auto& [upper, chain] : uppers)
             chains.emplace(indexOf(upper), chain);
-        lookForRoutes(interface, chains);
+        lookForRoutes(interface, chains, up.value_or(true));
         for (const auto& route : namedRoutes_)
             if (route.interface == interface || uppers.contains(route.interface))
                 refuse("default-route", interface,
                        fmt::format("carries the default route ({}, {}); route it elsewhere first",
                                    route.v6 ? "IPv6" : "IPv4",
                                    route.interface == interface ? interface : uppers.at(route.interface)));
-        lookWhetherUp(interface, chains);
+        if (up && *up)
+            lookForUse(interface, chains);
     }
 
     unsigned indexOf(const std::string& interface) {
@@ -175,7 +189,7 @@ private:
         return static_cast<unsigned>(std::strtoul(text.value_or(std::string{}).c_str(), nullptr, 10));
     }
 
-    void lookForRoutes(const std::string& interface, const std::map<unsigned, std::string>& chains) {
+    void lookForRoutes(const std::string& interface, const std::map<unsigned, std::string>& chains, bool up) {
         for (const auto& route : routes_) {
             const auto family = route.v6 ? "IPv6" : "IPv4";
             const auto on = std::ranges::find_if(route.interfaces,
@@ -187,7 +201,7 @@ private:
                                    chains.at(*on), tableName(route.table)));
                 return;
             }
-            if (route.interfaces.empty() && route.nexthopObject != 0 && isUp(interface)) {
+            if (route.interfaces.empty() && route.nexthopObject != 0 && up) {
                 blockers_.push_back(
                     {"default-route", device_,
                      fmt::format("whether {} of {} carries the {} default route cannot be told: "
@@ -200,19 +214,20 @@ private:
         }
     }
 
-    bool isUp(const std::string& interface) {
+    /// Nothing where it cannot be told, which it has then said.
+    std::optional<bool> isUp(const std::string& interface) {
         const auto flags = readIfThere(sysfs_, netPath(interface, "flags"), 32);
-        if (!flags)
+        if (!flags) {
             unknown("network-up", "has network interfaces in use", flags.error());
-        return flags && (std::strtoul(flags->c_str(), nullptr, 16) & IFF_UP) != 0;
+            return std::nullopt;
+        }
+        return (std::strtoul(flags->c_str(), nullptr, 16) & IFF_UP) != 0;
     }
 
-    void lookWhetherUp(const std::string& interface, const std::map<unsigned, std::string>& chains) {
-        if (!isUp(interface))
-            return;
+    void lookForUse(const std::string& interface, const std::map<unsigned, std::string>& chains) {
         const auto address = std::ranges::find_if(
-            addresses_, [&](const InterfaceAddress& one) { return chains.contains(one.interface); });
-        if (address != addresses_.end()) {
+            addresses(), [&](const InterfaceAddress& one) { return chains.contains(one.interface); });
+        if (address != addresses().end()) {
             refuse("network-up", interface,
                    fmt::format("is up with {} ({}); take it down first", address->text,
                                chains.at(address->interface)));
@@ -228,9 +243,10 @@ private:
 
     const Sysfs& sysfs_;
     Address device_;
+    bool routesRead_ = false;
     std::vector<DefaultRoute> routes_;
     std::vector<NamedDefaultRoute> namedRoutes_;
-    std::vector<InterfaceAddress> addresses_;
+    std::optional<std::vector<InterfaceAddress>> addresses_;
     Blockers blockers_;
 };
 

@@ -69,6 +69,18 @@ TEST(Network, AnInterfaceThatIsDownIsFree) {
     EXPECT_THAT(sentences(HostSysfs(kernel)), IsEmpty());
 }
 
+// A route of several hops outlives one that is down, which is marked dead and carries nothing.
+TEST(Network, AnInterfaceThatIsDownCarriesARouteOnlyUnderAnother) {
+    auto kernel = withInterface();
+    HostSysfs host(kernel);
+    host.dumps[{RTM_GETROUTE, AF_INET}] = defaultRoute(AF_INET, eth0, "192.0.2.1");
+    EXPECT_THAT(sentences(host), IsEmpty());
+    stack(kernel, "eth0", "bond0", 10, "bond");
+    host.dumps[{RTM_GETROUTE, AF_INET}] = defaultRoute(AF_INET, 10, "192.0.2.1");
+    EXPECT_THAT(sentences(host),
+                ElementsAre(HasSubstr("network-stacked: "), HasSubstr("via 192.0.2.1, eth0 -> bond0")));
+}
+
 // case 7
 TEST(Network, AnInterfaceThatIsUpWithNeitherLinkNorAddressIsFree) {
     auto kernel = withInterface(true, false);
@@ -94,7 +106,7 @@ TEST(Network, AnAddressMakesItUsed) {
 
 // case 7
 TEST(Network, ADefaultRouteIsNamedWithItsWay) {
-    auto kernel = withInterface();
+    auto kernel = withInterface(true);
     HostSysfs host(kernel);
     host.dumps[{RTM_GETROUTE, AF_INET}] = routeMessage(AF_INET, 24, mainTable).with(RTA_OIF, eth0).str() +
                                           defaultRoute(AF_INET, eth0, "192.0.2.1");
@@ -109,7 +121,7 @@ TEST(Network, ADefaultRouteIsNamedWithItsWay) {
 
 // case 7
 TEST(Network, ADefaultRouteOfIPv6AndOfAPolicyTableCountsToo) {
-    auto kernel = withInterface();
+    auto kernel = withInterface(true);
     HostSysfs host(kernel);
     host.dumps[{RTM_GETROUTE, AF_INET6}] =
         routeMessage(AF_INET6, 0, mainTable, RTN_UNREACHABLE).with(RTA_OIF, eth0).str();
@@ -200,7 +212,7 @@ TEST(Network, InterfacesOfVirtioAndUsbHangOnTheirCard) {
 }
 
 TEST(Network, WhatCannotBeReadIsNotTakenForFree) {
-    auto kernel = withInterface();
+    auto kernel = withInterface(true, false);
     HostSysfs host(kernel);
     host.dumpError = EPERM;
     EXPECT_THAT(
@@ -209,6 +221,8 @@ TEST(Network, WhatCannotBeReadIsNotTakenForFree) {
                     "rtnetlink: EPERM (Operation not permitted)",
                     "network-up: whether 0000:02:00.0 has an address cannot be told: dump rtnetlink: EPERM "
                     "(Operation not permitted)"));
+    kernel = withInterface();
+    EXPECT_THAT(sentences(host), IsEmpty()) << "what is down has no part in the network";
     for (const auto* path : {"/sys/class/net", "/sys/class/net/eth0", "/sys/class/net/eth0/flags"}) {
         HostSysfs blind(kernel);
         blind.errors[path] = EIO;
@@ -220,7 +234,7 @@ TEST(Network, WhatCannotBeReadIsNotTakenForFree) {
 
 // vfio-bind-early.service has no netlink.
 TEST(Network, WithoutNetlinkTheRoutesOfProcessOneAreRead) {
-    auto kernel = withInterface();
+    auto kernel = withInterface(true);
     stack(kernel, "eth0", "bond0", bond0, "bond");
     kernel.putFile("/proc/1/net/route",
                    "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
@@ -234,8 +248,8 @@ TEST(Network, WithoutNetlinkTheRoutesOfProcessOneAreRead) {
                             "eth0 -> bond0); route it elsewhere first"));
     kernel.dropPath("/proc/1/net/route");
     EXPECT_THAT(sentences(host),
-                ElementsAre(HasSubstr("carries the default route cannot be told: read /proc/1/net"),
-                            HasSubstr("network-stacked")));
+                ElementsAre(HasSubstr("network-stacked"),
+                            HasSubstr("carries the default route cannot be told: read /proc/1/net")));
 }
 
 TEST(RoutesOfProc, DefaultRoutesOfBothFamiliesWithoutTheKernelsOwn) {

@@ -3,6 +3,7 @@
 
 #include "guard/block_stack.h"
 #include "guard/command_line.h"
+#include "guard/idle.h"
 #include "guard/mounts.h"
 #include "guard/processes.h"
 #include "pci/text.h"
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <fmt/format.h>
+#include <optional>
 #include <set>
 #include <sstream>
 
@@ -50,15 +52,25 @@ std::string pointsText(const std::vector<std::string>& points) {
 class StorageLook {
 public:
     StorageLook(const Sysfs& sysfs, const Address& device, Programs& programs) :
-        sysfs_(sysfs), device_(device), programs_(programs), stack_(sysfs, device) {}
+        sysfs_(sysfs), device_(device), programs_(programs), idle_(noDiskIsOpen(sysfs, device)),
+        stack_(sysfs, device, idle_ ? BlockStack::Reach::own : BlockStack::Reach::all) {}
 
     Blockers look() {
         for (const auto& error : stack_.unreadable())
             unknown("storage-member", fmt::format("{} holds disks in use", device_.str()), error);
         if (stack_.nodes().empty())
             return std::move(blockers_);
-        mounts_ = readMounts(programs_);
-        for (const auto& error : mounts_.unreadable)
+        if (!idle_)
+            lookForUsers();
+        lookAtCommandLine();
+        if (!idle_)
+            lookForMembersAndPrograms();
+        return std::move(blockers_);
+    }
+
+private:
+    void lookForUsers() {
+        for (const auto& error : mounts().unreadable)
             unknown("mounted", fmt::format("{} holds a mounted file system", device_.str()), error);
         if (auto swaps = readSwaps(sysfs_))
             swaps_ = std::move(*swaps);
@@ -69,15 +81,21 @@ public:
         readPools();
         for (const auto& [name, node] : stack_.nodes())
             lookForFilesystems(node);
-        lookAtCommandLine();
+    }
+
+    void lookForMembersAndPrograms() {
         for (const auto& [name, node] : stack_.nodes())
             if (!told_.contains(name)) // what is in use says more than what it is part of
                 lookForMembership(node);
         lookForPrograms();
-        return std::move(blockers_);
     }
 
-private:
+    const Mounts& mounts() {
+        if (!mounts_)
+            mounts_ = readMounts(programs_);
+        return *mounts_;
+    }
+
     void refuse(const BlockNode& node, const char* code, const std::string& sentence) {
         blockers_.push_back(
             {node.usb ? "usb-storage" : code, device_, fmt::format("{} {}", device_.str(), sentence)});
@@ -118,12 +136,12 @@ private:
     }
 
     /// Where the device is mounted: the host's mounts, or else those of other namespaces.
-    std::vector<std::string> mountPoints(const BlockNode& node) const {
+    std::vector<std::string> mountPoints(const BlockNode& node) {
         std::vector<std::string> here;
         std::vector<std::string> elsewhere;
         const auto mapper = mapperOf(node.name);
         const auto filesystem = btrfs_.find(node.name);
-        for (const auto& mount : mounts_.all) {
+        for (const auto& mount : mounts().all) {
             const bool same = isOf(mount, node, mapper);
             const bool sibling = filesystem != btrfs_.end() && mount.type == "btrfs" &&
                                  std::ranges::any_of(filesystem->second, [&](const auto& other) {
@@ -150,11 +168,11 @@ private:
                });
     }
 
-    bool isOn(const Swap& swap, const BlockNode& node) const {
+    bool isOn(const Swap& swap, const BlockNode& node) {
         const auto mapper = mapperOf(node.name);
         if (swap.path == "/dev/" + node.name || (!mapper.empty() && swap.path == "/dev/mapper/" + mapper))
             return true;
-        const auto* mount = swap.path.starts_with("/dev/") ? nullptr : mountOf(mounts_, swap.path);
+        const auto* mount = swap.path.starts_with("/dev/") ? nullptr : mountOf(mounts(), swap.path);
         return mount != nullptr && isOf(*mount, node, mapper);
     }
 
@@ -255,8 +273,7 @@ private:
             unknown("mounted", fmt::format("{} holds the root file system", device_.str()), line.error());
             return;
         }
-        if (!rootIsMounted(mounts_))
-            lookAtParameter(*line, "root", "mounted", "the root file system");
+        lookAtParameter(*line, "root", "mounted", "the root file system");
         lookAtParameter(*line, "resume", "swap", "the image to resume from");
     }
 
@@ -264,14 +281,19 @@ private:
         const auto value = kernelParameter(line, key);
         if (!value || !namesDisk(*value))
             return;
+        const bool isRoot = code == std::string_view("mounted");
         const auto name = namedBlockDevice(sysfs_, *value);
         const auto node = name ? stack_.nodes().find(*name) : stack_.nodes().end();
-        if (node != stack_.nodes().end() && !told_.contains(*name))
+        const bool isOurs = node != stack_.nodes().end() && !told_.contains(*name);
+        // A stale resume= is common, and nothing is lost by it; the root's disk must be known.
+        const bool isUnknown = !name && isRoot;
+        if ((!isOurs && !isUnknown) || (isRoot && rootIsMounted(mounts())))
+            return;
+        if (isOurs)
             refuse(node->second, code,
                    fmt::format("holds {} ({}), as {}= of the kernel's command line says", what,
                                node->second.chain, key));
-        // A stale resume= is common, and nothing is lost by it; the root's disk must be known.
-        if (!name && code == std::string_view("mounted"))
+        if (isUnknown)
             blockers_.push_back(
                 {code, device_,
                  fmt::format("whether {} holds {} cannot be told: {}={} of the kernel's command line names a "
@@ -283,8 +305,9 @@ private:
     const Sysfs& sysfs_;
     Address device_;
     Programs& programs_;
+    bool idle_; ///< nothing has any of the disks open
     BlockStack stack_;
-    Mounts mounts_;
+    std::optional<Mounts> mounts_;
     std::vector<Swap> swaps_;
     std::map<std::string, std::vector<std::string>> btrfs_; ///< by member: all members
     std::map<std::string, std::string> superblocks_;        ///< by device: what tells of it

@@ -8,10 +8,10 @@
 #include <fmt/format.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <memory>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
-#include <vector>
 
 namespace vfiobind {
 namespace {
@@ -99,18 +99,19 @@ SysResult<std::string> dumpOnce(std::uint16_t request, std::uint8_t family) {
     if (const int error = ask(socket.get(), request, family); error != 0)
         return failed(request, error);
     // The kernel fills at most 32 KiB into one datagram (netlink_dump in net/netlink/af_netlink.c).
-    std::vector<char> buffer(65536);
+    constexpr std::size_t room = 65536;
+    const auto buffer = std::make_unique_for_overwrite<char[]>(room);
     std::string messages;
     bool torn = false;
     for (;;) {
-        const auto got = ::recv(socket.get(), buffer.data(), buffer.size(), MSG_TRUNC);
+        const auto got = ::recv(socket.get(), buffer.get(), room, MSG_TRUNC);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
             return failed(request, got < 0 ? errno : EBADMSG);
-        if (static_cast<std::size_t>(got) > buffer.size())
+        if (static_cast<std::size_t>(got) > room)
             return failed(request, EMSGSIZE);
-        const auto received = take(buffer.data(), static_cast<std::size_t>(got), messages);
+        const auto received = take(buffer.get(), static_cast<std::size_t>(got), messages);
         torn = torn || received.torn;
         if (received.error != 0)
             return failed(request, received.error);

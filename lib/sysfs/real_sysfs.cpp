@@ -26,7 +26,7 @@ std::unexpected<SysError> failed(const char* operation, const std::string& path,
     return std::unexpected(SysError{operation, path, code});
 }
 
-/// Calls `take` with the directory's descriptor and the name of each entry, until it fails.
+/// Calls `take` with the directory's descriptor and each entry, until it fails.
 template <typename Take>
 SysResult<void> eachEntry(const std::string& root, const std::string& path, Take&& take) {
     const std::unique_ptr<DIR, CloseDirectory> directory(::opendir((root + path).c_str()));
@@ -40,7 +40,7 @@ SysResult<void> eachEntry(const std::string& root, const std::string& path, Take
         const std::string_view name = entry->d_name;
         if (name == "." || name == "..")
             continue;
-        if (auto taken = take(::dirfd(directory.get()), entry->d_name); !taken)
+        if (auto taken = take(::dirfd(directory.get()), *entry); !taken)
             return taken;
     }
     if (errno != 0)
@@ -93,8 +93,8 @@ SysResult<void> RealSysfs::write(const std::string& path, std::string_view data)
 SysResult<std::vector<std::string>> RealSysfs::list(const std::string& path) const {
     std::vector<std::string> names;
     if (const auto seen = eachEntry(root_, path,
-                                    [&](int, const char* name) {
-                                        names.emplace_back(name);
+                                    [&](int, const dirent& entry) {
+                                        names.emplace_back(entry.d_name);
                                         return SysResult<void>();
                                     });
         !seen)
@@ -105,19 +105,36 @@ SysResult<std::vector<std::string>> RealSysfs::list(const std::string& path) con
 
 SysResult<std::vector<std::pair<std::string, std::string>>> RealSysfs::links(const std::string& path) const {
     std::vector<std::pair<std::string, std::string>> found;
-    const auto seen = eachEntry(root_, path, [&](int directory, const char* name) -> SysResult<void> {
+    const auto seen = eachEntry(root_, path, [&](int directory, const dirent& entry) -> SysResult<void> {
         std::array<char, PATH_MAX> target;
-        const ssize_t length = ::readlinkat(directory, name, target.data(), target.size());
+        const ssize_t length = ::readlinkat(directory, entry.d_name, target.data(), target.size());
         if (length >= 0)
-            found.emplace_back(name, std::string(target.data(), static_cast<std::size_t>(length)));
+            found.emplace_back(entry.d_name, std::string(target.data(), static_cast<std::size_t>(length)));
         else if (!isNoLink(errno))
-            return failed("readlink", path + '/' + name, errno);
+            return failed("readlink", path + '/' + entry.d_name, errno);
         return {};
     });
     if (!seen)
         return std::unexpected(seen.error());
     std::ranges::sort(found);
     return found;
+}
+
+SysResult<std::vector<std::string>> RealSysfs::folders(const std::string& path) const {
+    std::vector<std::string> names;
+    const auto seen = eachEntry(root_, path, [&](int directory, const dirent& entry) {
+        struct stat found{};
+        // Not every file system tells the kind of an entry (readdir(3)); sysfs does.
+        if (entry.d_type == DT_DIR ||
+            (entry.d_type == DT_UNKNOWN &&
+             ::fstatat(directory, entry.d_name, &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(found.st_mode)))
+            names.emplace_back(entry.d_name);
+        return SysResult<void>();
+    });
+    if (!seen)
+        return std::unexpected(seen.error());
+    std::ranges::sort(names);
+    return names;
 }
 
 SysResult<std::string> RealSysfs::link(const std::string& path) const {

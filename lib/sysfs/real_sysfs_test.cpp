@@ -81,6 +81,20 @@ TEST(RealSysfs, ReadsProcfsToItsEnd) {
     EXPECT_EQ(sysfs.read("/proc/kallsyms", 30000).value(), start);
 }
 
+/// What is no link and no file; a file system that tells no kinds, and one that does, answer the same.
+TEST_F(RealSysfsTest, FoldersAreNeitherLinksNorFiles) {
+    const RealSysfs sysfs(root_.string());
+    fs::create_directories(root_ / "sys/devices/d/power");
+    fs::create_directories(root_ / "sys/devices/d/net/eth0");
+    put("/sys/devices/d/config", "");
+    fs::create_directory_symlink("../..", root_ / "sys/devices/d/subsystem");
+    const std::vector<std::string> expected{"net", "power"};
+    EXPECT_EQ(sysfs.folders("/sys/devices/d").value(), expected);
+    EXPECT_EQ(sysfs.Sysfs::folders("/sys/devices/d").value(), expected);
+    EXPECT_EQ(sysfs.folders("/sys/devices/e").error().str(),
+              "list /sys/devices/e: ENOENT (No such file or directory)");
+}
+
 TEST_F(RealSysfsTest, WritesTheWholeDataToTheExistingFile) {
     RealSysfs sysfs(root_.string());
     put("/sys/driver_override", "");

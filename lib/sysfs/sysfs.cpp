@@ -42,6 +42,18 @@ SysResult<std::vector<std::pair<std::string, std::string>>> Sysfs::links(const s
     return found;
 }
 
+SysResult<std::vector<std::string>> Sysfs::folders(const std::string& path) const {
+    auto names = list(path);
+    if (names)
+        std::erase_if(*names, [&](const auto& name) {
+            if (link(path + '/' + name))
+                return true;
+            const auto inside = list(path + '/' + name);
+            return !inside && (inside.error().code == ENOTDIR || inside.error().code == ENOENT);
+        });
+    return names;
+}
+
 std::string_view baseName(std::string_view path) {
     while (path.size() > 1 && path.ends_with('/'))
         path.remove_suffix(1);

@@ -42,7 +42,7 @@ def _ask(guest, *words, seconds=1800):
 
 # --- sixteen groups ---------------------------------------------------------------------------------------------------
 
-def _prepare(guest, limit):
+def _prepare(guest, limit, guard_clock):
     """The rule is in force and all are released: as native, and the daemon leaves them so."""
     # Other tools' daemons run while they are measured, and at no other time.
     guest.run("systemctl disable --now libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket "
@@ -57,6 +57,7 @@ def _prepare(guest, limit):
         guest.put(f"{FOLDER}/{name.name}", name.read_bytes())
     guest.put(f"{FOLDER}/devices.json", json.dumps(devices))
     guest.put("/usr/local/bin/limit", limit, 0o755)
+    guest.put("/usr/local/bin/guard-clock", guard_clock, 0o755)
     guest.configure(RULES)
     for address in devices:
         guest.wait_state(address, "bound", 60)
@@ -107,6 +108,17 @@ def nics(guest):
         one = _column(results, "ours", verb, 0)
         yield against(theme, f"{verb} through D-Bus", one, _column(results, "limit", verb, 0), 1.15, name="the limit")
         yield against(theme, f"{verb} through D-Bus", one, _column(results, "dpdk", verb, 0), 1, name="dpdk-devbind")
+
+
+def one(guest):
+    theme = "One group in a virtual machine"
+    guest.systemctl("stop")
+    said = guest.out(f"guard-clock {BENCH_DISKS[0]} {BENCH_NICS[0]}", 600)
+    for line, what in zip(said.splitlines(), ("an NVMe disk", "a network card"), strict=True):
+        guards, bind = (int(word) / 1000 for word in line.split()[1:])
+        yield told(theme, f"the bind of {what}: steps, journal and verification", f"{bind:.1f} ms")
+        yield told(theme, f"the guards' look at {what}", f"{guards:.1f} ms")
+        yield at_most(theme, f"the guards' look at {what}, of the bind", 100 * guards / bind, 10, "%", 1)
 
 
 def early(guest):
@@ -239,7 +251,8 @@ def _fail(reason):
 
 def measure(bench, programs, package):
     limit = (programs / "limit").read_bytes()
-    guests = ((BOOTS["bench"], lambda guest: _prepare(guest, limit), (sixteen, nics, early)),
+    guard_clock = (programs.parent / "vm/guard-clock").read_bytes()
+    guests = ((BOOTS["bench"], lambda guest: _prepare(guest, limit, guard_clock), (sixteen, nics, one, early)),
               (BOOTS["intel"], lambda guest: None, (at_rest, hotplug, boot_share, initramfs)))
     for boot, prepare, measurements in guests:
         wanted = [m for m in measurements if bench.wants(m.__name__)]

@@ -41,8 +41,10 @@ SCREEN = "0000:00:02.0"                                # the display that the fi
 DISK_A, DISK_B = "0000:01:00.0", "0000:02:00.0"        # NVMe, a namespace each
 LAN_A, LAN_B = "0000:03:00.0", "0000:04:00.0"
 USB = "0000:05:00.0"                                   # with a stick and a keyboard
+CARD = "0000:00:1e.0"                                  # another display
 USED = (
     "VGA,addr=02.0",
+    "secondary-vga,addr=1e.0",
     "nvme,bus=rp1,serial=a,drive=s0",
     "nvme,bus=rp2,serial=b,drive=s1",
     "e1000e,bus=rp3",

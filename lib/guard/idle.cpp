@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "guard/idle.h"
+
+#include "guard/look.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <fmt/format.h>
+#include <set>
+
+namespace vfiobind {
+namespace {
+
+/// Where something counts for a module besides those modules that use it.
+bool isOnlyHeldByModules(const Sysfs& sysfs, const std::string& module) {
+    const auto folder = "/sys/module/" + module;
+    const auto count = sysfs.read(folder + "/refcnt", 16);
+    if (!count || *count == "0")
+        return count.has_value();
+    // Twice, since one that has gone in between would make room for a disk that is open.
+    const auto before = sysfs.list(folder + "/holders");
+    const auto counted = sysfs.read(folder + "/refcnt", 16);
+    const auto after = sysfs.list(folder + "/holders");
+    return before && after && *before == *after && counted && *counted == std::to_string(before->size());
+}
+
+/// The drivers whose disks are known to count for them alone.
+constexpr std::array<std::string_view, 5> countedDrivers{"ahci", "nvme", "uas", "usb_storage", "virtio_scsi"};
+
+bool isIdle(const Sysfs& sysfs, const std::string& driver) {
+    return std::ranges::find(countedDrivers, driver) != countedDrivers.end() &&
+           isOnlyHeldByModules(sysfs, driver) &&
+           (driver != "nvme" || isOnlyHeldByModules(sysfs, "nvme_core"));
+}
+
+std::string withoutLast(std::string_view path) {
+    return std::string(path.substr(0, path.rfind('/')));
+}
+
+/// The device whose driver made the disk: the PCI function, the parent of the SCSI host (`host0`), or that of
+/// the ATA port (`ata1`) that this hangs on. Empty where the disk is of neither kind.
+std::string driversDevice(const std::string& place) {
+    const auto from = place.find("devices/");
+    if (from == std::string::npos)
+        return {};
+    const auto path = "/sys/" + place.substr(from);
+    if (const auto at = path.find("/nvme/nvme"); at != std::string::npos)
+        return path.substr(0, at);
+    for (auto at = path.find("/host"); at != std::string::npos; at = path.find("/host", at + 1)) {
+        const auto number = at + 5;
+        if (number >= path.size() || std::isdigit(static_cast<unsigned char>(path[number])) == 0)
+            continue;
+        const auto parent = path.substr(0, at);
+        return baseName(parent).starts_with("ata") ? withoutLast(parent) : parent;
+    }
+    return {};
+}
+
+} // namespace
+
+bool noDiskIsOpen(const Sysfs& sysfs, const Address& device) {
+    const auto disks = classEntriesBelow(sysfs, "block", device);
+    if (!disks)
+        return false;
+    std::set<std::string> devices;
+    for (const auto& disk : *disks)
+        devices.insert(driversDevice(disk.place));
+    return std::ranges::all_of(devices, [&](const std::string& one) {
+        const auto module = sysfs.link(one + "/driver/module"); // there is none of ""
+        return module && isIdle(sysfs, std::string(baseName(*module)));
+    });
+}
+
+bool noOwnNodeIsOpen(const Sysfs& sysfs, const Address& device, std::string_view classDirectory) {
+    const auto entries = classEntriesBelow(sysfs, classDirectory, device);
+    const auto own = fmt::format("/{}/{}/", device.str(), classDirectory);
+    if (!entries ||
+        !std::ranges::all_of(*entries, [&](const ClassEntry& entry) { return entry.place.contains(own); }))
+        return false;
+    const auto module = sysfs.link(fmt::format("/sys/bus/pci/devices/{}/driver/module", device.str()));
+    if (!module)
+        return false;
+    // No module may use it, either: the node can be that one's, as with NVIDIA's.
+    const auto count = sysfs.read(fmt::format("/sys/module/{}/refcnt", baseName(*module)), 16);
+    return count && *count == "0";
+}
+
+} // namespace vfiobind
