@@ -205,7 +205,7 @@ UserNodes userNodes(const Sysfs& sysfs, const Address& device) {
     UserNodes nodes;
     const auto collect = [&](const char* classDirectory, const char* code, auto&& take) {
         const auto entries = classEntriesBelow(sysfs, classDirectory, device);
-        if (entries && (entries->empty() || noOwnNodeIsOpen(sysfs, device, classDirectory)))
+        if (noScreenIsOpen(sysfs, device, classDirectory))
             return;
         if (!entries)
             nodes.unknown.push_back(cannotTell(code, device, about(device, "is in use"), entries.error()));

@@ -11,8 +11,8 @@
 
 namespace vfiobind {
 
-/// The nodes of a PCI function that processes may have open, by what an open one means. Those that the kernel
-/// counts as open to nobody (noOwnNodeIsOpen()) are not among them.
+/// The nodes of a PCI function that processes may have open, by what an open one means. Screens that the
+/// kernel counts as open to nobody (noScreenIsOpen()) are not among them.
 struct UserNodes {
     std::set<std::string> display; ///< /dev/dri/*, /dev/fb*, NVIDIA's /dev/nvidia*
     std::set<std::string> sound;   ///< /dev/snd/*

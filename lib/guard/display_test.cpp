@@ -99,8 +99,13 @@ TEST(Display, NobodyIsSearchedForWhereTheDriverCountsNoOpenNode) {
     kernel.putFile("/sys/module/bochs/refcnt", "1\n");
     EXPECT_THAT(found(), ElementsAre("display-in-use"));
     kernel.putFile("/sys/module/bochs/refcnt", "0\n");
-    // A virtio card's node is made by the driver of the virtio device, which is no PCI driver's.
     kernel.putLink("/sys/class/drm/card2", "../../devices/" + place + "/virtio0/drm/card2");
+    EXPECT_THAT(found(), ElementsAre("display-in-use")) << "made by another driver than the function's";
+    kernel.dropPath("/sys/class/drm/card2");
+    EXPECT_THAT(found(), IsEmpty());
+    // Since Linux 6.1 a virtio card's node is the PCI function's, and counts for virtio_gpu.
+    kernel.putLink("/sys/bus/pci/drivers/bochs/module", "../../../../module/virtio_pci");
+    kernel.putFile("/sys/module/virtio_pci/refcnt", "0\n");
     EXPECT_THAT(found(), ElementsAre("display-in-use"));
 }
 

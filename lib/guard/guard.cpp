@@ -84,6 +84,13 @@ void checkReservedRegions(Blockers& found, const Sysfs& sysfs, unsigned group) {
                              start, end, group)});
 }
 
+/// The kernel calls one VGA that is from before there were classes, too (pci_is_vga() in
+/// include/linux/pci.h).
+bool mayBeVga(const Device& device) {
+    constexpr std::uint16_t vgaBeforeClasses = 0x0001;
+    return device.ids.baseClass() == pciclass::display || device.ids.classId() == vgaBeforeClasses;
+}
+
 void append(Blockers& all, Blockers more) {
     all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
 }
@@ -147,24 +154,28 @@ Inspection inspect(HostLook& host, const Topology& topology, unsigned group, Act
     if (action == Action::release)
         return result;
     std::vector<const Device*> withUsers;
-    std::vector<Address> withInputs;
+    std::vector<Address> addresses;
+    bool mayHaveKeyboards = false;
     for (const auto* device : endpoints) {
+        // Before the folders are looked at: a driver that comes in between shows its disks to one of both.
+        auto unseenRoot = unseenRootBlockers(sysfs, topology, *device, programs);
         const auto below = whatIsBelow(sysfs, device->address);
         checkDenylist(result.blockers, sysfs, *device);
         checkAccessible(result.blockers, sysfs, *device);
         if (below.disks)
             append(result.blockers, storageBlockers(sysfs, device->address, programs));
-        append(result.blockers, unseenRootBlockers(sysfs, topology, *device, programs));
+        append(result.blockers, std::move(unseenRoot));
         if (below.networks)
             append(result.blockers, networkBlockers(sysfs, device->address));
         // A display shows the console also without a driver, and NVIDIA's has no folder.
-        if (below.screens || below.others || device->ids.baseClass() == pciclass::display)
+        if (below.screens || below.others || mayBeVga(*device))
             withUsers.push_back(device);
-        if (below.others)
-            withInputs.push_back(device->address);
+        mayHaveKeyboards = mayHaveKeyboards || below.others;
+        addresses.push_back(device->address);
     }
     checkUsers(result.blockers, sysfs, withUsers, programs);
-    append(result.blockers, keyboardBlockers(sysfs, withInputs));
+    if (mayHaveKeyboards)
+        append(result.blockers, keyboardBlockers(sysfs, addresses));
     checkReservedRegions(result.blockers, sysfs, group);
     return result;
 }

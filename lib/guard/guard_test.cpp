@@ -63,9 +63,37 @@ TEST(Guard, OnlyWhatAFunctionsFoldersCanHoldIsLookedFor) {
     EXPECT_THAT(found(), ElementsAre("network-up"));
     kernel.putDirectory(folder + "/nvme");
     EXPECT_THAT(found(), ElementsAre("storage-member", "network-up"));
+    EXPECT_THAT(found(), testing::Not(testing::Contains("display-in-use")));
+    kernel.putDirectory(folder + "/drm");
+    EXPECT_THAT(found(), testing::Contains("display-in-use"));
+    EXPECT_THAT(found(), testing::Not(testing::Contains("last-keyboard")));
     kernel.putDirectory(folder + "/usb3");
     EXPECT_THAT(found(), testing::IsSupersetOf({"storage-member", "network-up", "display-in-use",
                                                 "sound-in-use", "last-keyboard"}));
+}
+
+/// FCoE's disks hang on the interface.
+TEST(Guard, ANetworkCardsDisksAreLookedForWhereThereIsFCoE) {
+    auto kernel = machine();
+    kernel.putDirectory(devices + std::string(nic) + "/net");
+    HostSysfs host(kernel);
+    host.errors["/sys/class/block"] = EIO;
+    const auto topology = Topology::read(kernel).value();
+    const auto found = [&] { return codes(inspect(host, topology, 3, Action::bind)); };
+    EXPECT_THAT(found(), testing::Not(testing::Contains("storage-member")));
+    kernel.putDirectory("/sys/bus/fcoe");
+    EXPECT_THAT(found(), testing::Contains("storage-member"));
+}
+
+/// From before there were classes; without a driver it has no folders.
+TEST(Guard, AnOldVgaCardShowsTheConsoleWithoutADriver) {
+    auto kernel = withCard({.ids = "5333:8811", .classCode = 0x000100});
+    const std::string place = "/sys/devices/pci0000:00/0000:00:01.0/0000:01:00.0";
+    kernel.putFile(place + "/boot_vga", "1\n");
+    kernel.putFile("/sys/class/vtconsole/vtcon0/name", "(M) VGA+\n");
+    kernel.putFile("/sys/class/vtconsole/vtcon0/bind", "1\n");
+    kernel.putFile("/proc/consoles", "tty0                 -WU (EC p  )    4:1\n");
+    EXPECT_THAT(codes(look(kernel)), testing::Contains("console"));
 }
 
 TEST(Guard, AFunctionWhoseFoldersCannotBeReadMayHoldAnything) {

@@ -12,7 +12,7 @@
 namespace vfiobind {
 namespace {
 
-/// Where something counts for a module besides those modules that use it.
+/// Whether nothing counts for the module but the modules that use it.
 bool isOnlyHeldByModules(const Sysfs& sysfs, const std::string& module) {
     const auto folder = "/sys/module/" + module;
     const auto count = sysfs.read(folder + "/refcnt", 16);
@@ -25,12 +25,13 @@ bool isOnlyHeldByModules(const Sysfs& sysfs, const std::string& module) {
     return before && after && *before == *after && counted && *counted == std::to_string(before->size());
 }
 
-/// The drivers whose disks are known to count for them alone.
-constexpr std::array<std::string_view, 5> countedDrivers{"ahci", "nvme", "uas", "usb_storage", "virtio_scsi"};
+/// The modules whose disks, and those whose screens count for them.
+constexpr std::array<std::string_view, 5> disksCount{"ahci", "nvme", "uas", "usb_storage", "virtio_scsi"};
+constexpr std::array<std::string_view, 10> screensCount{"amdgpu",  "ast",     "bochs", "cirrus", "i915",
+                                                        "mgag200", "nouveau", "qxl",   "radeon", "xe"};
 
 bool isIdle(const Sysfs& sysfs, const std::string& driver) {
-    return std::ranges::find(countedDrivers, driver) != countedDrivers.end() &&
-           isOnlyHeldByModules(sysfs, driver) &&
+    return std::ranges::find(disksCount, driver) != disksCount.end() && isOnlyHeldByModules(sysfs, driver) &&
            (driver != "nvme" || isOnlyHeldByModules(sysfs, "nvme_core"));
 }
 
@@ -61,7 +62,7 @@ std::string driversDevice(const std::string& place) {
 
 bool noDiskIsOpen(const Sysfs& sysfs, const Address& device) {
     const auto disks = classEntriesBelow(sysfs, "block", device);
-    if (!disks)
+    if (!disks || disks->empty())
         return false;
     std::set<std::string> devices;
     for (const auto& disk : *disks)
@@ -72,17 +73,18 @@ bool noDiskIsOpen(const Sysfs& sysfs, const Address& device) {
     });
 }
 
-bool noOwnNodeIsOpen(const Sysfs& sysfs, const Address& device, std::string_view classDirectory) {
+bool noScreenIsOpen(const Sysfs& sysfs, const Address& device, std::string_view classDirectory) {
     const auto entries = classEntriesBelow(sysfs, classDirectory, device);
     const auto own = fmt::format("/{}/{}/", device.str(), classDirectory);
-    if (!entries ||
+    if (!entries || entries->empty() ||
         !std::ranges::all_of(*entries, [&](const ClassEntry& entry) { return entry.place.contains(own); }))
         return false;
-    const auto module = sysfs.link(fmt::format("/sys/bus/pci/devices/{}/driver/module", device.str()));
-    if (!module)
+    const auto link = sysfs.link(fmt::format("/sys/bus/pci/devices/{}/driver/module", device.str()));
+    const auto module = link ? baseName(*link) : std::string_view{};
+    if (std::ranges::find(screensCount, module) == screensCount.end())
         return false;
-    // No module may use it, either: the node can be that one's, as with NVIDIA's.
-    const auto count = sysfs.read(fmt::format("/sys/module/{}/refcnt", baseName(*module)), 16);
+    // No module may use it, either: it can show nodes of its own.
+    const auto count = sysfs.read(fmt::format("/sys/module/{}/refcnt", module), 16);
     return count && *count == "0";
 }
 

@@ -42,8 +42,15 @@ TEST(Idle, IsToldByTheDriversCountsAlone) {
     EXPECT_FALSE(after([](FakeKernel& k) { k.dropPath("/sys/module/nvme_core/refcnt"); }))
         << "it is not counted";
     EXPECT_FALSE(after([](FakeKernel& k) { k.dropPath("/sys/module/nvme/refcnt"); })) << "it is not counted";
-    EXPECT_FALSE(after([](FakeKernel& k) { k.dropPath("/sys/module/nvme_core/holders/nvme"); }))
-        << "the one reference is not nvme's";
+    EXPECT_FALSE(after([](FakeKernel& k) {
+        k.putLink("/sys/module/nvme_core/holders/nvme_fabrics", "../../nvme_fabrics");
+        k.putFile("/sys/module/nvme_core/refcnt", "3\n");
+    })) << "two modules use it, and a disk is open";
+    EXPECT_FALSE(after([](FakeKernel& k) { k.dropPath("/sys/module/nvme_core/holders"); }));
+    EXPECT_FALSE(after([](FakeKernel& k) {
+        for (const auto* name : {"nvme0n1", "nvme0n1p1", "nvme0n1p2"})
+            k.dropPath(std::string("/sys/class/block/") + name);
+    })) << "no disk: the driver may be about to show one";
     EXPECT_TRUE(after([](FakeKernel& k) {
         k.putLink("/sys/module/nvme_core/holders/nvme_fabrics", "../../nvme_fabrics");
         k.putFile("/sys/module/nvme_core/refcnt", "2\n");
@@ -121,6 +128,14 @@ TEST(Idle, ADiskThatNothingHasOpenIsFreeWithoutALookAtTheHost) {
     EXPECT_THAT(blockersOf(host, disk), IsEmpty());
     kernel.putFile("/sys/module/nvme_core/refcnt", "2\n");
     EXPECT_THAT(blockersOf(host, disk), testing::Not(IsEmpty()));
+}
+
+/// ZFS closes a disk that is offline, and wants it again.
+TEST(Idle, WithZfsADiskThatIsNotOpenCanBeOfAPool) {
+    auto kernel = withIdleDisk();
+    kernel.putFile("/proc/spl/kstat/zfs/tank/state", "ONLINE\n");
+    kernel.putFile("/run/udev/data/b259:1", "E:ID_FS_TYPE=zfs_member\nE:ID_FS_LABEL=tank\n");
+    EXPECT_THAT(sentences(kernel), ElementsAre(HasSubstr("is part of the ZFS pool tank (nvme0n1p1)")));
 }
 
 TEST(Idle, OneDiskThatIsOpenHasAllLookedAt) {

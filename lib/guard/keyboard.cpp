@@ -27,8 +27,6 @@ struct Keyboard {
 /// Those of hardware; none where no input device at all hangs on the devices.
 SysResult<std::vector<Keyboard>> keyboards(const Sysfs& sysfs, const std::vector<Address>& devices) {
     std::vector<Keyboard> found;
-    if (devices.empty())
-        return found;
     const auto inputs = sysfs.links("/sys/class/input");
     if (!inputs && isGone(inputs.error()))
         return found;

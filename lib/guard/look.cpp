@@ -31,15 +31,17 @@ Below whatIsBelow(const Sysfs& sysfs, const Address& device) {
     constexpr std::array<std::string_view, 7> empty{"hwmon", "link",     "msi_irqs", "power",
                                                     "ptp",   "vfio-dev", "wakeup"};
     Below below{false, false, false, false};
-    for (const auto& name : *folders)
-        if (name == "nvme")
-            below.disks = true;
-        else if (name == "net")
-            below.networks = true;
-        else if (name == "drm" || name == "graphics" || name.starts_with("i2c-"))
-            below.screens = true;
-        else if (std::ranges::find(empty, name) == empty.end())
+    for (const auto& name : *folders) {
+        const bool disks = name == "nvme";
+        const bool network = name == "net";
+        const bool screens = name == "drm" || name == "graphics";
+        if (!disks && !network && !screens && std::ranges::find(empty, name) == empty.end())
             return {};
+        // FCoE's SCSI hosts are below the interface (fcoe_ctlr_device_add() in drivers/scsi/fcoe).
+        below.disks = below.disks || disks || (network && sysfs.exists("/sys/bus/fcoe"));
+        below.networks = below.networks || network;
+        below.screens = below.screens || screens;
+    }
     return below;
 }
 

@@ -42,8 +42,7 @@ struct Below {
     bool screens = true;
     bool others = true; ///< sound, terminals, keyboards, whatever else
 };
-/// By the names of the function's own folders; everything where they cannot be read, or one is not known to
-/// hold nothing else.
+/// By the names of the function's own folders; everything where they cannot be read, or one is not known.
 Below whatIsBelow(const Sysfs& sysfs, const Address& device);
 
 /// The file's content; empty where it is not there. Other errors stay.

@@ -52,7 +52,8 @@ std::string pointsText(const std::vector<std::string>& points) {
 class StorageLook {
 public:
     StorageLook(const Sysfs& sysfs, const Address& device, Programs& programs) :
-        sysfs_(sysfs), device_(device), programs_(programs), idle_(noDiskIsOpen(sysfs, device)),
+        sysfs_(sysfs), device_(device), programs_(programs),
+        idle_(noDiskIsOpen(sysfs, device) && !sysfs.exists("/proc/spl/kstat/zfs")),
         stack_(sysfs, device, idle_ ? BlockStack::Reach::own : BlockStack::Reach::all) {}
 
     Blockers look() {
@@ -305,7 +306,7 @@ private:
     const Sysfs& sysfs_;
     Address device_;
     Programs& programs_;
-    bool idle_; ///< nothing has any of the disks open
+    bool idle_; ///< nothing has any of the disks open, nor has ZFS closed one that is of a pool and offline
     BlockStack stack_;
     std::optional<Mounts> mounts_;
     std::vector<Swap> swaps_;

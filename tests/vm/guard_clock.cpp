@@ -2,9 +2,8 @@
 // Runs in the guest: guard_clock ADDRESS... prints for each device's group how long the guards take against
 // the bind of the group, which is done and undone: `0000:01:00.0 guards-us bind-us`, medians of several
 // rounds.
-#include "guard/block_stack.h"
-#include "guard/display.h"
 #include "guard/guard.h"
+#include "guard/look.h"
 #include "plan/plan.h"
 #include "sysfs/real_sysfs.h"
 #include "transaction/journal.h"
@@ -56,8 +55,10 @@ void carryOutOrThrow(Sysfs& sysfs, const GroupPlan& plan, JournalStore& journals
 
 /// What hangs on the device for the guards to look at: disks and nodes.
 std::size_t thingsBelow(const Sysfs& sysfs, const Address& address) {
-    const auto nodes = userNodes(sysfs, address);
-    return BlockStack(sysfs, address).nodes().size() + nodes.display.size() + nodes.sound.size();
+    std::size_t count = 0;
+    for (const auto* classDirectory : {"block", "drm", "graphics", "sound"})
+        count += classEntriesBelow(sysfs, classDirectory, address).value().size();
+    return count;
 }
 
 /// A driver that is back has its disks back a little later, and guards with nothing to look at are quick.

@@ -124,8 +124,8 @@ def crypt_swap(guest):
         bound_and_given_back(guest, DISK_A)
 
 
-# What lib/guard/nvme_use.h rests on: whatever has an NVMe disk open is counted, and nothing else is.
-@scenario("used-nvme-disks-are-counted-by-the-kernel", boot="used", seconds=180)
+# What lib/guard/idle.h rests on: whatever has a disk or a screen open is counted, and nothing else is.
+@scenario("used-nodes-are-counted-by-the-kernel", boot="used", seconds=240)
 def counted(guest):
     disk = block_device(guest, DISK_A)
     counts = "cat /sys/module/nvme_core/refcnt /sys/module/nvme/refcnt; ls /sys/module/nvme_core/holders"
@@ -147,10 +147,23 @@ def counted(guest):
             (f"echo 0 8 linear /dev/{disk} 0 | dmsetup create upon", "dmsetup remove upon"))
     for use, undo in uses:
         with undone(guest, undo, f"wipefs -a /dev/{disk}"):
-            guest.run(use, 60)
+            # What is written by mkfs has udev open the disk.
+            guest.run(f"{use} && udevadm settle", 90)
             found = guest.out("cat /sys/module/nvme_core/refcnt")
             expect(int(found) > 1, f"after '{use}' the kernel counts {found}")
         idle(f"after '{undo}'")
+    card = f"/sys/bus/pci/devices/{CARD}"
+    screens = guest.out(f"for n in {card}/drm/card? {card}/drm/renderD*; do [ -e $n ] && echo /dev/dri/${{n##*/}}; done; "
+                        f"for n in {card}/graphics/fb?; do echo /dev/${{n##*/}}; done").split()
+    expect(len(screens) > 1, f"{CARD} has the nodes {screens}")
+    for nodes, module in (([f"/dev/{block_device(guest, USB)}"], "usb_storage"), (screens, "bochs")):
+        count = f"cat /sys/module/{module}/refcnt"
+        before = int(guest.out(count))
+        for node in nodes:
+            found = guest.out(f"bash -c 'exec 9<{node}; {count}'")
+            expect(int(found) == before + 1, f"with {node} open the kernel counts {found} for {module} and not {before + 1}")
+        if module == "bochs":
+            expect(before == 0, f"with no screen open the kernel counts {before} for bochs")
 
 
 # case 6: a namespace that the daemon does not live in
