@@ -103,7 +103,7 @@ TEST(Display, NobodyIsSearchedForWhereTheDriverCountsNoOpenNode) {
     EXPECT_THAT(found(), ElementsAre("display-in-use")) << "made by another driver than the function's";
     kernel.dropPath("/sys/class/drm/card2");
     EXPECT_THAT(found(), IsEmpty());
-    // Since Linux 6.1 a virtio card's node is the PCI function's, and counts for virtio_gpu.
+    // In newer kernels a virtio card's node is the PCI function's, and counts for virtio_gpu.
     kernel.putLink("/sys/bus/pci/drivers/bochs/module", "../../../../module/virtio_pci");
     kernel.putFile("/sys/module/virtio_pci/refcnt", "0\n");
     EXPECT_THAT(found(), ElementsAre("display-in-use"));

@@ -123,11 +123,13 @@ SysResult<std::vector<std::pair<std::string, std::string>>> RealSysfs::links(con
 SysResult<std::vector<std::string>> RealSysfs::folders(const std::string& path) const {
     std::vector<std::string> names;
     const auto seen = eachEntry(root_, path, [&](int directory, const dirent& entry) {
-        struct stat found{};
+        bool isFolder = entry.d_type == DT_DIR;
         // Not every file system tells the kind of an entry (readdir(3)); sysfs does.
-        if (entry.d_type == DT_DIR ||
-            (entry.d_type == DT_UNKNOWN &&
-             ::fstatat(directory, entry.d_name, &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(found.st_mode)))
+        if (struct stat found{}; entry.d_type == DT_UNKNOWN)
+            isFolder = ::fstatat(directory, entry.d_name, &found, AT_SYMLINK_NOFOLLOW) == 0
+                           ? S_ISDIR(found.st_mode)
+                           : errno != ENOENT;
+        if (isFolder)
             names.emplace_back(entry.d_name);
         return SysResult<void>();
     });

@@ -81,7 +81,7 @@ TEST(RealSysfs, ReadsProcfsToItsEnd) {
     EXPECT_EQ(sysfs.read("/proc/kallsyms", 30000).value(), start);
 }
 
-/// What is no link and no file; a file system that tells no kinds, and one that does, answer the same.
+/// By the kinds that readdir(3) tells, and by trying each as the seam itself does: the answer is the same.
 TEST_F(RealSysfsTest, FoldersAreNeitherLinksNorFiles) {
     const RealSysfs sysfs(root_.string());
     fs::create_directories(root_ / "sys/devices/d/power");

@@ -44,7 +44,8 @@ public:
     /// The symbolic links in a directory with their targets, sorted by name. Entries that are no links, or
     /// are gone meanwhile, are left out. One answer is cheaper than link() for each.
     virtual SysResult<std::vector<std::pair<std::string, std::string>>> links(const std::string& path) const;
-    /// The directories in a directory, no links to such, sorted.
+    /// The directories in a directory, no links to such, sorted. What is there and does not tell counts as
+    /// one.
     virtual SysResult<std::vector<std::string>> folders(const std::string& path) const;
     /// The inode number that stat(2) gives, symbolic links followed.
     virtual SysResult<std::uint64_t> inode(const std::string& path) const = 0;
