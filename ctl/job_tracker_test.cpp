@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace vfiobind::ctl {
+namespace vfiobind::ctl::job_tracker_test {
 namespace {
 
 using testing::ElementsAre;
@@ -111,4 +111,4 @@ TEST(Changes, OfAJobItIsTheStepsThatHaveEnded) {
 }
 
 } // namespace
-} // namespace vfiobind::ctl
+} // namespace vfiobind::ctl::job_tracker_test

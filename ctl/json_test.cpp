@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-namespace vfiobind::ctl {
+namespace vfiobind::ctl::json_test {
 namespace {
 
 using nlohmann::json;
@@ -73,4 +73,4 @@ TEST(Json, ATargetThatIsNotUtf8DoesNotThrow) {
 }
 
 } // namespace
-} // namespace vfiobind::ctl
+} // namespace vfiobind::ctl::json_test

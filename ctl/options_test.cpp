@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace vfiobind::ctl {
+namespace vfiobind::ctl::options_test {
 namespace {
 
 using testing::AllOf;
@@ -148,4 +148,4 @@ TEST(ExitCodes, FollowTheErrorNames) {
 }
 
 } // namespace
-} // namespace vfiobind::ctl
+} // namespace vfiobind::ctl::options_test

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace vfiobind::ctl {
+namespace vfiobind::ctl::text_test {
 namespace {
 
 TEST(Text, WidthCountsColumnsNotBytes) {
@@ -68,4 +68,4 @@ TEST(Text, ColourOnlyWhereItIsOn) {
 }
 
 } // namespace
-} // namespace vfiobind::ctl
+} // namespace vfiobind::ctl::text_test

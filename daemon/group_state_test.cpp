@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace vfiobind {
+namespace vfiobind::group_state_test {
 namespace {
 
 TEST(GroupState, Table) {
@@ -31,4 +31,4 @@ TEST(GroupState, Table) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::group_state_test

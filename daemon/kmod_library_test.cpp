@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace vfiobind {
+namespace vfiobind::kmod_library_test {
 namespace {
 
 TEST(KmodLibraryTest, AModuleThatNobodyHasIsNamedAndNotInstalled) {
@@ -25,4 +25,4 @@ TEST(KmodLibraryTest, WhatServesAnAliasThatNobodyHasIsNothing) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::kmod_library_test

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-namespace vfiobind {
+namespace vfiobind::ledger_test {
 namespace {
 
 using namespace fakemachine;
@@ -120,4 +120,4 @@ TEST_F(LedgerFile, AnUnwritablePlaceIsAnError) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::ledger_test

@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
-namespace vfiobind {
+namespace vfiobind::teller_test {
 namespace {
 
 using testing::ElementsAre;
@@ -94,4 +94,4 @@ TEST_F(TellerTest, ADaemonThatHasGoneStopsNothing) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::teller_test

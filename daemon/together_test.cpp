@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-namespace vfiobind {
+namespace vfiobind::together_test {
 namespace {
 
 using namespace fakemachine;
@@ -302,4 +302,4 @@ TEST_F(TogetherTest, AGroupThatIsLockedBeforeItGoesWaitsAndLooksAgain) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::together_test

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace vfiobind {
+namespace vfiobind::work_messages_test {
 namespace {
 
 TEST(WorkMessages, RoundTrip) {
@@ -37,4 +37,4 @@ TEST(WorkMessages, WhatIsNoMessageIsRefused) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::work_messages_test

@@ -5,7 +5,7 @@
 #include "host_sysfs.h"
 #include "transaction/journal.h"
 
-namespace vfiobind {
+namespace vfiobind::work_test {
 namespace {
 
 using namespace fakemachine;
@@ -169,4 +169,4 @@ TEST_F(FailingRelease, AJournalThatCannotBeResolvedStays) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::work_test

@@ -6,9 +6,8 @@
 #   packaging/build-deb.sh [OUTDIR]     default: build/deb in the source tree
 #
 # Missing build dependencies are installed when run as root. No tests run in the package build (tests/run.sh does
-# that); DEB_BUILD_OPTIONS=... given from outside replaces this. With VFIO_BIND_KEEP=yes the tests are built, too, and stay
-# with all else that was built in OUTDIR/.work, until the next build there. The last line printed is the path of
-# vfio-bind's .deb.
+# that); DEB_BUILD_OPTIONS=... given from outside replaces this. With VFIO_BIND_KEEP=yes what was built stays in
+# OUTDIR/.work, until the next build there. The last line printed is the path of vfio-bind's .deb.
 set -euo pipefail
 
 fail() {

@@ -37,7 +37,7 @@ jobs=${JOBS:-$(nproc)}
 fuzz_seconds=${FUZZ_SECONDS:-60}
 passed=0
 failed=0
-package=''
+package=${VFIO_BIND_PACKAGE:-}
 # Its caches would change folders of the source while a package build copies them.
 export PYTHONDONTWRITEBYTECODE=1
 
@@ -138,6 +138,10 @@ declare -A built
 
 goals=(all)
 
+# Several sources at a time take compiler and clang-tidy less time, the more the less. That each stands alone is shown by the
+# build for the other release (`noopt` in packaging/debian/rules).
+unity=(-DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=20)
+
 # build FOLDER [CMAKE OPTION...]: configures and builds once a run; the log is FOLDER's name. $goals is what to build.
 # The package is made small (VFIO_BIND_OPTIMIZE); here that would take more time than it saves.
 build() {
@@ -157,19 +161,48 @@ build() {
     [ "${built[$folder]}" = yes ]
 }
 
-# The bench, too, which is not in `all`: it is run seldom, and is to compile when it is.
-build_plain() {
-    local goals=(all bench)
-    build "$builds" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-g1 -DVFIO_BIND_OPTIMIZE=-O1
+# The package, of which all that was built is kept; which symbols there are changes nothing in its programs. What an earlier
+# process of the same run has built, VFIO_BIND_PACKAGE names.
+build_package() {
+    local log=$logs/build-deb.log
+    [ -z "$package" ] || return 0
+    echo 'building the Debian packages'
+    if ! VFIO_BIND_KEEP=yes DEB_CXXFLAGS_APPEND=${DEB_CXXFLAGS_APPEND:--g1} timeout 3600 "$top/packaging/build-deb.sh" \
+        "$top/$builds/deb" >"$log" 2>&1 </dev/null; then
+        fail_with 'packaging/build-deb.sh' "$log"
+        return 1
+    fi
+    package=$(tail -n 1 "$log")
 }
 
-# Several sources at a time take the compiler less time; that each stands alone, the plain build has shown. All that is
-# installed is built, too, so that no warning of clang's is let pass, but vfio-bind-early: that is the library once more, and
-# clang-tidy, which passes clang's warnings on, looks at its own sources.
+# The tests, linked with the very objects that the package's programs are made of. The bench, too, which is not in `all`: it is
+# run seldom, and is to compile when it is.
+build_tests() {
+    local folder=$builds-packaged log=$logs/$builds-packaged.log place
+    build_package || return
+    if [ -z "${built[$folder]:-}" ]; then
+        echo "building $folder"
+        built[$folder]=broken
+        ln -sfn "$builds/deb/.work/vfio-bind/obj-$(dpkg-architecture --query DEB_HOST_GNU_TYPE)" "$top/$folder"
+        place=$(realpath "$top/$folder") # by another name all would be compiled again
+        # Debian's package leaves out a builder of initramfs images; the test installed-files wants all.
+        if cmake -DVFIO_BIND_TESTS=ON -DVFIO_BIND_UNITY_TESTS=ON -U VFIO_BIND_INITRAMFS "$place" >"$log" 2>&1 &&
+            timeout 3600 cmake --build "$place" --parallel "$jobs" --target all bench >>"$log" 2>&1; then
+            built[$folder]=yes
+        else
+            fail_with "$folder does not build" "$log"
+        fi
+    fi
+    [ "${built[$folder]}" = yes ]
+}
+
+# All that is installed is built, too, so that no warning of clang's is let pass, but vfio-bind-early: that is the library once
+# more, and clang-tidy, which passes clang's warnings on, looks at its own sources. The unit tests would run three times as
+# long if what they test were not optimized.
 build_sanitized() {
     local goals=(unit-tests ctl-tests bus-tests vfio-bindd vfio-bind-watch)
     build "$builds-clang" -DCMAKE_CXX_COMPILER=clang++-19 -DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-g1 -DVFIO_BIND_OPTIMIZE=-O0 \
-        -DCMAKE_UNITY_BUILD=ON -DVFIO_BIND_COVERAGE=ON -DVFIO_BIND_SANITIZE=address,undefined
+        -DVFIO_BIND_OPTIMIZE_LIB=-O1 "${unity[@]}" -DVFIO_BIND_COVERAGE=ON -DVFIO_BIND_SANITIZE=address,undefined
 }
 
 need_to_sanitize() { need_to_build "$1" && need "$1" clang-19 libclang-rt-19-dev; }
@@ -177,7 +210,7 @@ need_to_sanitize() { need_to_build "$1" && need "$1" clang-19 libclang-rt-19-dev
 build_fuzzers() {
     local goals=(fuzz)
     build build-fuzz -DCMAKE_CXX_COMPILER=clang++-19 -DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-g1 -DVFIO_BIND_OPTIMIZE=-O1 \
-        -DCMAKE_UNITY_BUILD=ON -DVFIO_BIND_FUZZ=ON
+        "${unity[@]}" -DVFIO_BIND_FUZZ=ON
 }
 
 # In a folder of its own, for other parts may be building.
@@ -319,7 +352,7 @@ part_lint() {
 
 part_unit() {
     need_to_sanitize unit && need unit gcovr llvm-19 || return
-    build_plain && run_registered unit "$builds"
+    build_tests && run_registered unit "$builds-packaged"
     build_sanitized || return
     find "$top/$builds-clang" -name '*.gcda' -delete
     run_registered unit "$builds-clang"
@@ -339,28 +372,17 @@ need_for_bus() { need bus dbus systemd python3-gi gir1.2-glib-2.0 zsh fish; }
 
 part_bus() {
     need_to_sanitize bus && need_for_bus || return
-    build_plain && run_registered bus "$builds"
+    build_tests && run_registered bus "$builds-packaged"
     build_sanitized && run_registered bus "$builds-clang"
 }
 
 # The daemon on the fake kernel, a thousand times bind and release: no leak; the test itself counts descriptors and children.
 part_leaks() {
     need_to_build leaks && need leaks dbus valgrind || return
-    build_plain || return
+    build_tests || return
     check 'valgrind, 1,000 rounds of bind and release' env VFIO_BIND_ROUNDS=1000 \
         VFIO_BIND_UNDER='valgrind --leak-check=full --errors-for-leak-kinds=definite,indirect,possible --error-exitcode=9 --child-silent-after-fork=yes' \
-        timeout 3600 "$top/$builds/tests/bus/bus-tests" --gtest_filter='RoundsTest.*'
-}
-
-build_package() {
-    local log=$logs/build-deb.log
-    [ -z "$package" ] || return 0
-    echo 'building the Debian packages'
-    if ! timeout 3600 "$top/packaging/build-deb.sh" "$top/$builds/deb" >"$log" 2>&1 </dev/null; then
-        fail_with 'packaging/build-deb.sh' "$log"
-        return 1
-    fi
-    package=$(tail -n 1 "$log")
+        timeout 3600 "$top/$builds-packaged/tests/bus/bus-tests" --gtest_filter='RoundsTest.*'
 }
 
 part_deb() {
@@ -446,27 +468,19 @@ in_root() {
     add_up "$suite: $part" "$log"
 }
 
-# Another release's compiler and libraries, in the least time: the package's build has the tests in it and is kept, and a link
-# gives it the place of a build. The whole is part_unit's, part_bus's and part_deb's.
+# Another release's compiler and libraries, in the least time.
 part_brief-build() {
-    local -x DEB_BUILD_OPTIONS="nocheck noopt parallel=$jobs" DEB_CXXFLAGS_APPEND=-g0 VFIO_BIND_KEEP=yes
+    local -x DEB_BUILD_OPTIONS="nocheck noopt parallel=$jobs" DEB_CXXFLAGS_APPEND=-g0
     need_to_build brief && need_for_bus || return
-    rm -rf "${top:?}/$builds-brief" # a folder, of a build before there was the link
-    build_package || return
-    ln -s "$builds/deb/.work/vfio-bind/obj-$(dpkg-architecture --query DEB_HOST_GNU_TYPE)" "$top/$builds-brief"
+    build_tests || return
     passed=$((passed + 1))
-    echo 'ok the package builds, with its tests'
+    echo 'ok the package builds, and its tests'
 }
 
 part_brief-tests() {
-    local folder=$builds-brief log=$logs/brief-tests.log
+    local folder=$builds-packaged
     if [ ! -d "$top/$folder" ]; then
         fail_with 'brief-tests: there is nothing that brief-build has built'
-        return
-    fi
-    # Debian's package leaves out a builder of initramfs images; the test installed-files wants all.
-    if ! cmake -U VFIO_BIND_INITRAMFS "$top/$folder" >"$log" 2>&1; then
-        fail_with "brief-tests: $folder cannot be configured for all builders of initramfs images" "$log"
         return
     fi
     run_registered unit "$folder"
@@ -485,7 +499,7 @@ part_tidy() {
         return
     fi
     check 'clang-tidy' run-clang-tidy-19 -quiet -p "$folder" "${options[@]}" -j "$jobs" \
-        "^$folder/(lib|daemon|ctl)/(?!.*/vfio-bind-early\.dir/).*/Unity/" "^$top/(lib|daemon|ctl)/.*(?<!_test)\.cpp\$"
+        "^$folder/(lib|daemon|ctl)/(?!.*/(vfio-bind-early|ctl-tests)\.dir/).*/Unity/" "^$top/(lib|daemon|ctl)/.*(?<!_test)\.cpp\$"
     mapfile -t early < <(files 'daemon/early/*.cpp' | grep -vE '(/group_work|_test)\.cpp$')
     check 'clang-tidy, vfio-bind-early' clang-tidy-19 -quiet -p "$folder" "${options[@]}" "${early[@]/#/$top/}"
 }
@@ -545,7 +559,7 @@ part_bench() {
 part_build() {
     need_to_sanitize build || return
     local folder
-    build_plain
+    build_tests
     build_sanitized
     build_fuzzers
     for folder in "${!built[@]}"; do
@@ -601,7 +615,7 @@ run_all() {
     begin_beside "$other" --suite "$other" brief-build && has_other=yes
     run_part lint
     run_part deb
-    begin_beside here leaks build fuzz tidy
+    VFIO_BIND_PACKAGE=$package begin_beside here leaks build fuzz tidy
     run_part vm
     end_beside "$other"
     if [ -n "$has_other" ]; then # else what an earlier run has built would be tried

@@ -3,7 +3,7 @@
 #include "doctor/test_machine.h"
 #include "modprobe_conf.h"
 
-namespace vfiobind::ctl {
+namespace vfiobind::ctl::doctor_test {
 namespace {
 
 using namespace doctortest;
@@ -224,4 +224,4 @@ TEST(Doctor, AnInitramfsThatIsOlderThanTheConfigurationIsStale) {
 }
 
 } // namespace
-} // namespace vfiobind::ctl
+} // namespace vfiobind::ctl::doctor_test

@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 #include <ostream>
 
-namespace vfiobind::ctl {
+namespace vfiobind::ctl::golden_doctor_test {
 namespace {
 
 struct Machine {
@@ -98,4 +98,4 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 } // namespace
-} // namespace vfiobind::ctl
+} // namespace vfiobind::ctl::golden_doctor_test

@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-namespace vfiobind::ctl {
+namespace vfiobind::ctl::groups_test {
 namespace {
 
 using namespace fakemachine;
@@ -77,4 +77,4 @@ TEST(Groups, WithoutSysfsThereIsAnError) {
 }
 
 } // namespace
-} // namespace vfiobind::ctl
+} // namespace vfiobind::ctl::groups_test

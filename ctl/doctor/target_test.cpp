@@ -8,7 +8,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-namespace vfiobind::ctl {
+namespace vfiobind::ctl::doctor_target_test {
 namespace {
 
 using namespace doctortest;
@@ -181,4 +181,4 @@ TEST(Doctor, TargetsThatAreNone) {
 }
 
 } // namespace
-} // namespace vfiobind::ctl
+} // namespace vfiobind::ctl::doctor_target_test

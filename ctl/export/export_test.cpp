@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-namespace vfiobind::ctl {
+namespace vfiobind::ctl::export_test {
 namespace {
 
 using testing::AllOf;
@@ -227,4 +227,4 @@ TEST(ExportCloudHypervisor, WhatCannotBeReadIsSaid) {
 }
 
 } // namespace
-} // namespace vfiobind::ctl
+} // namespace vfiobind::ctl::export_test

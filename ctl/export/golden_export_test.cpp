@@ -10,7 +10,7 @@
 
 #include <ostream>
 
-namespace vfiobind::ctl {
+namespace vfiobind::ctl::golden_export_test {
 namespace {
 
 using namespace std::string_literals;
@@ -106,4 +106,4 @@ INSTANTIATE_TEST_SUITE_P(Machines, GoldenExport,
                          });
 
 } // namespace
-} // namespace vfiobind::ctl
+} // namespace vfiobind::ctl::golden_export_test

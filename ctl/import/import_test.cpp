@@ -19,7 +19,7 @@
 #include <string>
 #include <system_error>
 
-namespace vfiobind::ctl {
+namespace vfiobind::ctl::import_test {
 namespace {
 
 using Files = std::map<std::string, std::string>;
@@ -276,4 +276,4 @@ TEST_F(ImportWrite, NothingFoundWritesNothing) {
 }
 
 } // namespace
-} // namespace vfiobind::ctl
+} // namespace vfiobind::ctl::import_test

@@ -11,7 +11,7 @@
 #include <gtest/gtest.h>
 #include <map>
 
-namespace vfiobind::ctl {
+namespace vfiobind::ctl::migration_test {
 namespace {
 
 struct Recipe {
@@ -79,4 +79,4 @@ TEST(Migration, EachRecipeBecomesItsLines) {
 }
 
 } // namespace
-} // namespace vfiobind::ctl
+} // namespace vfiobind::ctl::migration_test

@@ -10,7 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace vfiobind::ctl {
+namespace vfiobind::ctl::parts_test {
 namespace {
 
 using testing::ElementsAre;
@@ -127,4 +127,4 @@ TEST(ModuleWord, ValuesAreReadAsTheKernelDoes) {
 }
 
 } // namespace
-} // namespace vfiobind::ctl
+} // namespace vfiobind::ctl::parts_test

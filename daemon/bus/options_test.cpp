@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace vfiobind::bus {
+namespace vfiobind::bus::options_test {
 namespace {
 
 using Strings = std::vector<std::string>;
@@ -58,4 +58,4 @@ TEST(Options, WhatIsRefusedAndWhy) {
 }
 
 } // namespace
-} // namespace vfiobind::bus
+} // namespace vfiobind::bus::options_test

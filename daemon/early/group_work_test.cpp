@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <filesystem>
 
-namespace vfiobind::early {
+namespace vfiobind::early::group_work_test {
 namespace {
 
 using namespace fakemachine;
@@ -98,4 +98,4 @@ TEST_F(GroupWorkTest, WhatCannotBeResolvedIsLeftToTheDaemon) {
 }
 
 } // namespace
-} // namespace vfiobind::early
+} // namespace vfiobind::early::group_work_test

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace vfiobind {
+namespace vfiobind::config_errors_test {
 namespace {
 
 using namespace std::string_literals;
@@ -354,4 +354,4 @@ TEST(ConfigErrors, AreReportedTogether) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::config_errors_test

@@ -12,7 +12,7 @@
 #include <fstream>
 #include <sstream>
 
-namespace vfiobind {
+namespace vfiobind::config_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -317,4 +317,4 @@ TEST(SourceLocation, PrintsWhatIsKnown) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::config_test

@@ -15,7 +15,7 @@
 #include <regex>
 #include <sstream>
 
-namespace vfiobind {
+namespace vfiobind::manual_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -185,4 +185,4 @@ TEST(Manual, NamesFilesThatAreThere) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::manual_test

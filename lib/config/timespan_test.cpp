@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace vfiobind {
+namespace vfiobind::timespan_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -50,4 +50,4 @@ TEST(Timespan, RefusesWithASentence) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::timespan_test

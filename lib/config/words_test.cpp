@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace vfiobind {
+namespace vfiobind::words_test {
 namespace {
 
 TEST(Words, EditDistanceCountsSlips) {
@@ -43,4 +43,4 @@ TEST(Words, SuggestsOnlyWhatIsNear) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::words_test

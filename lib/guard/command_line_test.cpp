@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace vfiobind {
+namespace vfiobind::command_line_test {
 namespace {
 
 TEST(CommandLineOfTheKernel, TheLastOfAParameterCountsAndQuotesAreTakenOff) {
@@ -40,4 +40,4 @@ TEST(CommandLineOfTheKernel, ALinkThatLeadsToItselfEnds) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::command_line_test

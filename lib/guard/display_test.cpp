@@ -5,7 +5,7 @@
 #include "guard/guard.h"
 #include "host_sysfs.h"
 
-namespace vfiobind {
+namespace vfiobind::display_test {
 namespace {
 
 using namespace fakemachine;
@@ -245,4 +245,4 @@ TEST(Display, WhatCannotBeReadIsNotTakenForFree) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::display_test

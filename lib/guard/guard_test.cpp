@@ -4,7 +4,7 @@
 #include "fake/machine.h"
 #include "host_sysfs.h"
 
-namespace vfiobind {
+namespace vfiobind::guard_test {
 namespace {
 
 using namespace fakemachine;
@@ -287,4 +287,4 @@ TEST(Guard, DescriptorsThatTellNoInodeAreNotTakenForNobodys) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::guard_test

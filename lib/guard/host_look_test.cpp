@@ -4,7 +4,7 @@
 #include "fake/machine.h"
 #include "host_sysfs.h"
 
-namespace vfiobind {
+namespace vfiobind::host_look_test {
 namespace {
 
 using namespace fakemachine;
@@ -90,4 +90,4 @@ TEST(HostLook, WhoCameAfterTheLookIsFoundWhenItIsReadAgain) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::host_look_test

@@ -4,7 +4,7 @@
 #include "fake/disk.h"
 #include "host_sysfs.h"
 
-namespace vfiobind {
+namespace vfiobind::idle_test {
 namespace {
 
 using namespace fakemachine;
@@ -170,4 +170,4 @@ TEST(Idle, TheDisksOfTheCommandLineAreKnownThoughNothingHasThemOpen) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::idle_test

@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace vfiobind {
+namespace vfiobind::keyboard_test {
 namespace {
 
 using testing::HasSubstr;
@@ -83,4 +83,4 @@ TEST(LastKeyboard, WhatCannotBeReadIsNotTakenForFree) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::keyboard_test

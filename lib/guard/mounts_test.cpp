@@ -4,7 +4,7 @@
 #include "fake/disk.h"
 #include "host_sysfs.h"
 
-namespace vfiobind {
+namespace vfiobind::mounts_test {
 namespace {
 
 using namespace fakemachine;
@@ -178,4 +178,4 @@ TEST(Mounts, TheHostsMountsCountAndNotTheSandboxs) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::mounts_test

@@ -5,7 +5,7 @@
 #include "guard/rtnetlink.h"
 #include "host_sysfs.h"
 
-namespace vfiobind {
+namespace vfiobind::network_test {
 namespace {
 
 using namespace fakemachine;
@@ -311,4 +311,4 @@ TEST(Rtnetlink, MessagesThatAreCutOffEndTheReading) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::network_test

@@ -5,7 +5,7 @@
 #include "guard/guard.h"
 #include "host_sysfs.h"
 
-namespace vfiobind {
+namespace vfiobind::root_disk_test {
 namespace {
 
 using namespace fakemachine;
@@ -117,4 +117,4 @@ TEST(UnseenRoot, StopsTheWholeGroup) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::root_disk_test

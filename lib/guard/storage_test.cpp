@@ -4,7 +4,7 @@
 #include "fake/disk.h"
 #include "host_sysfs.h"
 
-namespace vfiobind {
+namespace vfiobind::storage_test {
 namespace {
 
 using namespace fakemachine;
@@ -226,4 +226,4 @@ TEST(Storage, AnImageToResumeFromIsSwap) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::storage_test

@@ -5,7 +5,7 @@
 
 #include <unordered_set>
 
-namespace vfiobind {
+namespace vfiobind::address_test {
 namespace {
 
 using namespace std::string_literals;
@@ -101,4 +101,4 @@ TEST(Address, SortsByPlaceAndHashesApart) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::address_test

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <string>
 
-namespace vfiobind {
+namespace vfiobind::capabilities_test {
 namespace {
 
 using testing::ElementsAre;
@@ -70,4 +70,4 @@ TEST(Capabilities, ABridgeToAConventionalBusIsKnown) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::capabilities_test

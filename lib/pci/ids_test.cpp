@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace vfiobind {
+namespace vfiobind::ids_test {
 namespace {
 
 TEST(Ids, ReadsModaliasesAndWritesThemAgain) {
@@ -63,4 +63,4 @@ TEST(Ids, RefusesWhatIsNoPciModalias) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::ids_test

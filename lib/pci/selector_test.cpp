@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace vfiobind {
+namespace vfiobind::selector_test {
 namespace {
 
 using namespace std::string_literals;
@@ -234,4 +234,4 @@ TEST(Selector, HoldsOnlyIfAllKeysDo) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::selector_test

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace vfiobind {
+namespace vfiobind::text_test {
 namespace {
 
 using namespace std::string_literals;
@@ -62,4 +62,4 @@ TEST(Text, ReadsHexOfAFixedLength) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::text_test

@@ -3,7 +3,7 @@
 
 #include "fake/machine.h"
 
-namespace vfiobind {
+namespace vfiobind::plan_test {
 namespace {
 
 using namespace fakemachine;
@@ -177,4 +177,4 @@ TEST(Plan, AGroupThatIsNotThereNeedsNothing) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::plan_test

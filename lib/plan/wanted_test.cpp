@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace vfiobind {
+namespace vfiobind::wanted_test {
 namespace {
 
 using namespace fakemachine;
@@ -262,4 +262,4 @@ TEST(ResolveTarget, ABridgeIsRefusedWithWhatIsBehindIt) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::wanted_test

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace vfiobind {
+namespace vfiobind::initramfs_test {
 namespace {
 
 const std::string config = "/etc/vfio-bind.toml";
@@ -84,4 +84,4 @@ TEST(ChangeTime, OfAFileThatWasMovedHereWithItsOldTimesIsNow) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::initramfs_test

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <gtest/gtest.h>
 
-namespace vfiobind {
+namespace vfiobind::module_aliases_test {
 namespace {
 
 constexpr std::string_view aliases = "# Aliases extracted from modules themselves.\n"
@@ -66,4 +66,4 @@ TEST_F(VariantModuleFile, ThatCannotBeReadIsAnError) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::module_aliases_test

@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace vfiobind {
+namespace vfiobind::module_options_test {
 namespace {
 
 using testing::ElementsAre;
@@ -32,4 +32,4 @@ TEST(OtherOptionsInForce, AreThoseOfAModuleThatIsLoadedAlready) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::module_options_test

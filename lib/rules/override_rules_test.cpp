@@ -7,7 +7,7 @@
 
 #include <cerrno>
 
-namespace vfiobind {
+namespace vfiobind::override_rules_test {
 namespace {
 
 using namespace fakemachine;
@@ -126,4 +126,4 @@ TEST(OverridesJson, RefusesWhatIsNone) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::override_rules_test

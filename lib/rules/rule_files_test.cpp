@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace vfiobind {
+namespace vfiobind::rule_files_test {
 namespace {
 
 using testing::IsEmpty;
@@ -66,4 +66,4 @@ TEST_F(RuleFilesTest, SayWhatCannotBeWritten) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::rule_files_test

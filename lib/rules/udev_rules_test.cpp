@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace vfiobind {
+namespace vfiobind::udev_rules_test {
 namespace {
 
 using testing::HasSubstr;
@@ -163,4 +163,4 @@ TEST(NodeImports, TellTheGroupsOfOneRuleApart) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::udev_rules_test

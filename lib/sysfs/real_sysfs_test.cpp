@@ -11,7 +11,7 @@
 #include <filesystem>
 #include <fstream>
 
-namespace vfiobind {
+namespace vfiobind::real_sysfs_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -207,4 +207,4 @@ TEST(BaseName, TakesTheLastComponent) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::real_sysfs_test

@@ -3,7 +3,7 @@
 
 #include "fake/machine.h"
 
-namespace vfiobind {
+namespace vfiobind::topology_test {
 namespace {
 
 using namespace fakemachine;
@@ -160,4 +160,4 @@ TEST(Device, VfioDriversAndViability) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::topology_test

@@ -13,7 +13,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-namespace vfiobind {
+namespace vfiobind::journal_test {
 namespace {
 
 using testing::HasSubstr;
@@ -142,4 +142,4 @@ TEST_F(JournalFiles, AnUnwritablePlaceIsAnErrorWithItsPath) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::journal_test

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <filesystem>
 
-namespace vfiobind {
+namespace vfiobind::virtual_functions_test {
 namespace {
 
 using namespace fakemachine;
@@ -142,4 +142,4 @@ TEST_F(VirtualFunctions, WithoutAPlaceToKeepAutoprobeNothingIsDone) { // case 69
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::virtual_functions_test

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <functional>
 
-namespace vfiobind::bustest {
+namespace vfiobind::bustest::authority_test {
 namespace {
 
 using testing::HasSubstr;
@@ -219,4 +219,4 @@ TEST_F(AuthorityTest, OneUserCannotAskWithoutEnd) {
 }
 
 } // namespace
-} // namespace vfiobind::bustest
+} // namespace vfiobind::bustest::authority_test

@@ -2,7 +2,7 @@
 // Bind, Release and Check as they are meant to be used.
 #include "fixture.h"
 
-namespace vfiobind::bustest {
+namespace vfiobind::bustest::change_test {
 namespace {
 
 using testing::ElementsAre;
@@ -414,4 +414,4 @@ TEST_F(ChangeTest, ARuleThatIsGoneTakesNothingBack) {
 }
 
 } // namespace
-} // namespace vfiobind::bustest
+} // namespace vfiobind::bustest::change_test

@@ -8,7 +8,7 @@
 #include <regex>
 #include <sstream>
 
-namespace vfiobind::bustest {
+namespace vfiobind::bustest::completion_test {
 namespace {
 
 using testing::Contains;
@@ -141,4 +141,4 @@ INSTANTIATE_TEST_SUITE_P(Shells, CompletionTest, testing::Values(bash, zsh, fish
                          [](const auto& shell) { return std::string(shell.param.name); });
 
 } // namespace
-} // namespace vfiobind::bustest
+} // namespace vfiobind::bustest::completion_test

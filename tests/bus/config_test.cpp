@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace vfiobind::bustest {
+namespace vfiobind::bustest::config_test {
 namespace {
 
 using testing::ElementsAre;
@@ -326,4 +326,4 @@ TEST_F(PersistTest, ACallIsNotedAsAWholeOrNotAtAll) {
 }
 
 } // namespace
-} // namespace vfiobind::bustest
+} // namespace vfiobind::bustest::config_test

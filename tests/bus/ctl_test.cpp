@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-namespace vfiobind::bustest {
+namespace vfiobind::bustest::ctl_test {
 namespace {
 
 using testing::AllOf;
@@ -213,4 +213,4 @@ TEST_F(CtlTest, TheDaemonEndsOnSigtermWithoutAWrite) {
 }
 
 } // namespace
-} // namespace vfiobind::bustest
+} // namespace vfiobind::bustest::ctl_test

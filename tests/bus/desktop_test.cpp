@@ -5,7 +5,7 @@
 #include <iterator>
 #include <sstream>
 
-namespace vfiobind::bustest {
+namespace vfiobind::bustest::desktop_test {
 namespace {
 
 using testing::AllOf;
@@ -220,4 +220,4 @@ TEST_F(DesktopTest, CMakeFindsThePackage) {
 }
 
 } // namespace
-} // namespace vfiobind::bustest
+} // namespace vfiobind::bustest::desktop_test

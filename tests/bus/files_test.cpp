@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-namespace vfiobind::bustest {
+namespace vfiobind::bustest::files_test {
 namespace {
 
 using testing::HasSubstr;
@@ -81,4 +81,4 @@ TEST_F(FilesTest, KnowAllFunctionsThatWereTaken) {
 }
 
 } // namespace
-} // namespace vfiobind::bustest
+} // namespace vfiobind::bustest::files_test

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
-namespace vfiobind::bustest {
+namespace vfiobind::bustest::hotplug_test {
 namespace {
 
 using testing::ElementsAre;
@@ -326,4 +326,4 @@ TEST_F(HotplugTest, TwentyClientsAreServedSideBySide) {
 }
 
 } // namespace
-} // namespace vfiobind::bustest
+} // namespace vfiobind::bustest::hotplug_test

@@ -16,10 +16,6 @@
 #include <unistd.h>
 
 namespace vfiobind {
-namespace {
-
-/// The worker's process has been killed while it hung.
-struct Abandoned {};
 
 /// A process that does nothing but exist: journals name the worker's, and whether it lives is looked at.
 class Stand {
@@ -57,6 +53,11 @@ public:
 private:
     int pid_ = 0;
 };
+
+namespace {
+
+/// The worker's process has been killed while it hung.
+struct Abandoned {};
 
 std::string deviceIn(const std::string& path, std::string_view data) {
     const std::string devices = "/sys/bus/pci/devices/";

@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 #include <regex>
 
-namespace vfiobind::bustest {
+namespace vfiobind::bustest::objects_test {
 namespace {
 
 using testing::ElementsAre;
@@ -299,4 +299,4 @@ TEST_F(ObjectsTest, AreDescribedInOneDocument) {
 }
 
 } // namespace
-} // namespace vfiobind::bustest
+} // namespace vfiobind::bustest::objects_test

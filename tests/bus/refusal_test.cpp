@@ -5,7 +5,7 @@
 
 #include <functional>
 
-namespace vfiobind::bustest {
+namespace vfiobind::bustest::refusal_test {
 namespace {
 
 using testing::ElementsAre;
@@ -232,4 +232,4 @@ TEST_F(RefusalTest, AnotherUserMayLookAndNotChange) {
 }
 
 } // namespace
-} // namespace vfiobind::bustest
+} // namespace vfiobind::bustest::refusal_test

@@ -4,7 +4,7 @@
 
 #include <cstdlib>
 
-namespace vfiobind::bustest {
+namespace vfiobind::bustest::rounds_test {
 namespace {
 
 using testing::ElementsAre;
@@ -43,4 +43,4 @@ TEST_F(RoundsTest, LeaveNothingBehind) {
 }
 
 } // namespace
-} // namespace vfiobind::bustest
+} // namespace vfiobind::bustest::rounds_test

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
-namespace vfiobind::bustest {
+namespace vfiobind::bustest::sriov_test {
 namespace {
 
 using testing::Contains;
@@ -180,4 +180,4 @@ TEST_F(SriovTest, ARestartMakesNoWrite) { // case 39
 }
 
 } // namespace
-} // namespace vfiobind::bustest
+} // namespace vfiobind::bustest::sriov_test

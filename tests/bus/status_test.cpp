@@ -13,7 +13,7 @@
 #include <system_error>
 #include <unistd.h>
 
-namespace vfiobind::bustest {
+namespace vfiobind::bustest::status_test {
 namespace {
 
 class StatusTest : public BusTest {
@@ -103,4 +103,4 @@ TEST_F(StatusTest, CountsTheGroupsThatAreNotNative) {
 }
 
 } // namespace
-} // namespace vfiobind::bustest
+} // namespace vfiobind::bustest::status_test

@@ -6,7 +6,7 @@
 #include <chrono>
 #include <sys/stat.h>
 
-namespace vfiobind::bustest {
+namespace vfiobind::bustest::stuck_test {
 namespace {
 
 using testing::Contains;
@@ -356,4 +356,4 @@ TEST_F(RestartTest, AStuckWorkerIsAdopted) {
 }
 
 } // namespace
-} // namespace vfiobind::bustest
+} // namespace vfiobind::bustest::stuck_test

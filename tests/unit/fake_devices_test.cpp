@@ -5,7 +5,7 @@
 
 #include <cerrno>
 
-namespace vfiobind {
+namespace vfiobind::fake_devices_test {
 namespace {
 
 using namespace fakemachine;
@@ -229,4 +229,4 @@ TEST(FakeTopologies, BridgesAreNestedAsOnTheMachine) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::fake_devices_test

@@ -4,7 +4,7 @@
 
 #include <cerrno>
 
-namespace vfiobind {
+namespace vfiobind::fake_faults_test {
 namespace {
 
 using namespace fakemachine;
@@ -93,4 +93,4 @@ TEST(FakeFaults, ACopyIsAMachineOfItsOwn) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::fake_faults_test

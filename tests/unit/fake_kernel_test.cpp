@@ -5,7 +5,7 @@
 
 #include <cerrno>
 
-namespace vfiobind {
+namespace vfiobind::fake_kernel_test {
 namespace {
 
 using namespace fakemachine;
@@ -257,4 +257,4 @@ TEST(Fact4, InTheAddWindowNothingBinds) { // case 31
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::fake_kernel_test

@@ -4,7 +4,7 @@
 
 #include <cerrno>
 
-namespace vfiobind {
+namespace vfiobind::fake_twin_test {
 namespace {
 
 using namespace fakemachine;
@@ -133,4 +133,4 @@ TEST(FakeTwin, VfioPcisParameters) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::fake_twin_test

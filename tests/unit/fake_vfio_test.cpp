@@ -5,7 +5,7 @@
 
 #include <cerrno>
 
-namespace vfiobind {
+namespace vfiobind::fake_vfio_test {
 namespace {
 
 using namespace fakemachine;
@@ -183,4 +183,4 @@ TEST(Fact9, HotUnplugOfAHeldDeviceHoldsTheRescanLock) {
 }
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::fake_vfio_test

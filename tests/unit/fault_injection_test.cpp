@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <fmt/format.h>
 
-namespace vfiobind {
+namespace vfiobind::fault_injection_test {
 namespace {
 
 class FaultInjection : public testing::TestWithParam<Scenario> {
@@ -268,4 +268,4 @@ TEST_P(FaultInjection, WhatFailedOnceGoesThroughTheNextTime) {
 INSTANTIATE_TEST_SUITE_P(All, FaultInjection, testing::ValuesIn(scenarios()));
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::fault_injection_test

@@ -13,7 +13,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-namespace vfiobind {
+namespace vfiobind::golden_plan_test {
 namespace {
 
 bool isOf(const Device& device, std::uint8_t baseClass) {
@@ -105,4 +105,4 @@ INSTANTIATE_TEST_SUITE_P(Machines, GoldenPlan,
                                          "skylake-server-sriov", "x370-dual-rx580", "x570-aorus"));
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::golden_plan_test

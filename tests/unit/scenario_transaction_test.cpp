@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace vfiobind {
+namespace vfiobind::scenario_transaction_test {
 namespace {
 
 class ScenarioTest : public testing::TestWithParam<Scenario> {};
@@ -67,4 +67,4 @@ TEST_P(ScenarioTest, OverridesComeFirst) {
 INSTANTIATE_TEST_SUITE_P(All, ScenarioTest, testing::ValuesIn(scenarios()));
 
 } // namespace
-} // namespace vfiobind
+} // namespace vfiobind::scenario_transaction_test
