@@ -26,7 +26,8 @@
 #   brief-tests      what brief runs in the root, of what brief-build has built
 #
 # A part that cannot run counts as failed and says why. Logs are kept in build/logs and shown on failure.
-# Environment: JOBS (default: the number of processors), FUZZ_SECONDS.
+# Environment: JOBS (default: the number of processors), FUZZ_SECONDS, VFIO_BIND_PACKAGE (a package that an earlier run has
+# built in this tree: it is taken as it is, and the tests are linked with what is left of its build).
 set -uo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -161,14 +162,15 @@ build() {
     [ "${built[$folder]}" = yes ]
 }
 
-# The package, of which all that was built is kept; which symbols there are changes nothing in its programs. What an earlier
-# process of the same run has built, VFIO_BIND_PACKAGE names.
+# The package, of which all that was built is kept; which symbols there are changes nothing in its programs.
 build_package() {
     local log=$logs/build-deb.log
     [ -z "$package" ] || return 0
+    [ "${built[package]:-}" != broken ] || return 1
     echo 'building the Debian packages'
     if ! VFIO_BIND_KEEP=yes DEB_CXXFLAGS_APPEND=${DEB_CXXFLAGS_APPEND:--g1} timeout 3600 "$top/packaging/build-deb.sh" \
         "$top/$builds/deb" >"$log" 2>&1 </dev/null; then
+        built[package]=broken
         fail_with 'packaging/build-deb.sh' "$log"
         return 1
     fi
@@ -183,10 +185,11 @@ build_tests() {
     if [ -z "${built[$folder]:-}" ]; then
         echo "building $folder"
         built[$folder]=broken
-        ln -sfn "$builds/deb/.work/vfio-bind/obj-$(dpkg-architecture --query DEB_HOST_GNU_TYPE)" "$top/$folder"
-        place=$(realpath "$top/$folder") # by another name all would be compiled again
+        # By another name than the folder's own all would be compiled again.
         # Debian's package leaves out a builder of initramfs images; the test installed-files wants all.
-        if cmake -DVFIO_BIND_TESTS=ON -DVFIO_BIND_UNITY_TESTS=ON -U VFIO_BIND_INITRAMFS "$place" >"$log" 2>&1 &&
+        if ln -sfnT "$builds/deb/.work/vfio-bind/obj-$(dpkg-architecture --query DEB_HOST_GNU_TYPE)" "$top/$folder" >"$log" 2>&1 &&
+            place=$(realpath -e "$top/$folder" 2>>"$log") &&
+            cmake -DVFIO_BIND_TESTS=ON -DVFIO_BIND_UNITY_TESTS=ON -U VFIO_BIND_INITRAMFS "$place" >>"$log" 2>&1 &&
             timeout 3600 cmake --build "$place" --parallel "$jobs" --target all bench >>"$log" 2>&1; then
             built[$folder]=yes
         else
@@ -464,7 +467,7 @@ in_root() {
         rm -f "$top/build-$suite/deb"/*.deb
     fi
     timeout --kill-after=60 5400 python3 "$top/tests/vm/suite.py" "$suite" env "VFIO_BIND_BUILDS=build-$suite" \
-        "JOBS=$jobs" tests/run.sh "$part" 2>&1 </dev/null | tee "$log" | without_sum
+        VFIO_BIND_PACKAGE= "JOBS=$jobs" tests/run.sh "$part" 2>&1 </dev/null | tee "$log" | without_sum
     add_up "$suite: $part" "$log"
 }
 
@@ -615,7 +618,11 @@ run_all() {
     begin_beside "$other" --suite "$other" brief-build && has_other=yes
     run_part lint
     run_part deb
-    VFIO_BIND_PACKAGE=$package begin_beside here leaks build fuzz tidy
+    if [ -n "$package" ]; then
+        VFIO_BIND_PACKAGE=$package begin_beside here leaks build fuzz tidy
+    else # which has been counted as failed, and the tests cannot be linked
+        begin_beside here fuzz tidy
+    fi
     run_part vm
     end_beside "$other"
     if [ -n "$has_other" ]; then # else what an earlier run has built would be tried

@@ -5,6 +5,7 @@
 #include "guard/guard.h"
 #include "guard/look.h"
 #include "pci/capabilities.h"
+#include "pci/ids.h"
 #include "plan/plan.h"
 
 #include <algorithm>
@@ -133,7 +134,6 @@ void addReset(Findings& findings, const Sysfs& sysfs, const Topology& topology, 
 }
 
 void addInterrupts(Findings& findings, const Sysfs& sysfs, const Device& device) {
-    constexpr std::uint16_t nvidia = 0x10de;
     const auto capabilities = capabilitiesOf(sysfs, device);
     const auto name = device.address.str();
     if (!capabilities)
@@ -149,7 +149,7 @@ void addInterrupts(Findings& findings, const Sysfs& sysfs, const Device& device)
                          "share an interrupt line",
                          name),
              ""});
-    else if (!capabilities->msix() && device.ids.vendor == nvidia &&
+    else if (!capabilities->msix() && device.ids.vendor == pcivendor::nvidia &&
              device.ids.baseClass() == pciclass::display)
         findings.push_back(
             {Level::note, "msi", device.address,

@@ -8,8 +8,6 @@
 namespace vfiobind::ctl {
 namespace {
 
-constexpr std::uint16_t nvidia = 0x10de;
-
 std::string pathOf(const PassedFunction& function) {
     return "/sys/bus/pci/devices/" + function.address.str();
 }
@@ -35,7 +33,7 @@ std::string interruptNote(const PassedFunction& function, const Sysfs* sysfs) {
     if (!capabilities->msi() && !capabilities->msix())
         return name + " has neither MSI nor MSI-X, and Cloud Hypervisor has no legacy interrupts: the guest "
                       "cannot use it";
-    if (!capabilities->msix() && function.vendor == nvidia && isDisplay(function))
+    if (!capabilities->msix() && function.vendor == pcivendor::nvidia && isDisplay(function))
         return name +
                " has MSI but not MSI-X, which NVIDIA's own driver wants in a guest of Cloud Hypervisor";
     return {};

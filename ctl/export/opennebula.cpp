@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "export/exporters.h"
+#include "pci/ids.h"
 
 #include <fmt/format.h>
 #include <set>
@@ -24,7 +25,6 @@ std::string shortAddress(const Address& address) {
 /// The probe of a host, pci.rb, lists with lspci -d what the filters match, and then keeps what has one of
 /// the addresses.
 ExportResult exportOpennebula(const ExportInput& input) {
-    constexpr std::uint16_t nvidiaVendor = 0x10de;
     Exported result;
     std::set<std::string> filters;
     std::set<std::string> addresses;
@@ -35,7 +35,7 @@ ExportResult exportOpennebula(const ExportInput& input) {
             filters.insert(
                 fmt::format("{:04x}:{:04x}:{:04x}", function.vendor, function.device, function.classId));
             addresses.insert(shortAddress(address));
-            anyNvidia = anyNvidia || function.vendor == nvidiaVendor;
+            anyNvidia = anyNvidia || function.vendor == pcivendor::nvidia;
             if (address.domain != 0)
                 return std::unexpected(
                     fmt::format("{} is not in domain 0000, the only one that OpenNebula's probe knows: it "

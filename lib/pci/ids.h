@@ -43,4 +43,8 @@ inline constexpr std::uint16_t hostBridge = 0x0600;
 inline constexpr std::uint16_t usb = 0x0c03;
 } // namespace pciclass
 
+namespace pcivendor {
+inline constexpr std::uint16_t nvidia = 0x10de;
+} // namespace pcivendor
+
 } // namespace vfiobind
