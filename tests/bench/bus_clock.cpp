@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Clients of the daemon on the session bus, timed.
+// Clients of the daemon, timed: on the session bus, but for `hand`, which runs in the guest.
 //
 //     bus-clock objects ROUNDS            GetManagedObjects; prints the nanoseconds of each, a line a round
 //     bus-clock property PATH ROUNDS      the State of a group, likewise
 //     bus-clock listen CLIENTS            so many connections that hear all of the daemon's signals. Prints
-//     `ready`,
-//                                         then `CLIENT NANOSECONDS MEMBER PATH` for each (CLOCK_MONOTONIC),
-//                                         until standard input ends; PATH is that of the object which came or
-//                                         changed
+//                                         `ready`, then `CLIENT NANOSECONDS MEMBER PATH` for each
+//                                         (CLOCK_MONOTONIC), until standard input ends; PATH is that of the
+//                                         object which came or changed
+//     bus-clock hand MEMBER TARGET JOBS   Bind or Release on the system bus; prints the milliseconds from the
+//                                         call until so many jobs have ended
 #include <cerrno>
 #include <charconv>
 #include <cstdint>
@@ -45,9 +46,9 @@ int check(int result, const char* what) {
     return result;
 }
 
-Bus open() {
+Bus open(int (*how)(sd_bus**) = sd_bus_open_user) {
     sd_bus* bus = nullptr;
-    check(sd_bus_open_user(&bus), "sd_bus_open_user");
+    check(how(&bus), "opening the bus");
     return Bus(bus);
 }
 
@@ -130,6 +131,47 @@ void listen(unsigned count) {
     }
 }
 
+struct Jobs {
+    unsigned ended = 0;
+    std::string wrong;
+};
+
+int jobEnded(sd_bus_message* message, void* data, sd_bus_error* /*error*/) {
+    auto& jobs = *static_cast<Jobs*>(data);
+    const char* group = nullptr;
+    const char* result = nullptr;
+    check(sd_bus_message_read(message, "uoos", nullptr, nullptr, &group, &result), "JobRemoved");
+    ++jobs.ended;
+    if (std::string_view(result) != "done")
+        jobs.wrong += std::string(" ") + group + " " + result;
+    return 0;
+}
+
+void hand(const char* member, const char* target, unsigned count) {
+    constexpr std::uint64_t patience = 60'000'000; // microseconds without a message
+    const auto bus = open(sd_bus_open_system);
+    Jobs jobs;
+    check(sd_bus_add_match(bus.get(), nullptr, "type='signal',sender='org.vfiobind1',member='JobRemoved'",
+                           jobEnded, &jobs),
+          "sd_bus_add_match");
+    const auto began = now();
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    const int called = sd_bus_call_method(bus.get(), daemonName, rootPath, "org.vfiobind1.Manager", member,
+                                          &error, nullptr, "sa{sv}", target, 0U);
+    const std::string refusal = error.message == nullptr ? member : error.message;
+    sd_bus_error_free(&error);
+    check(called, refusal.c_str());
+    while (jobs.ended < count)
+        if (check(sd_bus_process(bus.get(), nullptr), "sd_bus_process") == 0 &&
+            check(sd_bus_wait(bus.get(), patience), "sd_bus_wait") == 0)
+            throw std::runtime_error(std::to_string(jobs.ended) + " of " + std::to_string(count) +
+                                     " jobs have ended, and for a minute none");
+    const auto took = now() - began;
+    if (!jobs.wrong.empty())
+        throw std::runtime_error("jobs that did not end as they should:" + jobs.wrong);
+    std::printf("%.3f\n", static_cast<double>(took) / 1e6);
+}
+
 void carryOut(const std::vector<std::string>& words) {
     if (words.size() == 2 && words[0] == "objects")
         clock(number(words[1]), [](sd_bus* bus) {
@@ -142,9 +184,11 @@ void carryOut(const std::vector<std::string>& words) {
         });
     else if (words.size() == 2 && words[0] == "listen")
         listen(number(words[1]));
+    else if (words.size() == 4 && words[0] == "hand")
+        hand(words[1].c_str(), words[2].c_str(), number(words[3]));
     else
-        throw std::invalid_argument(
-            "usage: bus-clock objects ROUNDS | property PATH ROUNDS | listen CLIENTS");
+        throw std::invalid_argument("usage: bus-clock objects ROUNDS | property PATH ROUNDS | listen CLIENTS "
+                                    "| hand MEMBER TARGET JOBS");
 }
 
 } // namespace

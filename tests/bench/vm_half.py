@@ -42,7 +42,7 @@ def _ask(guest, *words, seconds=1800):
 
 # --- sixteen groups ---------------------------------------------------------------------------------------------------
 
-def _prepare(guest, limit, guard_clock):
+def _prepare(guest, programs):
     """The rule is in force and all are released: as native, and the daemon leaves them so."""
     # Other tools' daemons run while they are measured, and at no other time.
     guest.run("systemctl disable --now libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket "
@@ -56,8 +56,8 @@ def _prepare(guest, limit, guard_clock):
     for name in (HERE / "in_guest.py", HERE.parent / "vm/bus_clock.py", HERE.parent / "vm/guides.py"):
         guest.put(f"{FOLDER}/{name.name}", name.read_bytes())
     guest.put(f"{FOLDER}/devices.json", json.dumps(devices))
-    guest.put("/usr/local/bin/limit", limit, 0o755)
-    guest.put("/usr/local/bin/guard-clock", guard_clock, 0o755)
+    for program in (programs / "limit", programs / "bus-clock", programs.parent / "vm/guard-clock"):
+        guest.put(f"/usr/local/bin/{program.name}", program.read_bytes(), 0o755)
     guest.configure(RULES)
     for address in devices:
         guest.wait_state(address, "bound", 60)
@@ -250,9 +250,7 @@ def _fail(reason):
 
 
 def measure(bench, programs, package):
-    limit = (programs / "limit").read_bytes()
-    guard_clock = (programs.parent / "vm/guard-clock").read_bytes()
-    guests = ((BOOTS["bench"], lambda guest: _prepare(guest, limit, guard_clock), (sixteen, nics, one_group, early)),
+    guests = ((BOOTS["bench"], lambda guest: _prepare(guest, programs), (sixteen, nics, one_group, early)),
               (BOOTS["intel"], lambda guest: None, (at_rest, hotplug, boot_share, initramfs)))
     for boot, prepare, measurements in guests:
         wanted = [m for m in measurements if bench.wants(m.__name__)]
