@@ -17,7 +17,7 @@ namespace {
 constexpr std::string_view groupsDirectory = "/run/vfio-bind/groups";
 constexpr std::string_view optionsFile = "/run/modprobe.d/vfio-bind.conf";
 
-/// The directories above a file that is about to be written; what cannot be made shows in the write.
+/// The directories above a file; what cannot be made shows when the file is written.
 void makeParents(const std::string& path) {
     for (auto slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1))
         mkdir(path.substr(0, slash).c_str(), 0755);
@@ -38,12 +38,14 @@ bool RuleFiles::bring(const std::string& path, const std::string& text, RuleFile
     // read() keeps the last newline out.
     if (now && *now + '\n' == text)
         return false;
-    makeParents(whole);
-    if (auto written = writeFileAtomically(whole, text, 0644); !written) {
-        change.errors.push_back(written.error());
-        return false;
+    auto written = writeFileAtomically(whole, text, 0644);
+    if (!written && written.error().code == ENOENT) {
+        makeParents(whole);
+        written = writeFileAtomically(whole, text, 0644);
     }
-    return true;
+    if (!written)
+        change.errors.push_back(written.error());
+    return written.has_value();
 }
 
 RuleFilesChange RuleFiles::applyModuleOptions(const std::string& text) {
