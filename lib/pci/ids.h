@@ -43,6 +43,7 @@ inline constexpr std::uint16_t hostBridge = 0x0600;
 inline constexpr std::uint16_t usb = 0x0c03;
 } // namespace pciclass
 
+/// As the PCI-SIG has given them out (pci.ids).
 namespace pcivendor {
 inline constexpr std::uint16_t nvidia = 0x10de;
 } // namespace pcivendor

@@ -17,8 +17,8 @@
 
 namespace vfiobind {
 
-// Not in an unnamed namespace: InlineExecutor, which the header declares, has members of it (GCC: -Wsubobject-linkage where
-// several sources are compiled as one).
+// Not in an unnamed namespace: InlineExecutor, which the header declares, has members of it (GCC:
+// -Wsubobject-linkage where several sources are compiled as one).
 /// A process that does nothing but exist: journals name the worker's, and whether it lives is looked at.
 class Stand {
 public:
