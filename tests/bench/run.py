@@ -25,7 +25,7 @@ NOTES = {
     "Reading the machine": "Trees on tmpfs with what sysfs has. The bare loop is C over the same files: it opens, reads and "
                            "closes, and makes nothing of the answers. Times are the processor's.",
     "One uevent": "The daemon's own code on such a tree, on a private bus; events come through a pipe as udev's do through "
-                  "its socket, each from the kernel and again from udev.",
+                  "its socket, each from the kernel and again from udev. All on one processor.",
     "Sixteen groups in a virtual machine": "Eight NVMe and eight e1000e functions, from their native drivers to vfio-pci and "
         "back, in turns in one boot, medians of five. The limit is a program that does the same writes to the kernel in "
         "parallel and nothing else (limit.cpp). Guards, journal and verification are on in ours.",
