@@ -158,15 +158,23 @@ build() {
         else
             fail_with "$folder does not build" "$log"
         fi
+    else
+        tell_if_broken "$folder"
     fi
     [ "${built[$folder]}" = yes ]
 }
+
+# What did not build is not built again in one run; each part that needs it fails and says why.
+tell_if_broken() { [ "${built[$1]}" != broken ] || fail_with "$1, which is needed here, did not build"; }
 
 # The package, of which all that was built is kept; which symbols there are changes nothing in its programs.
 build_package() {
     local log=$logs/build-deb.log
     [ -z "$package" ] || return 0
-    [ "${built[package]:-}" != broken ] || return 1
+    if [ -n "${built[package]:-}" ]; then
+        tell_if_broken package
+        return 1
+    fi
     echo 'building the Debian packages'
     if ! VFIO_BIND_KEEP=yes DEB_CXXFLAGS_APPEND=${DEB_CXXFLAGS_APPEND:--g1} timeout 3600 "$top/packaging/build-deb.sh" \
         "$top/$builds/deb" >"$log" 2>&1 </dev/null; then
@@ -185,8 +193,8 @@ build_tests() {
     if [ -z "${built[$folder]:-}" ]; then
         echo "building $folder"
         built[$folder]=broken
-        # By another name than the folder's own all would be compiled again.
-        # Debian's package leaves out a builder of initramfs images; the test installed-files wants all.
+        # CMake is given the folder by its own name: by the link's all would be compiled again. Debian's package leaves out a
+        # builder of initramfs images; the test installed-files wants all.
         if ln -sfnT "$builds/deb/.work/vfio-bind/obj-$(dpkg-architecture --query DEB_HOST_GNU_TYPE)" "$top/$folder" >"$log" 2>&1 &&
             place=$(realpath -e "$top/$folder" 2>>"$log") &&
             cmake -DVFIO_BIND_TESTS=ON -DVFIO_BIND_UNITY_TESTS=ON -U VFIO_BIND_INITRAMFS "$place" >>"$log" 2>&1 &&
@@ -195,6 +203,8 @@ build_tests() {
         else
             fail_with "$folder does not build" "$log"
         fi
+    else
+        tell_if_broken "$folder"
     fi
     [ "${built[$folder]}" = yes ]
 }
@@ -620,7 +630,8 @@ run_all() {
     run_part deb
     if [ -n "$package" ]; then
         VFIO_BIND_PACKAGE=$package begin_beside here leaks build fuzz tidy
-    else # which has been counted as failed, and the tests cannot be linked
+    else
+        fail_with 'leaks: there is no package whose build its tests could be linked with'
         begin_beside here fuzz tidy
     fi
     run_part vm
@@ -679,6 +690,10 @@ main() {
             ;;
         esac
     done
+    if [ -n "$package" ] && ! [ -f "$package" ]; then
+        echo "tests/run.sh: VFIO_BIND_PACKAGE is '$package', and there is no such file; it names a vfio-bind_*.deb" >&2
+        exit 2
+    fi
     mkdir -p "$logs"
     for part in "${parts[@]}"; do
         if [ -n "$suite" ]; then
