@@ -269,17 +269,26 @@ void Core::refreshGroup(unsigned group) {
     changes_.groups.insert(group);
 }
 
-bool Core::isMoving(const Address& address) const {
-    const auto* device = topology_.find(address);
-    const auto running = device != nullptr && device->group ? running_.find(*device->group) : running_.end();
+bool Core::isMoving(unsigned group) const {
+    const auto running = running_.find(group);
     return running != running_.end() && running->second.job && !running->second.stuck;
 }
 
+void Core::nodeEvent(unsigned group) {
+    if (!isMoving(group))
+        changes_.groups.insert(group);
+}
+
+/// While a job works on the group, drivers come and go by our own doing, and udev tells of what the kernel
+/// has told before: the end of the job looks at all of it.
 void Core::deviceEvent(const Address& address, Origin origin) {
-    if (origin == Origin::driver && isMoving(address))
-        return; // our own doing; its end is looked at
-    refreshDevice(address);
     const auto* device = topology_.find(address);
+    if (device != nullptr && device->group && isMoving(*device->group) &&
+        (origin == Origin::driver ||
+         (origin == Origin::udev && !resolution_.virtualFunctions.contains(address))))
+        return;
+    refreshDevice(address);
+    device = topology_.find(address);
     if (device == nullptr)
         vfCreations_.erase(address);
     if (device == nullptr || !device->group)

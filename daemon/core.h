@@ -69,7 +69,7 @@ public:
     /// set the override.
     void deviceEvent(const Address& address, Origin origin);
     /// The group's node came or went.
-    void nodeEvent(unsigned group) { changes_.groups.insert(group); }
+    void nodeEvent(unsigned group);
     /// Reads everything again: after events were lost, or a resume.
     void rescan();
     std::expected<void, ApiError> reload();
@@ -181,7 +181,7 @@ private:
     void refreshGroup(unsigned group);
     void refreshDevice(const Address& address);
     bool readAgain(const Address& address);
-    bool isMoving(const Address& address) const;
+    bool isMoving(unsigned group) const;
     void resolveRules();
     std::vector<std::pair<Address, std::string>> driversOf(unsigned group) const;
     bool countState(unsigned group);

@@ -249,8 +249,9 @@ const JobView* Core::jobOf(unsigned group) const {
 
 std::vector<std::uint32_t> Core::jobIds() const {
     std::vector<std::uint32_t> ids;
-    for (const auto& job : jobs())
-        ids.push_back(job.id);
+    for (const auto& running : running_ | std::views::values)
+        if (running.job)
+            ids.push_back(running.job->id);
     return ids;
 }
 

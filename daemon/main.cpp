@@ -51,7 +51,7 @@ int serve(const Options& options) {
         tellOfEarly(options.stateDirectory);
     core.start();
     bus::Authority authority(loop, *connection);
-    bus::Service service(*connection, core, authority);
+    bus::Service service(loop, *connection, core, authority);
     std::optional<UdevFiles> udevFiles;
     if (!options.session)
         udevFiles.emplace(modules, UdevFiles::Actions{.rulesChanged = [&] { modules.reloadUdev(); }});

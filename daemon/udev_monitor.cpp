@@ -2,6 +2,7 @@
 #include "udev_monitor.h"
 
 #include "check.h"
+#include "sysfs/uevent_filter.h"
 
 #include <cerrno>
 #include <charconv>
@@ -67,6 +68,9 @@ UdevMonitor::Source UdevMonitor::open(EventLoop& loop, Core::Origin origin) {
             spdlog::debug("the buffer for uevents keeps its size");
     }
     check(udev_monitor_enable_receiving(monitor), "udev_monitor_enable_receiving");
+    if (origin == Core::Origin::kernel)
+        if (const auto done = hearOnlyOf(udev_monitor_get_fd(monitor), {"pci", "vfio"}); !done)
+            spdlog::debug("each of the kernel's uevents is looked at: {}", done.error().str());
     source.event =
         loop.io(udev_monitor_get_fd(monitor), EPOLLIN, [this, monitor, origin] { receive(monitor, origin); });
     return source;

@@ -178,16 +178,23 @@ JobObject::JobObject(sdbus::IConnection& connection, JobView view) :
     registerAdaptor();
 }
 
-void JobObject::show(const JobView& view) {
-    Names names;
-    add(names, view.state != view_.state, "State");
-    add(names, view.steps != view_.steps, "Steps");
+bool JobObject::show(const JobView& view) {
+    const bool otherState = view.state != view_.state;
+    stepsUntold_ |= view.steps != view_.steps;
     view_ = view;
-    if (!names.empty())
-        emitPropertiesChanged(getObject(), Job_adaptor::INTERFACE_NAME, names);
+    if (otherState)
+        emitPropertiesChanged(getObject(), Job_adaptor::INTERFACE_NAME, {PropertyName("State")});
+    return stepsUntold_;
 }
 
+void JobObject::tellSteps() {
+    if (std::exchange(stepsUntold_, false))
+        emitPropertiesChanged(getObject(), Job_adaptor::INTERFACE_NAME, {PropertyName("Steps")});
+}
+
+/// Who asks hears first of what is not told yet.
 std::vector<sdbus::Struct<std::string, std::string>> JobObject::Steps() {
+    tellSteps();
     std::vector<sdbus::Struct<std::string, std::string>> list;
     for (const auto& [step, result] : view_.steps)
         list.emplace_back(step, result);

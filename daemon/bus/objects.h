@@ -100,7 +100,9 @@ class JobObject final
 public:
     JobObject(sdbus::IConnection& connection, JobView view);
     ~JobObject() { unregisterAdaptor(); }
-    void show(const JobView& view);
+    /// Gives back whether there are steps to tell of.
+    bool show(const JobView& view);
+    void tellSteps();
     void announce() { emitInterfacesAddedSignal(); }
     void takeLeave() { emitInterfacesRemovedSignal(); }
 
@@ -113,6 +115,7 @@ private:
     std::uint64_t Started() override { return view_.startedUsec; }
 
     JobView view_;
+    bool stepsUntold_ = false;
 };
 
 } // namespace vfiobind::bus

@@ -6,9 +6,17 @@
 
 #include <algorithm>
 #include <charconv>
+#include <ranges>
 
 namespace vfiobind::bus {
 namespace {
+
+using namespace std::chrono_literals;
+
+/// Between two messages of a job's steps, and of a list in which some jobs have ended and others go on. Most
+/// jobs are shorter: a hundred at once would have the bus carry several hundred messages of that, ahead of
+/// those that tell their ends.
+constexpr auto pause = 250ms;
 
 const std::string groupParent = std::string(rootPath) + "/group";
 const std::string deviceParent = std::string(rootPath) + "/device";
@@ -33,9 +41,9 @@ std::vector<std::string> pathsOf(const auto& objects, auto pathOf) {
 
 } // namespace
 
-Service::Service(sdbus::IConnection& connection, Core& core, Authority& authority) :
-    AdaptorInterfaces(connection, sdbus::ObjectPath{rootPath}), connection_(connection), core_(core),
-    authority_(authority), view_(core.managerView()),
+Service::Service(EventLoop& loop, sdbus::IConnection& connection, Core& core, Authority& authority) :
+    AdaptorInterfaces(connection, sdbus::ObjectPath{rootPath}), loop_(loop), connection_(connection),
+    core_(core), authority_(authority), view_(core.managerView()),
     groupTable_(connection, groupParent, GroupObject::interface, GroupObject::members(), groupsOnBus()),
     deviceTable_(connection, deviceParent, DeviceObject::interface, DeviceObject::members(), devicesOnBus()) {
     registerAdaptor();
@@ -118,7 +126,10 @@ std::vector<sdbus::Struct<std::string, std::string, std::vector<std::string>>> S
     return list;
 }
 
+/// Who asks hears first of what is not told yet.
 std::vector<sdbus::ObjectPath> Service::Jobs() {
+    if (tellJobList_)
+        tellJobList();
     std::vector<sdbus::ObjectPath> paths;
     for (const auto job : view_.jobs)
         paths.emplace_back(jobPath(job));
@@ -137,10 +148,11 @@ void Service::showManager(ManagerView view) {
     add(view.configError != view_.configError, "ConfigError");
     add(view.warnings != view_.warnings, "Warnings");
     add(view.rules != view_.rules, "Rules");
-    add(view.jobs != view_.jobs, "Jobs");
+    auto jobs = std::exchange(view.jobs, std::move(view_.jobs));
     view_ = std::move(view);
     if (!names.empty())
         emitPropertiesChanged(getObject(), Manager_adaptor::INTERFACE_NAME, names);
+    showJobList(std::move(jobs));
 }
 
 SharedVtable::Objects Service::groupsOnBus() {
@@ -203,10 +215,32 @@ void Service::sync() {
     if (changes.manager) {
         showManager(core_.managerView());
     } else if (changes.jobList) {
-        auto view = view_;
-        view.jobs = core_.jobIds();
-        showManager(std::move(view));
+        showJobList(core_.jobIds());
     }
+}
+
+void Service::tellSteps() {
+    tellSteps_.reset();
+    for (const auto& job : jobs_ | std::views::values)
+        job->tellSteps();
+}
+
+void Service::showJobList(std::vector<std::uint32_t> jobs) {
+    if (jobs == view_.jobs)
+        return;
+    const bool ended = !jobs.empty() && std::ranges::all_of(jobs, [this](auto job) {
+        return std::ranges::find(view_.jobs, job) != view_.jobs.end();
+    });
+    view_.jobs = std::move(jobs);
+    if (!ended)
+        return tellJobList();
+    if (!tellJobList_)
+        tellJobList_ = loop_.timer(pause, [this] { tellJobList(); });
+}
+
+void Service::tellJobList() {
+    tellJobList_.reset();
+    emitPropertiesChanged(getObject(), Manager_adaptor::INTERFACE_NAME, {PropertyName("Jobs")});
 }
 
 void Service::jobAdded(const JobView& job) {
@@ -214,16 +248,19 @@ void Service::jobAdded(const JobView& job) {
 }
 
 void Service::showJob(const JobView& job) {
-    if (const auto it = jobs_.find(job.id); it != jobs_.end())
-        it->second->show(job);
+    const auto it = jobs_.find(job.id);
+    if (it != jobs_.end() && it->second->show(job) && !tellSteps_)
+        tellSteps_ = loop_.timer(pause, [this] { tellSteps(); });
 }
 
 void Service::jobRemoved(const JobView& job, const std::string& result) {
-    showJob(job);
+    const auto it = jobs_.find(job.id);
+    if (it != jobs_.end() && it->second->show(job))
+        it->second->tellSteps();
     sync();
     emitJobRemoved(job.id, sdbus::ObjectPath{jobPath(job.id)}, sdbus::ObjectPath{groupPath(job.group)},
                    result);
-    if (const auto it = jobs_.find(job.id); it != jobs_.end()) {
+    if (it != jobs_.end()) {
         it->second->takeLeave();
         jobs_.erase(it);
     }

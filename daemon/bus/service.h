@@ -14,7 +14,7 @@ class Service final
     : public sdbus::AdaptorInterfaces<org::vfiobind1::Manager_adaptor, sdbus::ObjectManager_adaptor>,
       public CoreListener {
 public:
-    Service(sdbus::IConnection& connection, Core& core, Authority& authority);
+    Service(EventLoop& loop, sdbus::IConnection& connection, Core& core, Authority& authority);
     ~Service() override { unregisterAdaptor(); }
 
     /// Tells on the bus what has changed since the last call.
@@ -47,6 +47,9 @@ private:
 
     void showManager(ManagerView view);
     void showJob(const JobView& job);
+    void tellSteps();
+    void showJobList(std::vector<std::uint32_t> jobs);
+    void tellJobList();
     template <typename Object>
     void announce(Object& object) const {
         if (announces_)
@@ -57,6 +60,7 @@ private:
     void syncGroup(unsigned group);
     void syncDevice(const vfiobind::Address& address);
 
+    EventLoop& loop_;
     sdbus::IConnection& connection_;
     Core& core_;
     Authority& authority_;
@@ -66,6 +70,8 @@ private:
     std::map<std::uint32_t, std::unique_ptr<JobObject>> jobs_;
     SharedVtable groupTable_;
     SharedVtable deviceTable_;
+    EventSource tellSteps_;
+    EventSource tellJobList_;
     /// Objects that are there from the start are announced to nobody: the bus name is not ours yet. To
     /// announce one is to read all there is to know of it.
     bool announces_ = false;

@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "watch/watch.h"
 
-#include <array>
+#include "sysfs/uevent_filter.h"
+
 #include <cerrno>
-#include <cstdint>
 #include <cstdio>
 #include <fmt/format.h>
 #include <latch>
 #include <libudev.h>
-#include <limits>
-#include <linux/filter.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <string_view>
-#include <sys/socket.h>
 #include <system_error>
 
 namespace vfiobind::watch {
@@ -36,22 +33,6 @@ void check(int code, const char* what) {
         fail(-code, what);
 }
 
-/// The kernel's messages begin with `add@/devices/...` (kobject_uevent_env in lib/kobject_uevent.c). What
-/// libudev filters by is in udevd's messages only: of the kernel's it would wake us for each, and this
-/// program comes before all others.
-void hearOnlyOfWhatComes(int fd) {
-    constexpr std::uint32_t add = 0x61646440; // `add@`
-    std::array<sock_filter, 4> program{{
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, add, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, std::numeric_limits<std::uint32_t>::max()),
-        BPF_STMT(BPF_RET | BPF_K, 0),
-    }};
-    const sock_fprog filter{.len = program.size(), .filter = program.data()};
-    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) != 0)
-        fail(errno, "SO_ATTACH_FILTER");
-}
-
 Monitor listen() {
     const std::unique_ptr<udev, Unref> context(udev_new());
     if (!context)
@@ -62,7 +43,9 @@ Monitor listen() {
     check(udev_monitor_filter_add_match_subsystem_devtype(monitor.get(), "pci", nullptr),
           "udev_monitor_filter_add_match");
     check(udev_monitor_enable_receiving(monitor.get()), "udev_monitor_enable_receiving");
-    hearOnlyOfWhatComes(udev_monitor_get_fd(monitor.get()));
+    // This program comes before all others: it is not to be woken for nothing.
+    if (const auto done = hearOnlyOf(udev_monitor_get_fd(monitor.get()), {"pci"}, "add"); !done)
+        fail(done.error().code, done.error().operation);
     return monitor;
 }
 

@@ -99,7 +99,7 @@ int serve(const std::string& root, const std::string& config, const std::string&
     Core core(loop, sysfs, executor, modules, {.config = config, .stateDirectory = state});
     core.start();
     bus::Authority authority(loop, *connection);
-    bus::Service service(*connection, core, authority);
+    bus::Service service(loop, *connection, core, authority);
     UdevFiles udevFiles(modules, {.rulesChanged = [] {}}, root);
     StatusLine status(loop);
     const auto sync = loop.afterEach([&] {

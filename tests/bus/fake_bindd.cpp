@@ -41,7 +41,7 @@ public:
         authority_(loop, *connection_),
         files_(modules, {.rulesChanged = [] {}}, options.stateDirectory + "/files"), status_(loop) {
         core_.start();
-        service_.emplace(*connection_, core_, authority_);
+        service_.emplace(loop, *connection_, core_, authority_);
         sync_ = loop.afterEach([this] {
             service_->sync();
             files_.sync(core_);
