@@ -212,17 +212,26 @@ bool KmodModules::canLoad(const std::string& driver) {
     return module && module->isInstalled() && module->installCommands().empty();
 }
 
-void KmodModules::reloadUdev() {
+void KmodModules::askSystemd(const char* member, const std::string& unit, const std::string& otherwise) {
     if (systemd_ == nullptr)
         return;
-    systemd_->callMethodAsync("ReloadUnit")
+    systemd_->callMethodAsync(member)
         .onInterface(managerInterface)
-        .withArguments(std::string("systemd-udevd.service"), std::string("replace"))
-        .uponReplyInvoke([](bus::AsyncError error, const sdbus::ObjectPath&) {
+        .withArguments(unit, std::string("replace"))
+        .uponReplyInvoke([otherwise](bus::AsyncError error, const sdbus::ObjectPath&) {
             if (error)
-                spdlog::warn("udevd notices the changed rules within three seconds only: {}",
-                             error->getMessage());
+                spdlog::warn("{}: {}", otherwise, error->getMessage());
         });
+}
+
+void KmodModules::reloadUdev() {
+    askSystemd("ReloadUnit", "systemd-udevd.service",
+               "udevd notices the changed rules within three seconds only");
+}
+
+void KmodModules::startWatch() {
+    askSystemd("StartUnit", "vfio-bind-watch.service",
+               "a native driver that is loaded may take what is plugged in first");
 }
 
 std::string KmodModules::whyMissing(const std::string& driver) {

@@ -35,8 +35,11 @@ public:
     std::string whyMissing(const std::string& driver) override;
     /// Has systemd make udevd read its rules again.
     void reloadUdev();
+    void startWatch();
 
 private:
+    /// `otherwise` is what comes of it where systemd refuses, for the log.
+    void askSystemd(const char* member, const std::string& unit, const std::string& otherwise);
     struct Loading;
     using AliasFile = std::tuple<ino_t, off_t, time_t, long>; ///< its inode, size, and time of change
     AliasFile aliasFile() const;

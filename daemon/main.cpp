@@ -54,7 +54,8 @@ int serve(const Options& options) {
     bus::Service service(loop, *connection, core, authority);
     std::optional<UdevFiles> udevFiles;
     if (!options.session)
-        udevFiles.emplace(modules, UdevFiles::Actions{.rulesChanged = [&] { modules.reloadUdev(); }});
+        udevFiles.emplace(modules, UdevFiles::Actions{.rulesChanged = [&] { modules.reloadUdev(); },
+                                                      .overridesCame = [&] { modules.startWatch(); }});
     StatusLine status(loop);
     const auto sync = loop.afterEach([&] {
         service.sync();

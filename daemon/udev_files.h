@@ -19,6 +19,8 @@ public:
         /// udevd looks whether its rules changed every three seconds at most (src/udev/udevd.c), so it is
         /// told.
         std::function<void()> rulesChanged;
+        /// There is something that vfio-bind-watch is to do, and was not before.
+        std::function<void()> overridesCame;
     };
     UdevFiles(Modules& modules, Actions actions, std::string root = {}) :
         modules_(modules), actions_(std::move(actions)), files_(std::move(root)) {}

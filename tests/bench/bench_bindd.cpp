@@ -100,7 +100,7 @@ int serve(const std::string& root, const std::string& config, const std::string&
     core.start();
     bus::Authority authority(loop, *connection);
     bus::Service service(loop, *connection, core, authority);
-    UdevFiles udevFiles(modules, {.rulesChanged = [] {}}, root);
+    UdevFiles udevFiles(modules, {.rulesChanged = [] {}, .overridesCame = [] {}}, root);
     StatusLine status(loop);
     const auto sync = loop.afterEach([&] {
         service.sync();

@@ -90,6 +90,45 @@ TEST_F(ChangeTest, AJobShowsItsStepsAndThenGoes) {
     EXPECT_EQ(client().root("Jobs"), json::array());
 }
 
+TEST_F(ChangeTest, StepsAreToldOfWhileTheJobGoesOn) {
+    startNative();
+    tell("hang-at vfio-pci/bind <- " + nic);
+    const auto job = client().bind(nic).at(0);
+    const auto hangs = json::array({"bind " + nic + " vfio-pci", "running"});
+    client().waitFor("the step that hangs", [&] {
+        const auto& told = client().changed();
+        const auto steps = told.find(job + " Steps");
+        return steps != told.end() && steps->second.back().back() == hangs;
+    });
+    tell("finish-hang");
+    EXPECT_EQ(client().resultOf(job), "done");
+}
+
+TEST_F(ChangeTest, WhoAsksForStepsHearsOfThemFirst) {
+    startNative();
+    tell("hang-at vfio-pci/bind <- " + nic);
+    const auto job = client().bind(nic).at(0);
+    settle();
+    const auto steps = client().property(job, jobInterface, "Steps");
+    ASSERT_EQ(steps.size(), 3U);
+    EXPECT_EQ(client().audit(), "");
+    EXPECT_EQ(client().known().at(job).at(jobInterface).at("Steps"), steps);
+    tell("finish-hang");
+    EXPECT_EQ(client().resultOf(job), "done");
+}
+
+TEST_F(ChangeTest, AJobThatEndsWhileAnotherGoesOnLeavesTheList) {
+    startNative();
+    tell("hang-at vfio-pci/bind <- " + nic);
+    const auto hanging = client().bind(nic).at(0);
+    EXPECT_THAT(client().bindAndWait(gpu), ElementsAre("done"));
+    const auto told = [&] { return client().known().at(bus::rootPath).at(managerInterface).at("Jobs"); };
+    client().waitFor("the list without it", [&] { return told() == json::array({hanging}); });
+    tell("finish-hang");
+    EXPECT_EQ(client().resultOf(hanging), "done");
+    client().waitFor("an empty list", [&] { return told() == json::array(); });
+}
+
 TEST_F(ChangeTest, BindByRuleTakesEveryGroupOfIt) {
     startNative();
     EXPECT_THAT(client().bindAndWait("both-nics"), ElementsAre("done", "done"));

@@ -39,7 +39,8 @@ public:
         core_(loop, sysfs, executor, modules,
               {.config = options.config, .stateDirectory = options.stateDirectory}),
         authority_(loop, *connection_),
-        files_(modules, {.rulesChanged = [] {}}, options.stateDirectory + "/files"), status_(loop) {
+        files_(modules, {.rulesChanged = [] {}, .overridesCame = [] {}}, options.stateDirectory + "/files"),
+        status_(loop) {
         core_.start();
         service_.emplace(loop, *connection_, core_, authority_);
         sync_ = loop.afterEach([this] {

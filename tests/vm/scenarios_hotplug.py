@@ -134,15 +134,24 @@ def rules_follow(guest):
     expect(guest.out(f"systemctl is-active {UNIT} || true") == "active", "the daemon does not run")
 
 
-@scenario("watch-is-started-again", seconds=60)
-def watch_again(guest):
-    """It ends with nothing, and a new one knows the rules."""
-    guest.configure(RULE)
-    unit = "vfio-bind-watch.service"
-    log = guest.machine.start_stream(f"journalctl -f -n 0 -u {unit}")
-    guest.run(f"systemctl kill -s KILL {unit}")
-    log.wait(lambda text: "Started" in text, 30, what=f"{unit} to come back")
+def expect_started(guest, unit, act, what):
+    cursor = guest.out("journalctl -n 0 --show-cursor").split("cursor: ")[1]
+    act()
+    log = guest.machine.start_stream(f"journalctl -f --no-tail --after-cursor='{cursor}' -u {unit}")
+    log.wait(lambda text: "Started" in text, 30, what=f"{unit} to be started after {what}")
     log.stop()
+
+
+@scenario("watch-runs-where-there-are-rules", seconds=60)
+def watch_again(guest):
+    """Not before the first of them. It ends with nothing, and a new one knows the rules."""
+    unit = "vfio-bind-watch.service"
+    guest.configure("")
+    guest.run(f"systemctl stop {unit}; systemctl start {unit}", 60)
+    state = guest.out(f"systemctl is-active {unit} || true")
+    expect(state == "inactive", f"without rules {unit} is {state}")
+    expect_started(guest, unit, lambda: guest.configure(RULE), "the first rule")
+    expect_started(guest, unit, lambda: guest.run(f"systemctl kill -s KILL {unit}"), "its end")
     guest.run("modprobe vmxnet3", 30)
     guest.run("modprobe -a vfio-pci vfio_iommu_type1", 60)
     plug_and_unplug(guest, 1)
