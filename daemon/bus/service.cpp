@@ -228,11 +228,11 @@ void Service::tellSteps() {
 void Service::showJobList(std::vector<std::uint32_t> jobs) {
     if (jobs == view_.jobs)
         return;
-    const bool ended = !jobs.empty() && std::ranges::all_of(jobs, [this](auto job) {
-        return std::ranges::find(view_.jobs, job) != view_.jobs.end();
-    });
+    // A job that begins has a higher number than all before it.
+    const bool someGoOn =
+        !jobs.empty() && !view_.jobs.empty() && std::ranges::max(jobs) <= std::ranges::max(view_.jobs);
     view_.jobs = std::move(jobs);
-    if (!ended)
+    if (!someGoOn)
         return tellJobList();
     if (!tellJobList_)
         tellJobList_ = loop_.timer(pause, [this] { tellJobList(); });
