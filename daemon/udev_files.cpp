@@ -57,14 +57,14 @@ void UdevFiles::sync(const Core& core) {
         return;
     first_ = false;
     const auto change = files_.apply(now);
-    const bool overridesCame = last_.overrides.empty() && !now.overrides.empty();
     last_ = std::move(now);
     for (const auto& error : change.errors)
         spdlog::error("udev and modprobe do not know the policy as it is: {}", error.str());
     if (change.udevRules)
         actions_.rulesChanged();
-    if (overridesCame)
+    if (change.overridesThere && !overridesThere_)
         actions_.overridesCame();
+    overridesThere_ = change.overridesThere;
 }
 
 } // namespace vfiobind

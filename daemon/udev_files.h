@@ -42,6 +42,7 @@ private:
     std::vector<TakenDevice> taken_;
     Policy policy_; ///< that taken_ belongs to
     bool first_ = true;
+    bool overridesThere_ = false;
     std::pair<std::uint64_t, std::uint64_t> seen_; ///< revisions of the core and of the modules
     std::vector<std::string> told_;                ///< complaints, so that each is made once
 };

@@ -70,7 +70,7 @@ UdevMonitor::Source UdevMonitor::open(EventLoop& loop, Core::Origin origin) {
     check(udev_monitor_enable_receiving(monitor), "udev_monitor_enable_receiving");
     if (origin == Core::Origin::kernel)
         if (const auto done = hearOnlyOf(udev_monitor_get_fd(monitor), {"pci", "vfio"}); !done)
-            spdlog::debug("each of the kernel's uevents is looked at: {}", done.error().str());
+            spdlog::warn("each of the kernel's uevents is looked at: {}", done.error().str());
     source.event =
         loop.io(udev_monitor_get_fd(monitor), EPOLLIN, [this, monitor, origin] { receive(monitor, origin); });
     return source;

@@ -66,7 +66,9 @@ RuleFilesChange RuleFiles::apply(const RuleTexts& texts) {
         }
     for (const auto& [group, text] : imports)
         bring(fmt::format("{}/{}", groupsDirectory, group), text, change);
+    const auto errors = change.errors.size();
     bring(fmt::format("{}/{}", overridesDirectory, overridesFile), texts.overrides, change);
+    change.overridesThere = !texts.overrides.empty() && change.errors.size() == errors;
     change.udevRules = bring(std::string(udevRulesFile), texts.udevRules, change);
     return change;
 }

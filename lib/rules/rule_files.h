@@ -25,7 +25,8 @@ struct RuleTexts {
 };
 
 struct RuleFilesChange {
-    bool udevRules = false; ///< whether udev's file came, changed or went
+    bool udevRules = false;      ///< whether udev's file came, changed or went
+    bool overridesThere = false; ///< whether there is one now for vfio-bind-watch
     std::vector<SysError> errors;
 };
 

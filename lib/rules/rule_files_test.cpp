@@ -35,6 +35,7 @@ TEST_F(RuleFilesTest, AreWrittenWhenTheyDifferAndRemovedWhenNotWanted) {
                           .moduleOptions = "options\n"};
     auto change = files.apply(texts);
     EXPECT_TRUE(change.udevRules);
+    EXPECT_TRUE(change.overridesThere);
     EXPECT_THAT(change.errors, IsEmpty());
     EXPECT_EQ(content("/run/udev/rules.d/10-vfio-bind.rules"), "rules");
     EXPECT_EQ(content("/run/vfio-bind/overrides.json"), "[]");
@@ -44,10 +45,12 @@ TEST_F(RuleFilesTest, AreWrittenWhenTheyDifferAndRemovedWhenNotWanted) {
     const auto inode = RealSysfs(root_).inode("/run/udev/rules.d/10-vfio-bind.rules").value();
     change = RuleFiles(root_).apply(texts); // another run finds it done
     EXPECT_FALSE(change.udevRules);
+    EXPECT_TRUE(change.overridesThere);
     EXPECT_EQ(RealSysfs(root_).inode("/run/udev/rules.d/10-vfio-bind.rules").value(), inode);
 
     change = files.apply({.nodeImports = {{7, "another\n"}}});
     EXPECT_TRUE(change.udevRules);
+    EXPECT_FALSE(change.overridesThere);
     EXPECT_EQ(content("/run/udev/rules.d/10-vfio-bind.rules"), "(not there)");
     EXPECT_EQ(content("/run/vfio-bind/overrides.json"), "(not there)");
     EXPECT_EQ(content("/run/vfio-bind/groups/3"), "(not there)");
@@ -57,11 +60,14 @@ TEST_F(RuleFilesTest, AreWrittenWhenTheyDifferAndRemovedWhenNotWanted) {
 TEST_F(RuleFilesTest, SayWhatCannotBeWritten) {
     // case 69: a file where a directory must be
     std::filesystem::create_directories(root_ + "/run");
-    std::filesystem::copy_file("/etc/passwd", root_ + "/run/udev");
-    const auto change = RuleFiles(root_).apply({.udevRules = "rules\n"});
+    for (const auto* place : {"/run/udev", "/run/vfio-bind"})
+        std::filesystem::copy_file("/etc/passwd", root_ + place);
+    const auto change = RuleFiles(root_).apply({.udevRules = "rules\n", .overrides = "[]\n"});
     EXPECT_FALSE(change.udevRules);
-    ASSERT_EQ(change.errors.size(), 1U);
-    EXPECT_THAT(change.errors[0].str(),
+    EXPECT_FALSE(change.overridesThere);
+    ASSERT_EQ(change.errors.size(), 2U);
+    EXPECT_THAT(change.errors[0].str(), testing::HasSubstr("/run/vfio-bind/overrides.json.new: ENOTDIR"));
+    EXPECT_THAT(change.errors[1].str(),
                 testing::HasSubstr("/run/udev/rules.d/10-vfio-bind.rules.new: ENOTDIR"));
 }
 

@@ -53,6 +53,32 @@ TEST_F(ConfigTest, AModuleThatIsLoadedWithOtherOptionsIsAWarning) {
     EXPECT_THAT(ctl({"status"}).out, HasSubstr("warning: [vfio-pci] says disable-vga = true"));
 }
 
+TEST_F(ConfigTest, TheWatchIsStartedWithTheFirstRule) {
+    const auto timesStarted = [this] {
+        const auto text = log();
+        unsigned times = 0;
+        for (auto at = text.find("the watch is started"); at != std::string::npos;
+             at = text.find("the watch is started", at + 1))
+            ++times;
+        return times;
+    };
+    const auto reload = [this](const std::string& text) {
+        configure(text);
+        client().manager().Reload();
+        settle();
+    };
+    start();
+    reload("");
+    EXPECT_EQ(timesStarted(), 0U);
+    reload(lanRule);
+    EXPECT_EQ(timesStarted(), 1U);
+    reload(lanRule + "[[bind]]\nname = \"card\"\ndevices = [\"" + gpu + "\"]\n");
+    EXPECT_EQ(timesStarted(), 1U);
+    reload("");
+    reload(lanRule);
+    EXPECT_EQ(timesStarted(), 2U) << "somebody may have stopped it meanwhile";
+}
+
 /// Case 63, the missing file.
 TEST_F(ConfigTest, AMissingFileIsAConfigurationWithoutRules) {
     start();

@@ -39,7 +39,9 @@ public:
         core_(loop, sysfs, executor, modules,
               {.config = options.config, .stateDirectory = options.stateDirectory}),
         authority_(loop, *connection_),
-        files_(modules, {.rulesChanged = [] {}, .overridesCame = [] {}}, options.stateDirectory + "/files"),
+        files_(modules,
+               {.rulesChanged = [] {}, .overridesCame = [] { spdlog::info("the watch is started"); }},
+               options.stateDirectory + "/files"),
         status_(loop) {
         core_.start();
         service_.emplace(loop, *connection_, core_, authority_);
