@@ -280,7 +280,7 @@ void Core::nodeEvent(unsigned group) {
 }
 
 /// While a job works on the group, drivers come and go by our own doing, and udev tells of what the kernel
-/// has told before: the end of the job looks at all of it.
+/// has told before: the end of the job looks at all of it, but not at virtual functions that are to be made.
 void Core::deviceEvent(const Address& address, Origin origin) {
     const auto* device = topology_.find(address);
     if (device != nullptr && device->group && isMoving(*device->group) &&

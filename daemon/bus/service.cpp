@@ -128,7 +128,7 @@ std::vector<sdbus::Struct<std::string, std::string, std::vector<std::string>>> S
 
 /// Who asks hears first of what is not told yet.
 std::vector<sdbus::ObjectPath> Service::Jobs() {
-    if (tellJobList_)
+    if (tellJobListLater_)
         tellJobList();
     std::vector<sdbus::ObjectPath> paths;
     for (const auto job : view_.jobs)
@@ -148,11 +148,10 @@ void Service::showManager(ManagerView view) {
     add(view.configError != view_.configError, "ConfigError");
     add(view.warnings != view_.warnings, "Warnings");
     add(view.rules != view_.rules, "Rules");
-    auto jobs = std::exchange(view.jobs, std::move(view_.jobs));
+    showJobList(view.jobs);
     view_ = std::move(view);
     if (!names.empty())
         emitPropertiesChanged(getObject(), Manager_adaptor::INTERFACE_NAME, names);
-    showJobList(std::move(jobs));
 }
 
 SharedVtable::Objects Service::groupsOnBus() {
@@ -220,7 +219,7 @@ void Service::sync() {
 }
 
 void Service::tellSteps() {
-    tellSteps_.reset();
+    tellStepsLater_.reset();
     for (const auto& job : jobs_ | std::views::values)
         job->tellSteps();
 }
@@ -234,12 +233,12 @@ void Service::showJobList(std::vector<std::uint32_t> jobs) {
     view_.jobs = std::move(jobs);
     if (!someGoOn)
         return tellJobList();
-    if (!tellJobList_)
-        tellJobList_ = loop_.timer(pause, [this] { tellJobList(); });
+    if (!tellJobListLater_)
+        tellJobListLater_ = loop_.timer(pause, [this] { tellJobList(); });
 }
 
 void Service::tellJobList() {
-    tellJobList_.reset();
+    tellJobListLater_.reset();
     emitPropertiesChanged(getObject(), Manager_adaptor::INTERFACE_NAME, {PropertyName("Jobs")});
 }
 
@@ -249,8 +248,8 @@ void Service::jobAdded(const JobView& job) {
 
 void Service::showJob(const JobView& job) {
     const auto it = jobs_.find(job.id);
-    if (it != jobs_.end() && it->second->show(job) && !tellSteps_)
-        tellSteps_ = loop_.timer(pause, [this] { tellSteps(); });
+    if (it != jobs_.end() && it->second->show(job) && !tellStepsLater_)
+        tellStepsLater_ = loop_.timer(pause, [this] { tellSteps(); });
 }
 
 void Service::jobRemoved(const JobView& job, const std::string& result) {

@@ -70,8 +70,8 @@ private:
     std::map<std::uint32_t, std::unique_ptr<JobObject>> jobs_;
     SharedVtable groupTable_;
     SharedVtable deviceTable_;
-    EventSource tellSteps_;
-    EventSource tellJobList_;
+    EventSource tellStepsLater_;
+    EventSource tellJobListLater_;
     /// Objects that are there from the start are announced to nobody: the bus name is not ours yet. To
     /// announce one is to read all there is to know of it.
     bool announces_ = false;

@@ -12,7 +12,7 @@ namespace vfiobind {
 namespace {
 
 /// Where the end of `ACTION@/devices/...` is looked for: a device behind eleven bridges still ends there. The
-/// kernel makes more of each instruction, twice as much where net.core.bpf_jit_harden is on, and lets a
+/// kernel makes more of each instruction, the more where net.core.bpf_jit_harden is on, and lets a
 /// socket have 20 KiB in all (net.core.optmem_max before Linux 6.9).
 constexpr std::uint32_t shortestHeader = 12;
 constexpr std::uint32_t longestHeader = 192;

@@ -245,11 +245,13 @@ def early(rounds):
                 put(f"devices/{address}/driver/unbind", address)
             settle()
             run("systemctl", "stop", *UDEVD)
-            before = busy()
-            took = tool.bind(devices)
-            results[name]["bind"].append([took, busy() - before, bound(devices)])
-            run("systemctl", "reset-failed", *UDEVD)    # so many starts in a row would be refused
-            run("systemctl", "start", *UDEVD)
+            try:
+                before = busy()
+                took = tool.bind(devices)
+                results[name]["bind"].append([took, busy() - before, bound(devices)])
+            finally:
+                run("systemctl", "reset-failed", *UDEVD)    # so many starts in a row would be refused
+                run("systemctl", "start", *UDEVD)
     run("/usr/libexec/vfio-bind-early", "--give-back")
     by_hand(devices)
     expect_native(devices)

@@ -5,6 +5,7 @@
 namespace vfiobind::bustest::change_test {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -28,6 +29,18 @@ protected:
         tell("clear-writes");
         client().synchronise();
     }
+
+    /// Starts with everything native, and a job that hangs until finishHanging().
+    std::string startHanging() {
+        startNative();
+        tell("hang-at vfio-pci/bind <- " + nic);
+        return client().bind(nic).at(0);
+    }
+    void finishHanging(const std::string& job) {
+        tell("finish-hang");
+        EXPECT_EQ(client().resultOf(job), "done");
+    }
+    const std::string hangingStep = "bind " + nic + " vfio-pci";
 
     void expectBound(unsigned group, const std::vector<std::string>& devices) {
         EXPECT_EQ(client().group(group, "State"), "bound");
@@ -65,68 +78,65 @@ TEST_F(ChangeTest, BindByAddressTellsEveryPropertyThatChangesAndNoOther) {
 }
 
 TEST_F(ChangeTest, AJobShowsItsStepsAndThenGoes) {
-    startNative();
-    tell("hang-at vfio-pci/bind <- " + nic);
-    const auto jobs = client().bind(nic);
-    ASSERT_EQ(jobs.size(), 1U);
+    const auto path = startHanging();
     settle();
-    const auto job = client().objects().at(jobs.front()).at(jobInterface);
+    const auto job = client().objects().at(path).at(jobInterface);
     EXPECT_EQ(job.at("Kind"), "bind");
     EXPECT_EQ(job.at("Group"), groupPath(3));
     EXPECT_EQ(job.at("State"), "running");
-    EXPECT_EQ(jobs.front(), "/org/vfiobind1/job/" + job.at("Id").dump());
+    EXPECT_EQ(path, "/org/vfiobind1/job/" + job.at("Id").dump());
     const auto steps = json::array({json::array({"override " + nic + " vfio-pci", "done"}),
                                     json::array({"unbind " + nic + " e1000e", "done"}),
-                                    json::array({"bind " + nic + " vfio-pci", "running"})});
+                                    json::array({hangingStep, "running"})});
     EXPECT_EQ(job.at("Steps"), steps);
     EXPECT_GT(job.at("Started").get<std::uint64_t>(), 1'700'000'000'000'000U);
-    EXPECT_EQ(client().group(3, "Job"), jobs.front());
+    EXPECT_EQ(client().group(3, "Job"), path);
     EXPECT_EQ(client().group(3, "State"), "binding");
-    EXPECT_EQ(client().root("Jobs"), json::array({jobs.front()}));
-    tell("finish-hang");
-    EXPECT_EQ(client().resultOf(jobs.front()), "done");
+    EXPECT_EQ(client().root("Jobs"), json::array({path}));
+    finishHanging(path);
     settle();
-    EXPECT_FALSE(client().objects().contains(jobs.front()));
+    EXPECT_FALSE(client().objects().contains(path));
     EXPECT_EQ(client().root("Jobs"), json::array());
 }
 
 TEST_F(ChangeTest, StepsAreToldOfWhileTheJobGoesOn) {
-    startNative();
-    tell("hang-at vfio-pci/bind <- " + nic);
-    const auto job = client().bind(nic).at(0);
-    const auto hangs = json::array({"bind " + nic + " vfio-pci", "running"});
+    const auto job = startHanging();
     client().waitFor("the step that hangs", [&] {
         const auto& told = client().changed();
         const auto steps = told.find(job + " Steps");
-        return steps != told.end() && steps->second.back().back() == hangs;
+        return steps != told.end() && steps->second.back().back() == json::array({hangingStep, "running"});
     });
-    tell("finish-hang");
-    EXPECT_EQ(client().resultOf(job), "done");
+    finishHanging(job);
 }
 
 TEST_F(ChangeTest, WhoAsksForStepsHearsOfThemFirst) {
-    startNative();
-    tell("hang-at vfio-pci/bind <- " + nic);
-    const auto job = client().bind(nic).at(0);
+    const auto job = startHanging();
     settle();
     const auto steps = client().property(job, jobInterface, "Steps");
     ASSERT_EQ(steps.size(), 3U);
     EXPECT_EQ(client().audit(), "");
     EXPECT_EQ(client().known().at(job).at(jobInterface).at("Steps"), steps);
-    tell("finish-hang");
-    EXPECT_EQ(client().resultOf(job), "done");
+    finishHanging(job);
 }
 
 TEST_F(ChangeTest, AJobThatEndsWhileAnotherGoesOnLeavesTheList) {
-    startNative();
-    tell("hang-at vfio-pci/bind <- " + nic);
-    const auto hanging = client().bind(nic).at(0);
-    EXPECT_THAT(client().bindAndWait(gpu), ElementsAre("done"));
+    const auto hanging = startHanging();
     const auto told = [&] { return client().known().at(bus::rootPath).at(managerInterface).at("Jobs"); };
+    const auto other = client().bind(gpu).at(0);
+    EXPECT_EQ(client().resultOf(other), "done");
+    EXPECT_THAT(client().changed().at(std::string(bus::rootPath) + " Jobs"),
+                Contains(json::array({other, hanging})));
     client().waitFor("the list without it", [&] { return told() == json::array({hanging}); });
-    tell("finish-hang");
-    EXPECT_EQ(client().resultOf(hanging), "done");
+    finishHanging(hanging);
     client().waitFor("an empty list", [&] { return told() == json::array(); });
+}
+
+TEST_F(ChangeTest, WhoAsksForTheJobsHearsOfThemFirst) {
+    const auto hanging = startHanging();
+    EXPECT_THAT(client().bindAndWait(gpu), ElementsAre("done"));
+    EXPECT_EQ(client().root("Jobs"), json::array({hanging}));
+    EXPECT_EQ(client().audit(), "");
+    finishHanging(hanging);
 }
 
 TEST_F(ChangeTest, BindByRuleTakesEveryGroupOfIt) {
