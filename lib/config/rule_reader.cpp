@@ -8,6 +8,7 @@
 #include "pci/text.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 

@@ -2,6 +2,7 @@
 #include "config/words.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 

@@ -4,6 +4,7 @@
 #include "pci/text.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <vector>
 
