@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "ledger.h"
 
+#include "request_json.h"
 #include "transaction/json_values.h"
 
 #include "sysfs/real_sysfs.h"
@@ -18,13 +19,9 @@ using nlohmann::json;
 constexpr std::size_t maxSize = 16U << 20;
 
 json toJson(const LedgerEntry& entry) {
-    json j{{"members", json::object()}};
-    for (const auto& [address, ids] : entry.members)
-        j["members"][address.str()] = ids.modalias();
-    if (const auto& r = entry.request)
-        j["request"] = {
-            {"action", verb(r->action)}, {"driver", r->driver}, {"new-id", r->method == Method::newId},
-            {"allow", r->allow},         {"rule", r->rule},     {"by", r->by}};
+    json j{{"members", toJson(entry.members)}};
+    if (entry.request)
+        j["request"] = toJson(*entry.request);
     if (const auto& o = entry.owned) {
         j["owned"] = {{"rule", o->rule}, {"native", json::object()}};
         for (const auto& [address, driver] : o->native)
@@ -35,20 +32,9 @@ json toJson(const LedgerEntry& entry) {
 
 LedgerEntry entryFrom(const json& j) {
     LedgerEntry entry;
-    for (const auto& [address, modalias] : j.at("members").items()) {
-        auto ids = Ids::fromModalias(modalias.get<std::string>());
-        if (!ids)
-            throw std::invalid_argument(ids.error());
-        entry.members[addressFrom(address)] = *ids;
-    }
-    if (const auto r = j.find("request"); r != j.end())
-        entry.request =
-            Request{.action = r->at("action") == "bind" ? Action::bind : Action::release,
-                    .driver = r->at("driver").get<std::string>(),
-                    .method = r->at("new-id").get<bool>() ? Method::newId : Method::driverOverride,
-                    .allow = r->at("allow").get<std::vector<std::string>>(),
-                    .rule = r->at("rule").get<std::string>(),
-                    .by = r->at("by").get<std::string>()};
+    entry.members = membersFrom(j.at("members"));
+    if (const auto request = j.find("request"); request != j.end())
+        entry.request = requestFrom(*request);
     if (const auto o = j.find("owned"); o != j.end()) {
         entry.owned = Owned{.rule = o->at("rule").get<std::string>()};
         for (const auto& [address, driver] : o->at("native").items())
