@@ -4,6 +4,8 @@
 #include "fake/machine.h"
 #include "host_sysfs.h"
 
+#include <fmt/format.h>
+
 namespace vfiobind::guard_test {
 namespace {
 
