@@ -16,19 +16,25 @@ namespace {
 
 constexpr const char* targetHelp = "PCI address (0000:01:00.0), rule name, id (10de:1284) or group/22";
 
+bool mayStandIn(const BlockerCode& code, bool release) {
+    return code.allowable && (release || code.where != AllowedIn::release);
+}
+
 /// Empty if the code may be allowed, else a sentence: the way of CLI11's validators.
-std::string checkBlockerCode(const std::string& code) {
+std::string checkBlockerCode(const std::string& code, bool release) {
     const BlockerCode* known = findBlockerCode(code);
     if (known == nullptr) {
         std::string names;
         for (const BlockerCode& each : blockerCodes)
-            if (each.allowable)
+            if (mayStandIn(each, release))
                 names += (names.empty() ? "" : ", ") + std::string(each.name);
         return fmt::format("there is no blocker '{}'; those that can be allowed are {}", code, names);
     }
     if (!known->allowable)
         return fmt::format(
             "{} cannot be allowed: the kernel would refuse anyway, or the wrong device would be taken", code);
+    if (!mayStandIn(*known, release))
+        return fmt::format("{} can be allowed by a release only", code);
     return {};
 }
 
@@ -49,7 +55,7 @@ public:
 private:
     CLI::App* subcommand(Command command, const std::string& name, const std::string& help);
     void addBindOptions(CLI::App& sub);
-    void addAllow(CLI::App& sub);
+    void addAllow(CLI::App& sub, bool release = false);
     void addImport();
     ParseEnd endOf(const CLI::ParseError& error) const;
 
@@ -64,11 +70,12 @@ CLI::App* Parser::subcommand(Command command, const std::string& name, const std
     return sub;
 }
 
-void Parser::addAllow(CLI::App& sub) {
+void Parser::addAllow(CLI::App& sub, bool release) {
     sub.add_option("--allow", options_.allow, "take a blocker on oneself, by code; may be repeated")
         ->type_name("CODE")
         ->allow_extra_args(false)
-        ->check(CLI::Validator(checkBlockerCode, ""));
+        ->check(CLI::Validator([release](const std::string& code) { return checkBlockerCode(code, release); },
+                               ""));
 }
 
 void Parser::addBindOptions(CLI::App& sub) {
@@ -141,7 +148,7 @@ Parser::Parser() {
         sub->add_flag("--no-wait", options_.noWait, "do not wait for the jobs");
     addBindOptions(*bind);
     addBindOptions(*check);
-    addAllow(*release);
+    addAllow(*release, true);
     release->add_flag("--persist", options_.persist,
                       "also take it out of the drop-in that bind --persist wrote");
 }

@@ -125,6 +125,9 @@ TEST(CommandLine, BlockerCodesAreChecked) {
     EXPECT_THAT(refused({"bind", "a", "--allow", "mountd"}).err, HasSubstr("there is no blocker 'mountd'"));
     EXPECT_THAT(refused({"bind", "a", "--allow", "mountd"}).err, HasSubstr("mounted"));
     EXPECT_THAT(refused({"bind", "a", "--allow", "no-iommu"}).err, HasSubstr("no-iommu cannot be allowed"));
+    EXPECT_THAT(refused({"bind", "a", "--allow", "leased"}).err,
+                HasSubstr("leased can be allowed by a release only"));
+    EXPECT_THAT(parsed({"release", "a", "--allow", "leased"}).allow, ElementsAre("leased"));
 }
 
 TEST(CommandLine, HelpAndVersionEndWell) {

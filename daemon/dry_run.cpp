@@ -70,6 +70,8 @@ int dryRun(const std::string& configFile) {
         if (const auto existing = topology.find(address)->virtualFunctions.size(); existing != order.count)
             fmt::print("{}: {} virtual functions are there, {} wants {}\n", address.str(), existing, order.by,
                        order.count);
+    for (const auto& [group, want] : wanted.asked)
+        fmt::print("group {}: bound only when it is asked for ({})\n", group, want.by);
     for (const auto& [group, want] : wanted.groups) {
         readOverrides(sysfs, topology, group);
         const auto found = inspect(sysfs, topology, group, want.action);

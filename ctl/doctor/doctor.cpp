@@ -55,11 +55,10 @@ void addTarget(Diagnosis& diagnosis, const Sysfs& sysfs, const DoctorContext& co
     const auto resolution = resolve(policy ? *policy : Policy{}, *topology);
     const bool isRule = policy && policy->find(context.target) != nullptr;
     for (const auto group : target->groups) {
-        const auto ofRule = isRule ? resolution.groups.find(group) : resolution.groups.end();
+        const auto* ofRule = isRule ? resolution.ofRule(group) : nullptr;
         append(diagnosis.findings,
                groupFindings(sysfs, *topology, group,
-                             ofRule == resolution.groups.end() ? Wanted{.by = "vfio-bindctl doctor"}
-                                                               : ofRule->second));
+                             ofRule == nullptr ? Wanted{.by = "vfio-bindctl doctor"} : *ofRule));
     }
     if (target->groups.empty() && target->ungrouped.empty())
         diagnosis.findings.push_back(

@@ -56,7 +56,7 @@ std::expected<void, ApiError> setMethod(CallOptions& options, const sdbus::Varia
     return {};
 }
 
-std::expected<void, ApiError> setAllow(CallOptions& options, const sdbus::Variant& value) {
+std::expected<void, ApiError> setAllow(Call call, CallOptions& options, const sdbus::Variant& value) {
     auto codes = valueOf<std::vector<std::string>>("allow", value, "an array of strings: codes of blockers");
     if (!codes)
         return std::unexpected(codes.error());
@@ -69,6 +69,8 @@ std::expected<void, ApiError> setAllow(CallOptions& options, const sdbus::Varian
                 "{} cannot be allowed: the kernel would refuse anyway, or the wrong device would be "
                 "taken",
                 name));
+        if (code->where == AllowedIn::release && call != Call::release)
+            return invalid(fmt::format("{} can be allowed by a Release only", name));
     }
     options.allow = std::move(*codes);
     return {};
@@ -93,7 +95,7 @@ std::expected<CallOptions, ApiError> parseOptions(Call call, const OptionMap& gi
         else if (key == "method" && call != Call::release)
             set = setMethod(options, value);
         else if (key == "allow")
-            set = setAllow(options, value);
+            set = setAllow(call, options, value);
         else if (key == "persist")
             set = setPersist(options, value);
         else

@@ -28,6 +28,11 @@ TEST(Options, CheckTakesThoseOfBind) {
     EXPECT_EQ(options->method, Method::newId);
 }
 
+TEST(Options, CodesThatNoRuleCanAllow) {
+    EXPECT_TRUE(parseOptions(Call::bind, {{"allow", sdbus::Variant{Strings{"unexpected-member"}}}}));
+    EXPECT_TRUE(parseOptions(Call::release, {{"allow", sdbus::Variant{Strings{"leased"}}}}));
+}
+
 TEST(Options, WhatIsRefusedAndWhy) {
     struct Row {
         Call call;
@@ -47,6 +52,8 @@ TEST(Options, WhatIsRefusedAndWhy) {
         {Call::bind, "allow", sdbus::Variant{std::string("mounted")}, "an array of strings"},
         {Call::bind, "allow", sdbus::Variant{Strings{"nonsense"}}, "'nonsense' is no blocker's code"},
         {Call::bind, "allow", sdbus::Variant{Strings{"no-iommu"}}, "no-iommu cannot be allowed"},
+        {Call::bind, "allow", sdbus::Variant{Strings{"leased"}}, "leased can be allowed by a Release only"},
+        {Call::check, "allow", sdbus::Variant{Strings{"leased"}}, "leased can be allowed by a Release only"},
         {Call::release, "persist", sdbus::Variant{std::string("yes")}, "option 'persist' is to be a boolean"},
     };
     for (const auto& row : table) {

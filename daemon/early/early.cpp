@@ -81,7 +81,8 @@ void Early::loadModules() {
         for (const auto* device : topology_.endpoints(group))
             modules.insert(wanted.driver == "auto" ? automatic(device->ids) : wanted.driver);
     for (const auto& rule : policy_.rules)
-        modules.insert(rule.driver == "auto" ? "vfio-pci" : rule.driver); // for what is plugged in later
+        if (rule.when == When::always)
+            modules.insert(rule.driver == "auto" ? "vfio-pci" : rule.driver); // for what is plugged in later
     if (modules.empty())
         return;
     modules.insert("vfio_iommu_type1");
@@ -292,11 +293,12 @@ std::vector<std::string> Early::neededModules() {
         fail(str(policy.error()));
         return {};
     }
-    if (policy->rules.empty())
+    const auto always = [](const Rule& rule) { return rule.when == When::always; };
+    if (std::ranges::none_of(policy->rules, always))
         return {};
     std::set<std::string> modules{"vfio_iommu_type1", "vfio-pci"};
     for (const auto& rule : policy->rules)
-        if (rule.driver != "auto")
+        if (always(rule) && rule.driver != "auto")
             modules.insert(rule.driver);
     // An image can be built where /sys is not mounted, or is another machine's: variant drivers are loaded
     // later then.

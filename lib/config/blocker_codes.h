@@ -7,13 +7,21 @@
 
 namespace vfiobind {
 
+/// Where a code that is allowable may stand.
+enum class AllowedIn {
+    everywhere, ///< in a rule and in a call
+    calls,      ///< in a call only: once, by who has looked at it
+    release,    ///< in a call that releases only
+};
+
 struct BlockerCode {
     std::string_view name;
     bool allowable; ///< may be named in `allow`; the others the kernel would refuse anyway, or the wrong
                     ///< device would be taken
+    AllowedIn where = AllowedIn::everywhere;
 };
 
-inline constexpr std::array<BlockerCode, 24> blockerCodes{{
+inline constexpr auto blockerCodes = std::to_array<BlockerCode>({
     {"boot-display", true},
     {"console", true},
     {"display-in-use", true},
@@ -28,6 +36,8 @@ inline constexpr std::array<BlockerCode, 24> blockerCodes{{
     {"sound-in-use", true},
     {"has-vfs", true},
     {"held-by-vm", true},
+    {"unexpected-member", true, AllowedIn::calls},
+    {"leased", true, AllowedIn::release},
     {"foreign-driver-override", true},
     {"foreign-driver", true},
     {"driver-missing", false},
@@ -38,7 +48,7 @@ inline constexpr std::array<BlockerCode, 24> blockerCodes{{
     {"direct-reserved-region", false},
     {"inaccessible", false},
     {"denylisted", false},
-}};
+});
 
 /// nullptr for an unknown code.
 constexpr const BlockerCode* findBlockerCode(std::string_view name) {

@@ -51,8 +51,8 @@ TEST(ConfigErrors, UnknownKeys) {
         {ruleWith("sriov_vfs = 4"),
          "4:1: unknown key \"sriov_vfs\" in [[bind]]: did you mean \"sriov-vfs\"?"},
         {ruleWith("\"\\n\" = 4"),
-         "4:1: unknown key \"\\n\" in [[bind]]: write one of name, devices, driver, method, "
-         "allow, count, node, keep, sriov-vfs, timeout"},
+         "4:1: unknown key \"\\n\" in [[bind]]: write one of name, devices, members, "
+         "driver, method, allow, count, sriov-vfs, node, keep, when, pause-units, give-back, timeout"},
         {devices("[{ adress = '01:00.0' }]"),
          "3:14: unknown key \"adress\" in a selector: did you mean \"address\"?"},
         {ruleWith("node = { user = 'x' }"),
@@ -109,6 +109,17 @@ TEST(ConfigErrors, WrongTypes) {
         {ruleWith("keep = 'yes'"), "4:8: keep must be true or false, as in keep = true, not a string"},
         {ruleWith("sriov-vfs = 4.0"),
          "4:13: sriov-vfs must be a whole number, as in sriov-vfs = 4, not a number with a fraction"},
+        {ruleWith("when = true"), "4:8: when must be a string, as in when = \"always\", not true or false"},
+        {ruleWith("give-back = false"),
+         "4:13: give-back must be a string, as in give-back = \"native\", not true or false"},
+        {ruleWith("members = '10de:0e0f'"),
+         "4:11: members must be a list, as in members = [\"10de:0e0f\"], not a string"},
+        {ruleWith("members = [1]"), "4:12: what members lists must be a string or a table, as in members = "
+                                    "[\"10de:0e0f\"], not a whole number"},
+        {ruleWith("pause-units = 'a.service'"), "4:15: pause-units must be a list, as in pause-units = "
+                                                "[\"display-manager.service\"], not a string"},
+        {ruleWith("pause-units = [1]"), "4:16: what pause-units lists must be a string, as in pause-units = "
+                                        "[\"display-manager.service\"], not a whole number"},
         {ruleWith("timeout = 30"),
          "4:11: timeout must be a string, as in timeout = \"30s\", not a whole number"},
     });
@@ -128,6 +139,12 @@ TEST(ConfigErrors, WrongValues) {
          "digits, - and _, as in \"vfio-pci\""},
         {ruleWith("method = 'new_id'"), "4:10: unknown method \"new_id\": did you mean \"new-id\"?"},
         {ruleWith("method = 'unbind'"), "4:10: unknown method \"unbind\": write one of override, new-id"},
+        {ruleWith("when = 'aksed'"), "4:8: unknown when \"aksed\": did you mean \"asked\"?"},
+        {ruleWith("when = 'boot'"), "4:8: unknown when \"boot\": write one of always, asked"},
+        {ruleWith("give-back = 'no'"), "4:13: unknown give-back \"no\": write one of native, never"},
+        {ruleWith("members = ['10de:12']"),
+         "4:12: \"10de:12\" is no id pattern: the device is four hexadecimal digits, or empty "
+         "or * for any, not \"12\""},
         {ruleWith("count = 0"), "4:9: count must be from 1 to 65535, not 0"},
         {ruleWith("count = -1"), "4:9: count must be from 1 to 65535, not -1"},
         {ruleWith("sriov-vfs = 65536"), "4:13: sriov-vfs must be from 0 to 65535, not 65536"},
@@ -153,6 +170,29 @@ TEST(ConfigErrors, WrongValues) {
     });
 }
 
+TEST(ConfigErrors, PausedUnits) {
+    const std::string whole = " is no unit that could be paused: write its whole name, as in "
+                              "\"display-manager.service\"; it ends in .service, .socket, .target, .timer, "
+                              ".path";
+    const auto units = [](const std::string& list) { return ruleWith("pause-units = " + list); };
+    expectErrors({
+        {units("['gdm']"), "4:16: \"gdm\"" + whole},
+        {units("['a.service', 'dev-sda.device']"), "4:29: \"dev-sda.device\"" + whole},
+        {units("['../a.service']"), "4:16: \"../a.service\"" + whole},
+        {units("['a b.service']"), "4:16: \"a b.service\"" + whole},
+        {units("['" + std::string(248, 'n') + ".service']"),
+         "4:16: \"" + std::string(64, 'n') + "...\"" + whole},
+        {units("['.service']"), "4:16: \".service\" lacks its name: write it before .service"},
+        {units("['vm@.service']"),
+         "4:16: \"vm@.service\" is a template: name an instance of it, as in \"vm@1.service\""},
+        {units("['vfio-bind.service']"),
+         "4:16: \"vfio-bind.service\" is needed to start the units again: take it out"},
+        {units("['dbus.socket']"), "4:16: \"dbus.socket\" is needed to start the units again: take it out"},
+    });
+    EXPECT_EQ(errorsOf({{"f.toml", units("['" + std::string(247, 'n') + R"(.service', 'a\x2db@1.timer'])")}}),
+              "no error");
+}
+
 TEST(ConfigErrors, BlockerCodes) {
     expectErrors({
         {ruleWith("allow = ['boot-dispaly']"),
@@ -165,6 +205,13 @@ TEST(ConfigErrors, BlockerCodes) {
          "4:10: unknown blocker code \"no-iomu\": did you mean \"no-iommu\"? It cannot be allowed, though"},
         {"[defaults]\nallow = ['']",
          "2:10: unknown blocker code \"\": the nearest are swap, console, mounted"},
+    });
+    expectErrors({
+        {ruleWith("allow = ['leased']"),
+         "4:10: \"leased\" can be allowed by a call that releases only: take it out"},
+        {ruleWith("allow = ['unexpected-member']"),
+         "4:10: \"unexpected-member\" can be allowed by a call only, as with --allow unexpected-member: take "
+         "it out"},
     });
     for (const std::string code : {"driver-missing", "no-iommu", "not-viable", "id-mismatch", "ambiguous",
                                    "direct-reserved-region", "inaccessible", "denylisted"})
@@ -191,6 +238,11 @@ TEST(ConfigErrors, NamesAndDevices) {
         {devices("[]"), "3:11: devices is empty: name at least one, as in devices = [\"10de:1284\"]"},
         {"[defaults]\nname = 'a'", "2:8: name cannot have a default: write it in each [[bind]]"},
         {"[defaults]\ndevices = ['10de:']", "2:11: devices cannot have a default: write it in each [[bind]]"},
+        {"[defaults]\nmembers = []", "2:11: members cannot have a default: write it in each [[bind]]"},
+        {"[defaults]\ncount = 1", "2:9: count cannot have a default: write it in each [[bind]]"},
+        {"[defaults]\nsriov-vfs = 1", "2:13: sriov-vfs cannot have a default: write it in each [[bind]]"},
+        {"[defaults]\npause-units = []",
+         "2:15: pause-units cannot have a default: write it in each [[bind]]"},
     });
 }
 
@@ -348,9 +400,10 @@ TEST(ConfigErrors, AreReportedTogether) {
         "b.toml:1:7: this is no TOML: Error while parsing table header: encountered end-of-file\n"
         "c.toml:2:8: the rule name \"a\" is taken already at z.toml:3:8: give one of them another name\n"
         "c.toml:3:12: \"01:00.8\" is no PCI address: the function, after the dot, is one digit from 0 to 7\n"
-        "c.toml:4:1: unknown key \"tyme\" in [[bind]]: write one of name, devices, driver, method, allow, "
+        "c.toml:4:1: unknown key \"tyme\" in [[bind]]: write one of name, devices, members, driver, method, "
+        "allow, "
         "count, "
-        "node, keep, sriov-vfs, timeout");
+        "sriov-vfs, node, keep, when, pause-units, give-back, timeout");
 }
 
 } // namespace

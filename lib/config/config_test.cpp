@@ -53,6 +53,10 @@ count = 2
 node = { owner = "libvirt-qemu", group = "kvm", mode = "0660" }
 keep = true
 sriov-vfs = 4
+members = ["10de:0e0f", { id = "10de:1286" }]
+when = "asked"
+pause-units = ["display-manager.service", "nvidia-persistenced.service", "display-manager.service"]
+give-back = "never"
 timeout = "1min 30s"
 )"}});
     EXPECT_EQ(policy.logLevel, "debug");
@@ -74,6 +78,13 @@ timeout = "1min 30s"
     EXPECT_EQ(rule.node, (NodeAccess{"libvirt-qemu", "kvm", "0660"}));
     EXPECT_TRUE(rule.keep);
     EXPECT_EQ(rule.sriovVfs, 4U);
+    ASSERT_TRUE(rule.members);
+    ASSERT_EQ(rule.members->size(), 2U);
+    EXPECT_EQ((*rule.members)[1].str(), "10de:1286");
+    EXPECT_EQ(rule.when, When::asked);
+    EXPECT_EQ(rule.pauseUnits,
+              (std::vector<std::string>{"display-manager.service", "nvidia-persistenced.service"}));
+    EXPECT_EQ(rule.giveBack, GiveBack::never);
     EXPECT_EQ(rule.timeout, 90s);
     EXPECT_EQ(rule.where.str(), "f.toml:7:1");
     EXPECT_EQ(policy.find("guest-gpu"), &policy.rules[0]);
@@ -90,6 +101,10 @@ TEST(Config, LeftOutKeysHaveTheirDefaults) {
     EXPECT_EQ(rule.node, NodeAccess{});
     EXPECT_FALSE(rule.keep);
     EXPECT_EQ(rule.sriovVfs, 0U);
+    EXPECT_EQ(rule.members, std::nullopt);
+    EXPECT_EQ(rule.when, When::always);
+    EXPECT_TRUE(rule.pauseUnits.empty());
+    EXPECT_EQ(rule.giveBack, GiveBack::native);
     EXPECT_EQ(rule.timeout, 30s);
 }
 
@@ -98,10 +113,10 @@ constexpr std::string_view defaults = R"(
 driver = "vfio-pci"
 method = "new-id"
 allow = ["swap", "mounted"]
-count = 3
 node = { group = "kvm", mode = "0660" }
 keep = true
-sriov-vfs = 2
+when = "asked"
+give-back = "never"
 timeout = "500ms"
 )";
 
@@ -113,10 +128,10 @@ TEST(Config, DefaultsHoldWhereARuleIsSilent) {
     EXPECT_EQ(rule.driver, "vfio-pci");
     EXPECT_EQ(rule.method, Method::newId);
     EXPECT_EQ(rule.allow, (std::vector<std::string>{"swap", "mounted"}));
-    EXPECT_EQ(rule.count, 3U);
     EXPECT_EQ(rule.node, (NodeAccess{"", "kvm", "0660"}));
     EXPECT_TRUE(rule.keep);
-    EXPECT_EQ(rule.sriovVfs, 2U);
+    EXPECT_EQ(rule.when, When::asked);
+    EXPECT_EQ(rule.giveBack, GiveBack::never);
     EXPECT_EQ(rule.timeout, 500ms);
 }
 
@@ -127,20 +142,20 @@ devices = ['10de:']
 driver = "auto"
 method = "override"
 allow = []
-count = 1
 node = { owner = "qemu" }
 keep = false
-sriov-vfs = 0
+when = "always"
+give-back = "native"
 timeout = "2min"
 )"}});
     const Rule& rule = policy.rules.at(0);
     EXPECT_EQ(rule.driver, "auto");
     EXPECT_EQ(rule.method, Method::driverOverride);
     EXPECT_TRUE(rule.allow.empty());
-    EXPECT_EQ(rule.count, 1U);
     EXPECT_EQ(rule.node, (NodeAccess{"qemu", "", ""})) << "tables are replaced as a whole";
     EXPECT_FALSE(rule.keep);
-    EXPECT_EQ(rule.sriovVfs, 0U);
+    EXPECT_EQ(rule.when, When::always);
+    EXPECT_EQ(rule.giveBack, GiveBack::native);
     EXPECT_EQ(rule.timeout, 2min);
 }
 
@@ -176,7 +191,7 @@ TEST(Config, EveryAllowableCodeIsTaken) {
     for (const auto& code : blockerCodes) {
         const auto policy = parsePolicy(
             {{"f", "[[bind]]\nname = 'a'\ndevices = ['10de:']\nallow = ['" + std::string{code.name} + "']"}});
-        EXPECT_EQ(policy.has_value(), code.allowable) << code.name;
+        EXPECT_EQ(policy.has_value(), code.allowable && code.where == AllowedIn::everywhere) << code.name;
     }
 }
 

@@ -12,12 +12,18 @@ inline constexpr std::array<std::string_view, 4> topKeys{"daemon", "defaults", "
 inline constexpr std::array<std::string_view, 1> daemonKeys{"log-level"};
 inline constexpr std::array<std::string_view, 3> moduleKeys{"disable-vga", "disable-idle-d3",
                                                             "allow-unsafe-interrupts"};
-inline constexpr std::array<std::string_view, 10> ruleKeys{
-    "name", "devices", "driver", "method", "allow", "count", "node", "keep", "sriov-vfs", "timeout"};
+inline constexpr std::array<std::string_view, 14> ruleKeys{
+    "name",      "devices", "members", "driver", "method",      "allow",     "count",
+    "sriov-vfs", "node",    "keep",    "when",   "pause-units", "give-back", "timeout"};
+/// What is said of one rule only, so that [defaults] cannot have it.
+inline constexpr std::array<std::string_view, 6> keysWithoutDefault{"name",  "devices",     "members",
+                                                                    "count", "pause-units", "sriov-vfs"};
 inline constexpr std::array<std::string_view, 4> selectorKeys{"address", "id", "subsystem", "path"};
 inline constexpr std::array<std::string_view, 3> nodeKeys{"owner", "group", "mode"};
 
 inline constexpr std::array<std::string_view, 5> logLevels{"trace", "debug", "info", "warn", "error"};
 inline constexpr std::array<std::string_view, 2> methods{"override", "new-id"};
+inline constexpr std::array<std::string_view, 2> whens{"always", "asked"};
+inline constexpr std::array<std::string_view, 2> giveBacks{"native", "never"};
 
 } // namespace vfiobind

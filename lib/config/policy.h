@@ -26,6 +26,18 @@ enum class Method {
     newId,          ///< `new_id`, for kernels or drivers where the override does not serve
 };
 
+/// When a rule's groups are bound.
+enum class When {
+    always, ///< at boot, at hotplug and at a reload
+    asked,  ///< only for a call or a lease, which then has the rule's options
+};
+
+/// What becomes of a group when its last lease has ended.
+enum class GiveBack {
+    native, ///< it goes back to its native drivers
+    never,  ///< it stays with VFIO
+};
+
 /// Who may open `/dev/vfio/N` of a rule's groups.
 struct NodeAccess {
     std::string owner; ///< user name, empty for root
@@ -39,6 +51,8 @@ struct NodeAccess {
 struct Rule {
     std::string name;
     std::vector<Selector> devices;
+    /// The endpoints that the administrator knows of beside `devices`; unset: whatever is in the group.
+    std::optional<std::vector<Selector>> members;
     std::string driver = "auto";
     Method method = Method::driverOverride;
     std::vector<std::string> allow; ///< blocker codes taken on oneself
@@ -46,6 +60,9 @@ struct Rule {
     NodeAccess node;
     bool keep = false;
     unsigned sriovVfs = 0;
+    When when = When::always;
+    GiveBack giveBack = GiveBack::native;
+    std::vector<std::string> pauseUnits; ///< systemd's units to stop before the guards look, in this order
     std::chrono::milliseconds timeout{30000};
     SourceLocation where;
 

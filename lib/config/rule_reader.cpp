@@ -3,7 +3,9 @@
 
 #include "config/blocker_codes.h"
 #include "config/keys.h"
+#include "config/selector_reader.h"
 #include "config/timespan.h"
+#include "config/unit_name.h"
 #include "config/words.h"
 #include "pci/text.h"
 
@@ -19,6 +21,8 @@ namespace {
 constexpr std::string_view ruleTitle = "[[bind]]";
 
 constexpr std::string_view devicesExample = R"(devices = ["10de:1284"])";
+constexpr std::string_view membersExample = R"(members = ["10de:0e0f"])";
+constexpr std::string_view unitsExample = R"(pause-units = ["display-manager.service"])";
 constexpr std::string_view allowExample = R"(allow = ["boot-display"])";
 constexpr std::string_view nodeExample = R"(node = { group = "kvm", mode = "0660" })";
 
@@ -67,16 +71,19 @@ std::optional<std::string> readDriver(TomlReader& reader, const toml::table& tab
     return std::nullopt;
 }
 
-std::optional<Method> readMethod(TomlReader& reader, const toml::table& table) {
-    const auto method = reader.string(table, "method", R"(method = "override")");
-    if (!method)
+/// Reads a key that is one of two words, `first` where it is the first of `words`.
+template <typename T>
+std::optional<T> readChoice(TomlReader& reader, const toml::table& table, std::string_view key,
+                            const std::array<std::string_view, 2>& words, T first, T second) {
+    const auto word = reader.string(table, key, fmt::format("{} = \"{}\"", key, words[0]));
+    if (!word)
         return std::nullopt;
-    if (method->value == "override")
-        return Method::driverOverride;
-    if (method->value == "new-id")
-        return Method::newId;
-    reader.error(method->where, fmt::format("unknown method {}: {}", quote(method->value),
-                                            didYouMeanOrOneOf(method->value, methods)));
+    if (word->value == words[0])
+        return first;
+    if (word->value == words[1])
+        return second;
+    reader.error(word->where, fmt::format("unknown {} {}: {}", key, quote(word->value),
+                                          didYouMeanOrOneOf(word->value, words)));
     return std::nullopt;
 }
 
@@ -86,12 +93,17 @@ std::string refuseCode(std::string_view code) {
     std::vector<std::string_view> allowable;
     for (const auto& known : blockerCodes) {
         all.push_back(known.name);
-        if (known.allowable)
+        if (known.allowable && known.where == AllowedIn::everywhere)
             allowable.push_back(known.name);
     }
     const BlockerCode* known = findBlockerCode(code);
-    if (known && known->allowable)
+    if (known && known->allowable && known->where == AllowedIn::everywhere)
         return {};
+    if (known && known->where == AllowedIn::release)
+        return fmt::format("{} can be allowed by a call that releases only: take it out", quote(code));
+    if (known && known->where == AllowedIn::calls)
+        return fmt::format("{} can be allowed by a call only, as with --allow {}: take it out", quote(code),
+                           code);
     if (known)
         return fmt::format(
             "{} cannot be allowed: the kernel would refuse anyway, or the wrong device would be taken; "
@@ -160,71 +172,34 @@ std::optional<std::chrono::milliseconds> readTimeout(TomlReader& reader, const t
     return std::nullopt;
 }
 
+std::vector<std::string> readPauseUnits(TomlReader& reader, const toml::table& table) {
+    std::vector<std::string> units;
+    const auto* list = reader.array(table, "pause-units", unitsExample);
+    if (!list)
+        return units;
+    for (const auto& node : *list) {
+        auto unit = reader.element(node, "pause-units", unitsExample);
+        if (!unit)
+            continue;
+        if (auto error = refusePausedUnit(unit->value); !error.empty())
+            reader.error(unit->where, std::move(error));
+        else if (std::ranges::find(units, unit->value) == units.end())
+            units.push_back(std::move(unit->value));
+    }
+    return units;
+}
+
 RuleSettings readSettings(TomlReader& reader, const toml::table& table) {
     RuleSettings settings;
     settings.driver = readDriver(reader, table);
-    settings.method = readMethod(reader, table);
+    settings.method = readChoice(reader, table, "method", methods, Method::driverOverride, Method::newId);
     settings.allow = readAllow(reader, table);
-    settings.count = reader.number(table, "count", "count = 1", 1, mostDevices);
     settings.node = readNode(reader, table);
     settings.keep = reader.boolean(table, "keep", "keep = true");
-    settings.sriovVfs = reader.number(table, "sriov-vfs", "sriov-vfs = 4", 0, mostDevices);
+    settings.when = readChoice(reader, table, "when", whens, When::always, When::asked);
+    settings.giveBack = readChoice(reader, table, "give-back", giveBacks, GiveBack::native, GiveBack::never);
     settings.timeout = readTimeout(reader, table);
     return settings;
-}
-
-/// Reads one key of a selector's table with the parser for its kind; false if it is there and wrong.
-template <typename T, typename Parse>
-bool readPart(TomlReader& reader, const toml::table& table, std::string_view key, std::string_view example,
-              std::optional<T>& part, Parse parse) {
-    if (!table.contains(key))
-        return true;
-    const auto text = reader.string(table, key, example);
-    if (!text)
-        return false;
-    auto parsed = parse(text->value);
-    if (!parsed) {
-        reader.error(text->where, parsed.error());
-        return false;
-    }
-    part = std::move(*parsed);
-    return true;
-}
-
-std::optional<Selector> readSelectorTable(TomlReader& reader, const toml::table& table) {
-    reader.refuseUnknown(table, "a selector", selectorKeys);
-    if (table.empty()) {
-        reader.error(table,
-                     R"(a selector without keys names nothing: write { address = "0000:01:00.0" }, or one )"
-                     "or more of id, subsystem and path");
-        return std::nullopt;
-    }
-    Selector selector;
-    bool good = readPart(reader, table, "address", R"({ address = "0000:01:00.0" })", selector.address,
-                         Address::parse);
-    good &= readPart(reader, table, "id", R"({ id = "10de:1284" })", selector.id, IdPattern::parse);
-    good &= readPart(reader, table, "subsystem", R"({ subsystem = "8086:00a2" })", selector.subsystem,
-                     SubsystemPattern::parse);
-    good &=
-        readPart(reader, table, "path", R"({ path = "0000:00/01.0/00.0" })", selector.path, parseBridgePath);
-    if (!good || selector == Selector{})
-        return std::nullopt;
-    return selector;
-}
-
-std::optional<Selector> readSelector(TomlReader& reader, const toml::node& node) {
-    if (const auto* table = node.as_table())
-        return readSelectorTable(reader, *table);
-    const auto* text = node.as_string();
-    if (!text) {
-        reader.wrongType(node, "what devices lists", "a string or a table", devicesExample);
-        return std::nullopt;
-    }
-    const auto selector = Selector::parse(text->get());
-    if (selector)
-        return *selector;
-    reader.error(node, selector.error());
-    return std::nullopt;
 }
 
 void readName(TomlReader& reader, const toml::table& table, RuleText& rule) {
@@ -253,11 +228,22 @@ void readDevices(TomlReader& reader, const toml::table& table, RuleText& rule) {
     if (list->empty())
         reader.error(*list, fmt::format("devices is empty: name at least one, as in {}", devicesExample));
     for (const auto& node : *list) {
-        if (auto selector = readSelector(reader, node)) {
+        if (auto selector = readSelector(reader, node, "devices", devicesExample)) {
             rule.devices.push_back(std::move(*selector));
             rule.deviceWhere.push_back(reader.where(node.source()));
         }
     }
+}
+
+/// An empty list is one too: nothing is known of beside `devices`.
+void readMembers(TomlReader& reader, const toml::table& table, RuleText& rule) {
+    const auto* list = reader.array(table, "members", membersExample);
+    if (!list)
+        return;
+    rule.members.emplace();
+    for (const auto& node : *list)
+        if (auto selector = readSelector(reader, node, "members", membersExample))
+            rule.members->push_back(std::move(*selector));
 }
 
 } // namespace
@@ -268,12 +254,16 @@ RuleText readRule(TomlReader& reader, const toml::table& table) {
     reader.refuseUnknown(table, ruleTitle, ruleKeys);
     readName(reader, table, rule);
     readDevices(reader, table, rule);
+    readMembers(reader, table, rule);
+    rule.count = reader.number(table, "count", "count = 1", 1, mostDevices);
+    rule.sriovVfs = reader.number(table, "sriov-vfs", "sriov-vfs = 4", 0, mostDevices).value_or(0);
+    rule.pauseUnits = readPauseUnits(reader, table);
     rule.settings = readSettings(reader, table);
     return rule;
 }
 
 RuleSettings readDefaults(TomlReader& reader, const toml::table& table) {
-    for (const std::string_view own : {"name", "devices"})
+    for (const std::string_view own : keysWithoutDefault)
         if (const auto* node = table.get(own))
             reader.error(*node, fmt::format("{} cannot have a default: write it in each [[bind]]", own));
     reader.refuseUnknown(table, "[defaults]", ruleKeys);

@@ -17,10 +17,10 @@ void RuleSettings::overrideWith(const RuleSettings& other) {
     replace(driver, other.driver);
     replace(method, other.method);
     replace(allow, other.allow);
-    replace(count, other.count);
     replace(node, other.node);
     replace(keep, other.keep);
-    replace(sriovVfs, other.sriovVfs);
+    replace(when, other.when);
+    replace(giveBack, other.giveBack);
     replace(timeout, other.timeout);
 }
 
@@ -28,10 +28,10 @@ void RuleSettings::applyTo(Rule& rule) const {
     rule.driver = driver.value_or(rule.driver);
     rule.method = method.value_or(rule.method);
     rule.allow = allow.value_or(rule.allow);
-    rule.count = count ? count : rule.count;
     rule.node = node.value_or(rule.node);
     rule.keep = keep.value_or(rule.keep);
-    rule.sriovVfs = sriovVfs.value_or(rule.sriovVfs);
+    rule.when = when.value_or(rule.when);
+    rule.giveBack = giveBack.value_or(rule.giveBack);
     rule.timeout = timeout.value_or(rule.timeout);
 }
 
@@ -39,6 +39,10 @@ Rule RuleText::toRule(const RuleSettings& defaults) const {
     Rule rule;
     rule.name = name;
     rule.devices = devices;
+    rule.members = members;
+    rule.count = count;
+    rule.sriovVfs = sriovVfs;
+    rule.pauseUnits = pauseUnits;
     rule.where = where;
     defaults.applyTo(rule);
     settings.applyTo(rule);

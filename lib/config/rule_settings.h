@@ -16,10 +16,10 @@ struct RuleSettings {
     std::optional<std::string> driver;
     std::optional<Method> method;
     std::optional<std::vector<std::string>> allow;
-    std::optional<unsigned> count;
     std::optional<NodeAccess> node;
     std::optional<bool> keep;
-    std::optional<unsigned> sriovVfs;
+    std::optional<When> when;
+    std::optional<GiveBack> giveBack;
     std::optional<std::chrono::milliseconds> timeout;
 
     /// Takes over what the other says, key by key: lists and tables are replaced, not merged.
@@ -34,6 +34,10 @@ struct RuleText {
     SourceLocation nameWhere;
     std::vector<Selector> devices;
     std::vector<SourceLocation> deviceWhere; ///< of each of the devices
+    std::optional<std::vector<Selector>> members;
+    std::optional<unsigned> count;
+    unsigned sriovVfs = 0;
+    std::vector<std::string> pauseUnits;
     RuleSettings settings;
     SourceLocation where;
 

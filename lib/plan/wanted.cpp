@@ -66,15 +66,24 @@ Wanted wantedBy(const Rule& rule) {
             .allow = rule.allow,
             .timeout = rule.timeout,
             .keep = rule.keep,
+            .node = rule.node,
+            .giveBack = rule.giveBack,
+            .pauseUnits = rule.pauseUnits,
             .by = "rule " + rule.name,
             .blockers = {}};
+}
+
+/// Whether one group cannot be both rules'.
+bool disagree(const Rule& first, const Rule& second) {
+    return first.driver != second.driver || first.when != second.when;
 }
 
 /// The group's entry, made from the rule when it is the first to want it. A second rule with another driver
 /// makes the group ambiguous: on this machine as it was when the configuration was read they were apart, else
 /// it would have been refused there.
 Wanted& want(Resolution& resolution, unsigned group, const Rule& rule) {
-    auto [it, fresh] = resolution.groups.try_emplace(group, wantedBy(rule));
+    auto& groups = rule.when == When::always ? resolution.groups : resolution.asked;
+    auto [it, fresh] = groups.try_emplace(group, wantedBy(rule));
     auto& wanted = it->second;
     if (!fresh && wanted.rule != rule.name && wanted.driver != rule.driver)
         wanted.blockers.push_back(
@@ -97,12 +106,12 @@ void addBlocker(Resolution& resolution, const Device& device, const Rule& rule, 
 void resolveRule(Resolution& resolution, const Rule& rule, const Topology& topology) {
     const auto matches = matchRule(rule, topology);
     resolution.devicesOfRules[rule.name] = matches.devices;
+    auto& orders = rule.when == When::always ? resolution.virtualFunctions : resolution.askedVirtualFunctions;
     for (const auto& address : matches.physicalFunctions)
-        resolution.virtualFunctions.try_emplace(
-            address, VfOrder{.count = rule.sriovVfs,
-                             .driver = rule.driver == "auto" ? "vfio-pci" : rule.driver,
-                             .by = "rule " + rule.name,
-                             .timeout = rule.timeout});
+        orders.try_emplace(address, VfOrder{.count = rule.sriovVfs,
+                                            .driver = rule.driver == "auto" ? "vfio-pci" : rule.driver,
+                                            .by = "rule " + rule.name,
+                                            .timeout = rule.timeout});
     if (matches.devices.empty() && matches.otherCards.empty() && matches.physicalFunctions.empty())
         resolution.waiting.push_back(rule.name);
 
@@ -135,9 +144,40 @@ void resolveRule(Resolution& resolution, const Rule& rule, const Topology& topol
     }
 }
 
+/// A group that one rule wants always and another when asked, which the reading of the configuration would
+/// have refused: nobody has it until one of them is corrected.
+void settleAsked(Resolution& resolution) {
+    for (auto& [group, wanted] : resolution.groups) {
+        const auto asked = resolution.asked.find(group);
+        if (asked == resolution.asked.end())
+            continue;
+        wanted.blockers.push_back(
+            {"ambiguous",
+             {},
+             fmt::format("group {} is claimed by rule {}, which binds it always, and by rule {}, which binds "
+                         "it when asked; let one rule name it",
+                         group, wanted.rule, asked->second.rule)});
+        resolution.asked.erase(asked);
+    }
+    for (const auto& [address, order] : resolution.virtualFunctions)
+        resolution.askedVirtualFunctions.erase(address);
+}
+
 ConfigError conflict(const Rule& first, const Rule& second, const std::string& what) {
     return {second.where,
             fmt::format("rule {} and rule {} ({}) {}", second.name, first.name, first.where.str(), what)};
+}
+
+ConfigError groupConflict(const Rule& first, const Rule& second, unsigned group) {
+    if (first.driver != second.driver)
+        return conflict(first, second,
+                        fmt::format("both claim IOMMU group {}, with the drivers {} and {}; a group "
+                                    "is bound whole, to one driver",
+                                    group, second.driver, first.driver));
+    return conflict(first, second,
+                    fmt::format("both claim IOMMU group {}, one always and one when asked; a group is bound "
+                                "whole: give both the same `when`",
+                                group));
 }
 
 /// The endpoints that hang below a bridge, to say what could have been named instead.
@@ -167,7 +207,15 @@ Resolution resolve(const Policy& policy, const Topology& topology) {
     Resolution resolution;
     for (const auto& rule : policy.rules)
         resolveRule(resolution, rule, topology);
+    settleAsked(resolution);
     return resolution;
+}
+
+const Wanted* Resolution::ofRule(unsigned group) const {
+    for (const auto* map : {&groups, &asked})
+        if (const auto found = map->find(group); found != map->end())
+            return &found->second;
+    return nullptr;
 }
 
 bool sameToRules(const Device& before, const Device& now) {
@@ -207,12 +255,8 @@ std::vector<ConfigError> contradictions(const Policy& policy, const Topology& to
             if (found == nullptr || !found->group)
                 continue;
             const auto [group, first] = ownerOfGroup.try_emplace(*found->group, &rule);
-            if (!first && group->second->driver != rule.driver && reported.insert(group->second).second)
-                errors.push_back(
-                    conflict(*group->second, rule,
-                             fmt::format("both claim IOMMU group {}, with the drivers {} and {}; a group "
-                                         "is bound whole, to one driver",
-                                         *found->group, rule.driver, group->second->driver)));
+            if (!first && disagree(*group->second, rule) && reported.insert(group->second).second)
+                errors.push_back(groupConflict(*group->second, rule, *found->group));
         }
     }
     return errors;

@@ -28,9 +28,12 @@ struct Wanted {
     Method method = Method::driverOverride;
     std::vector<std::string> allow; ///< blocker codes taken on oneself
     std::chrono::milliseconds timeout{30000};
-    bool keep = false; ///< take it back when another program gave it to a native driver
-    std::string by;    ///< for the log: `rule guest-gpu`, `uid 1000 over D-Bus`
-    Blockers blockers; ///< found while resolving: id-mismatch, ambiguous
+    bool keep = false;                    ///< take it back when another program gave it to a native driver
+    NodeAccess node;                      ///< who may open the group's node
+    GiveBack giveBack = GiveBack::native; ///< when its last lease has ended
+    std::vector<std::string> pauseUnits;  ///< to be stopped, in this order, before the guards look
+    std::string by;                       ///< for the log: `rule guest-gpu`, `uid 1000 over D-Bus`
+    Blockers blockers;                    ///< found while resolving: id-mismatch, ambiguous
 
     bool operator==(const Wanted&) const = default;
 };
@@ -46,13 +49,21 @@ struct VfOrder {
 
 /// What the rules come to on this machine, now.
 struct Resolution {
-    std::map<unsigned, Wanted> groups;                       ///< by IOMMU group number
+    std::map<unsigned, Wanted> groups; ///< wanted bound, by IOMMU group number
+    /// Of rules with `when = "asked"`, by group number: how a group is to be bound once it is asked for. No
+    /// group stands both here and in `groups`.
+    std::map<unsigned, Wanted> asked;
     Blockers ungrouped;                                      ///< matched devices that have no IOMMU group
     std::vector<std::string> waiting;                        ///< rules that match nothing today (case 62)
     std::map<std::string, std::set<Address>> devicesOfRules; ///< what each rule's selectors match
-    std::map<Address, VfOrder>
-        virtualFunctions; ///< by physical function; the functions themselves are devices
+    /// By physical function; the functions themselves are devices.
+    std::map<Address, VfOrder> virtualFunctions;
+    std::map<Address, VfOrder> askedVirtualFunctions; ///< to be made once their rule is asked for
     bool operator==(const Resolution&) const = default;
+
+    /// What the group's rule says, whether it is wanted always or when asked for; nullptr where no rule
+    /// concerns it.
+    const Wanted* ofRule(unsigned group) const;
 };
 
 /// Resolves every rule. A rule's group is wanted whole. Pure.

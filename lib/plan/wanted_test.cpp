@@ -45,6 +45,55 @@ TEST(Resolve, ARuleWantsTheWholeGroup) {
     EXPECT_THAT(found.waiting, IsEmpty());
 }
 
+TEST(Resolve, WhatIsBoundWhenAskedIsKeptApartWithItsOptions) {
+    const auto found = resolve(policy(std::string(card) + R"(when = "asked"
+driver = "vfio-pci"
+allow = ["mounted"]
+node = { group = "kvm" }
+give-back = "never"
+pause-units = ["display-manager.service"]
+timeout = "5s"
+)"),
+                               topology());
+    EXPECT_THAT(found.groups, IsEmpty());
+    EXPECT_THAT(found.waiting, IsEmpty());
+    ASSERT_EQ(found.asked.size(), 1U);
+    const auto& wanted = found.asked.at(1);
+    EXPECT_EQ(found.ofRule(1), &wanted);
+    EXPECT_EQ(found.ofRule(2), nullptr);
+    EXPECT_EQ(wanted.rule, "card");
+    EXPECT_EQ(wanted.driver, "vfio-pci");
+    EXPECT_THAT(wanted.allow, ElementsAre("mounted"));
+    EXPECT_EQ(wanted.node.group, "kvm");
+    EXPECT_EQ(wanted.giveBack, GiveBack::never);
+    EXPECT_THAT(wanted.pauseUnits, ElementsAre("display-manager.service"));
+    EXPECT_EQ(wanted.timeout, std::chrono::seconds(5));
+}
+
+TEST(Resolve, CountHoldsForARuleThatIsAskedToo) {
+    const auto found = resolve(policy(std::string(card) + "when = \"asked\"\ncount = 2\n"), topology());
+    EXPECT_THAT(codes(found.asked.at(1).blockers), ElementsAre("ambiguous"));
+}
+
+constexpr auto alwaysAndAsked = R"([[bind]]
+name = "later"
+devices = ["0000:01:00.1"]
+when = "asked"
+[[bind]]
+name = "now"
+devices = ["0000:01:00.0"]
+)";
+
+// Only hotplug can bring this about: the reading of the configuration refuses it.
+TEST(Resolve, AGroupThatIsWantedAlwaysAndWhenAskedIsNobodys) {
+    const auto found = resolve(policy(alwaysAndAsked), topology());
+    EXPECT_THAT(found.asked, IsEmpty());
+    ASSERT_THAT(codes(found.groups.at(1).blockers), ElementsAre("ambiguous"));
+    EXPECT_THAT(
+        found.groups.at(1).blockers[0].sentence,
+        HasSubstr("by rule now, which binds it always, and by rule later, which binds it when asked"));
+}
+
 TEST(Resolve, ADeviceConcernsTheRulesThatNameItOrItsSlot) {
     const auto machine = topology();
     const auto& device = *machine.find(Address::parse("0000:01:00.0").value());
@@ -203,6 +252,14 @@ driver = "pci-stub"
     ASSERT_EQ(errors.size(), 1U);
     EXPECT_THAT(errors[0].what,
                 HasSubstr("both claim IOMMU group 1, with the drivers pci-stub and vfio-pci"));
+}
+
+TEST(Contradictions, AlwaysAndAskedForOneGroupAreNamed) {
+    const auto errors = contradictions(policy(alwaysAndAsked), topology());
+    ASSERT_EQ(errors.size(), 1U);
+    EXPECT_THAT(errors[0].str(),
+                HasSubstr("rule now and rule later (a.toml:1:1) both claim IOMMU group 1, one "
+                          "always and one when asked"));
 }
 
 // case 65

@@ -33,9 +33,10 @@ std::string driverFor(const Rule& rule, const Selector& selector, const Automati
                       .subsystemDevice = sub.device.value_or(0)});
 }
 
-/// Whether one device alone tells what is to become of it.
+/// Whether one device alone does not tell what is to become of it.
 bool leftToTheDaemon(const Rule& rule) {
-    return rule.count || rule.method == Method::newId || rule.sriovVfs > 0;
+    return rule.when == When::asked || rule.count || rule.members || rule.method == Method::newId ||
+           rule.sriovVfs > 0;
 }
 
 /// Whether a selector that is written gives the device this driver anyway.

@@ -44,8 +44,9 @@ struct OverrideRules {
 /// `left` are devices without a driver that the guards have refused; they are passed over by address and ids,
 /// whatever selector fits. `taken` are members of groups that the guards have let go: those that no selector
 /// reaches (a group is taken whole) are listed by address and ids. No selector is there for a rule whose
-/// verdict depends on more than the one device: with `count`, with `method = "new-id"` (which is to do
-/// without overrides), and with `sriov-vfs` (which names the PF, and means its VFs).
+/// verdict depends on more than the one device: with `count`, with `members`, with `method = "new-id"` (which
+/// is to do without overrides), and with `sriov-vfs` (which names the PF, and means its VFs); nor for a rule
+/// with `when = "asked"`, whose devices are nobody's business until then.
 OverrideRules overrideRules(const Policy& policy, const std::vector<TakenDevice>& taken,
                             const std::vector<Device>& left, const AutomaticDriver& automatic);
 

@@ -62,6 +62,13 @@ TEST_F(NewDevice, BringsTheFunctionsOfItsGroupThatNoRuleNames) { // case 1
     EXPECT_THAT(result.set, ElementsAre(Pair(at("0000:02:00.2"), "vfio-pci"), Pair(at(late), "vfio-pci")));
 }
 
+TEST_F(NewDevice, IsTheNativeDriversUntilItsRuleIsAsked) {
+    plug(late);
+    const auto rules = rulesFor("\"8086:10d3\"", {}, {}, "when = \"asked\"");
+    EXPECT_THAT(rules, IsEmpty());
+    EXPECT_THAT(overrideNewDevice(kernel, rules, at(late)).set, IsEmpty());
+}
+
 TEST_F(NewDevice, LeavesWhatIsInUseOrSomebodyElses) { // case 28
     EXPECT_THAT(overrideNewDevice(kernel, rulesFor("\"8086:10d3\""), at(nic)).set, IsEmpty());
     plug(late);

@@ -119,9 +119,10 @@ std::string udevRules(const std::vector<OverrideRule>& overrides) {
 std::map<unsigned, std::string> nodeImports(const Policy& policy, const Topology& topology,
                                             const Resolution& resolution) {
     std::map<std::string, std::map<Address, unsigned>> groupsOfRules; // by each group's first device
-    for (const auto& [group, wanted] : resolution.groups)
-        if (const auto endpoints = topology.endpoints(group); !endpoints.empty() && udevSafe(wanted.rule))
-            groupsOfRules[wanted.rule].emplace(endpoints.front()->address, group);
+    for (const auto* groups : {&resolution.groups, &resolution.asked})
+        for (const auto& [group, wanted] : *groups)
+            if (const auto endpoints = topology.endpoints(group); !endpoints.empty() && udevSafe(wanted.rule))
+                groupsOfRules[wanted.rule].emplace(endpoints.front()->address, group);
     std::map<unsigned, std::string> texts;
     for (const auto& [name, groups] : groupsOfRules) {
         const auto* rule = policy.find(name);

@@ -154,6 +154,14 @@ TEST(NodeImports, NameOwnerAndModeOfEachGroup) {
                            "VFIO_BIND_NODE_MODE=\"0660\"\n");
 }
 
+TEST(NodeImports, TellOfGroupsThatAreBoundWhenAsked) {
+    const auto policy = policyOf(bind("\"10de:1284\"", "when = \"asked\"\nnode = { group = \"kvm\" }"));
+    const auto topology = machine();
+    const auto texts = nodeImports(policy, topology, resolve(policy, topology));
+    ASSERT_EQ(texts.size(), 1U);
+    EXPECT_EQ(texts.at(1), "VFIO_BIND_NAME=\"r\"\nVFIO_BIND_NODE_GROUP=\"kvm\"\n");
+}
+
 TEST(NodeImports, TellTheGroupsOfOneRuleApart) {
     const auto policy = policyOf(bind("\"10de:1284\", \"8086:10d3\""));
     const auto topology = machine();
