@@ -38,13 +38,17 @@ std::string checkBlockerCode(const std::string& code, bool release) {
     return {};
 }
 
-std::string checkExporter(const std::string& name) {
-    if (findExporter(name) != nullptr)
-        return {};
+std::string exporterNames() {
     std::string names;
     for (const Exporter& each : exporters)
         names += (names.empty() ? "" : ", ") + std::string(each.name);
-    return fmt::format("'{}' is not known; there are {}", name, names);
+    return names;
+}
+
+std::string checkExporter(const std::string& name) {
+    if (findExporter(name) != nullptr)
+        return {};
+    return fmt::format("'{}' is not known; there are {}", name, exporterNames());
 }
 
 class Parser {
@@ -124,8 +128,8 @@ Parser::Parser() {
     CLI::App* check = subcommand(Command::check, "check", "say what bind would do, and do nothing");
     subcommand(Command::reload, "reload", "have the daemon read its configuration again");
     subcommand(Command::watch, "watch", "print changes as they come");
-    CLI::App* exporting =
-        subcommand(Command::exportGroups, "export", "print the target's groups as a VMM wants to be told");
+    CLI::App* exporting = subcommand(Command::exportGroups, "export",
+                                     "print the target's groups in the words of what is to have them");
     CLI::App* doctor =
         subcommand(Command::doctor, "doctor",
                    "say what stands between a target, or the machine, and a VM; needs no daemon");
@@ -138,9 +142,7 @@ Parser::Parser() {
     for (CLI::App* sub : {show, bind, release, check, exporting})
         sub->add_option("TARGET", options_.target, targetHelp)->required()->type_name("");
     doctor->add_option("TARGET", options_.target, targetHelp)->type_name("");
-    exporting
-        ->add_option("--for", options_.exportFor,
-                     "qemu, libvirt, cloud-hypervisor, docker, podman, kata, crosvm or opennebula")
+    exporting->add_option("--for", options_.exportFor, "what is to have them: " + exporterNames())
         ->required()
         ->type_name("WHAT")
         ->check(CLI::Validator(checkExporter, ""));

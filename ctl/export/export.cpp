@@ -10,6 +10,8 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <sys/utsname.h>
+#include <system_error>
 
 namespace vfiobind::ctl {
 namespace {
@@ -33,6 +35,19 @@ std::vector<std::string> notesAbout(const std::vector<PassedGroup>& groups) {
     return notes;
 }
 
+/// Without the domain, as clusters call their machines.
+std::string firstLabel(std::string_view name) {
+    return std::string(name.substr(0, name.find('.')));
+}
+
+std::string nameOfThisHost() {
+    utsname names{};
+    if (uname(&names) != 0)
+        throw std::system_error(errno, std::generic_category(),
+                                "the name of this machine cannot be told (uname)");
+    return firstLabel(names.nodename);
+}
+
 ExitCode fail(const Options& options, const Refusal& refusal) {
     if (options.json)
         printLine(errorJson("", refusal.sentence));
@@ -42,13 +57,20 @@ ExitCode fail(const Options& options, const Refusal& refusal) {
 
 } // namespace
 
+std::string hostOf(std::string_view userAtHost) {
+    const auto host = userAtHost.substr(userAtHost.rfind('@') + 1); // npos + 1 is the beginning
+    const bool isAddress =
+        host.find_first_not_of("0123456789.") == std::string_view::npos || host.contains(':');
+    return isAddress ? std::string{} : firstLabel(host);
+}
+
 const Exporter* findExporter(std::string_view name) {
     const auto found = std::ranges::find(exporters, name, &Exporter::name);
     return found == exporters.end() ? nullptr : &*found;
 }
 
 std::expected<Exported, Refusal> exportTarget(const Snapshot& snapshot, const Touched& touched,
-                                              const Exporter& exporter, const Sysfs* sysfs) {
+                                              const Exporter& exporter, const ExportPlace& place) {
     const auto groups = passedGroups(snapshot, touched);
     if (!groups)
         return std::unexpected(Refusal{ExitCode::blocked, groups.error()});
@@ -60,7 +82,7 @@ std::expected<Exported, Refusal> exportTarget(const Snapshot& snapshot, const To
                 "group {} is without an IOMMU, and {} takes no such group; 'vfio-bindctl doctor' says "
                 "how to switch the IOMMU on",
                 bare->number, exporter.title)});
-    auto result = exporter.make({.groups = *groups, .sysfs = sysfs});
+    auto result = exporter.make({.groups = *groups, .sysfs = place.sysfs, .host = place.host});
     if (!result)
         return std::unexpected(Refusal{ExitCode::blocked, result.error()});
     auto notes = notesAbout(*groups);
@@ -92,7 +114,9 @@ ExitCode runExport(Client& client, const Options& options) {
     if (!touched)
         return fail(options, {ExitCode::failed, touched.error()});
     const RealSysfs here;
-    const auto exported = exportTarget(snapshot, *touched, *exporter, options.host ? nullptr : &here);
+    const auto exported = exportTarget(snapshot, *touched, *exporter,
+                                       options.host ? ExportPlace{nullptr, hostOf(*options.host)}
+                                                    : ExportPlace{&here, nameOfThisHost()});
     if (!exported)
         return fail(options, exported.error());
     if (options.json) {

@@ -9,6 +9,7 @@
 
 #include <expected>
 #include <string>
+#include <string_view>
 
 namespace vfiobind::ctl {
 
@@ -17,9 +18,17 @@ struct Refusal {
     std::string sentence; ///< or several, a line each
 };
 
-/// `sysfs` may be null, see ExportInput.
+/// The machine that has the groups. Both may be empty: see ExportInput.
+struct ExportPlace {
+    const Sysfs* sysfs = nullptr;
+    std::string host;
+};
+
+/// The name of the machine in `[user@]machine`, without the domain. Empty where it is an address.
+std::string hostOf(std::string_view userAtHost);
+
 std::expected<Exported, Refusal> exportTarget(const Snapshot& snapshot, const Touched& touched,
-                                              const Exporter& exporter, const Sysfs* sysfs);
+                                              const Exporter& exporter, const ExportPlace& place);
 
 /// One line of arguments, or the file. Nothing in it needs a shell's quotes.
 std::string renderExport(const Exported& exported);

@@ -39,7 +39,7 @@ std::expected<Exported, Refusal> exported(const Snapshot& snapshot, const std::s
     if (!touched)
         throw std::runtime_error(touched.error());
     const FakeKernel nothingThere;
-    return exportTarget(snapshot, *touched, *findExporter(name), &nothingThere);
+    return exportTarget(snapshot, *touched, *findExporter(name), {&nothingThere, "host-a"});
 }
 
 Exported done(const Snapshot& snapshot, const std::string& name, const std::string& target = "01:00.0") {
@@ -217,13 +217,101 @@ TEST(ExportCloudHypervisor, WhatCannotBeReadIsSaid) {
                                         AllOf(HasSubstr("0000:01:00.1"), HasSubstr("ENOENT"))));
     const auto snapshot = boundSnapshot();
     const auto elsewhere = exportTarget(snapshot, resolveTarget(snapshot, "01:00.0").value(),
-                                        *findExporter("cloud-hypervisor"), nullptr);
+                                        *findExporter("cloud-hypervisor"), {});
     EXPECT_THAT(elsewhere.value().notes.at(0), HasSubstr("run 'vfio-bindctl doctor 0000:01:00.0' there"));
     FakeKernel ordinaryUser;
     ordinaryUser.putFile("/sys/bus/pci/devices/0000:01:00.0/config", std::string(64, '\0'));
     const auto hidden = exportTarget(snapshot, resolveTarget(snapshot, "01:00.0").value(),
-                                     *findExporter("cloud-hypervisor"), &ordinaryUser);
+                                     *findExporter("cloud-hypervisor"), {&ordinaryUser, {}});
     EXPECT_THAT(hidden.value().notes.at(0), HasSubstr("only root can read"));
+}
+
+TEST(ExportCdi, TheNamesAreThoseOfAllGroupsOfTheRule) {
+    Snapshot snapshot = boundSnapshot();
+    auto& other = snapshot.groups.at("/org/vfiobind1/group/5");
+    other.state = "bound";
+    other.node = "/dev/vfio/5";
+    other.rule = "guest-gpu";
+    snapshot.devices.at("/org/vfiobind1/device/0000:03:00.0").driver = "vfio-pci";
+    const auto named = [](const Exported& exported) {
+        std::vector<std::string> names;
+        const auto spec = nlohmann::json::parse(exported.file);
+        for (const auto& device : spec.at("devices"))
+            names.push_back(device.at("name"));
+        return names;
+    };
+    EXPECT_THAT(named(done(snapshot, "cdi", "guest-gpu")),
+                ElementsAre("guest-gpu-0000:03:00.0", "guest-gpu"));
+    EXPECT_THAT(named(done(snapshot, "cdi", "group/5")), ElementsAre("guest-gpu-0000:03:00.0"));
+    other.rule.clear();
+    EXPECT_THAT(named(done(snapshot, "cdi", "group/5")), ElementsAre("group-5"));
+}
+
+TEST(ExportKubevirt, AVariantDriverIsLeftToAnotherPlugin) { // case 17
+    Snapshot snapshot = boundSnapshot();
+    EXPECT_THAT(done(snapshot, "kubevirt").file, Not(HasSubstr("true")));
+    snapshot.devices.at("/org/vfiobind1/device/0000:01:00.0").driver = "mlx5_vfio_pci";
+    const auto exported = done(snapshot, "kubevirt");
+    EXPECT_THAT(exported.file,
+                AllOf(HasSubstr("\"10DE:1284\"\n    resourceName: \"vfio.bind/guest-gpu\"\n    "
+                                "externalResourceProvider: true"),
+                      HasSubstr("\"10DE:0E0F\"\n    resourceName: \"vfio.bind/guest-gpu-10de-0e0f\"\n    "
+                                "externalResourceProvider: false")));
+    EXPECT_THAT(exported.notes, testing::Contains(AllOf(HasSubstr("0000:01:00.0 is with mlx5_vfio_pci"),
+                                                        HasSubstr("vfio-pci only"))));
+}
+
+TEST(ExportKubevirt, ANameThatKubernetesDoesNotTakeIsRefused) {
+    Snapshot snapshot = boundSnapshot();
+    groupOf(snapshot).rule = std::string(55, 'a');
+    EXPECT_THAT(refused(snapshot, "kubevirt"), AllOf(HasSubstr("has 65 characters"), HasSubstr("takes 63")));
+}
+
+TEST(ExportNova, ADomainThatNovaDoesNotTakeIsRefused) { // case 53
+    Snapshot snapshot = boundSnapshot();
+    addDevice(snapshot, "10000:e1:00.2", 300, 0x144d, 0xa808, "vfio-pci", "Disk");
+    auto& group = snapshot.groups.at("/org/vfiobind1/group/300");
+    group.state = "bound";
+    group.node = "/dev/vfio/300";
+    EXPECT_THAT(refused(snapshot, "nova", "group/300"), HasSubstr("10000:e1:00.2 has more than four digits"));
+    EXPECT_THAT(done(snapshot, "proxmox", "group/300").file, HasSubstr("path=10000:e1:00.2,"));
+}
+
+TEST(ExportProxmox, ACardIsGivenWholeOnlyWhereAllOfItIsHandedOver) {
+    Snapshot snapshot = boundSnapshot();
+    EXPECT_THAT(
+        done(snapshot, "proxmox").file,
+        AllOf(HasSubstr("guest-gpu\n\tmap "
+                        "node=host-a,path=0000:01:00,id=10de:1284,subsystem-id=0000:0000,iommugroup=22\n"),
+              HasSubstr("hostpci0: mapping=guest-gpu,pcie=1,driver=keep\n"), Not(HasSubstr("hostpci1"))));
+    addDevice(snapshot, "0000:01:00.2", 23, 0x10de, 0x1ad8, "xhci_hcd", "USB");
+    EXPECT_THAT(done(snapshot, "proxmox").file,
+                AllOf(HasSubstr("guest-gpu\n\tmap node=host-a,path=0000:01:00.0,id=10de:1284,"),
+                      HasSubstr("guest-gpu-0000-01-00-1\n\tmap node=host-a,path=0000:01:00.1,id=10de:0e0f,"),
+                      HasSubstr("hostpci1: mapping=guest-gpu-0000-01-00-1,pcie=1,driver=keep\n")));
+}
+
+TEST(ExportProxmox, ARuleWhoseNameIsNotTakenHasAnother) {
+    Snapshot snapshot = boundSnapshot();
+    groupOf(snapshot).rule = "3d-card";
+    EXPECT_THAT(done(snapshot, "proxmox").file, HasSubstr("vfio-3d-card\n\tmap "));
+}
+
+TEST(ExportProxmox, TheNodeIsTheMachineByName) {
+    EXPECT_EQ(hostOf("root@pve-a.example.org"), "pve-a");
+    EXPECT_EQ(hostOf("pve-a"), "pve-a");
+    EXPECT_EQ(hostOf("root@192.0.2.7"), "");
+    EXPECT_EQ(hostOf("fd00::7"), "");
+    const auto snapshot = boundSnapshot();
+    const auto unnamed =
+        exportTarget(snapshot, resolveTarget(snapshot, "01:00.0").value(), *findExporter("proxmox"), {});
+    EXPECT_THAT(unnamed.error().sentence, HasSubstr("give --host the name"));
+}
+
+TEST(ExportIncus, AVariantDriverIsSaid) { // case 17
+    Snapshot snapshot = boundSnapshot();
+    snapshot.devices.at("/org/vfiobind1/device/0000:01:00.0").driver = "mlx5_vfio_pci";
+    EXPECT_THAT(done(snapshot, "incus").notes, ElementsAre(HasSubstr("0000:01:00.0 is with mlx5_vfio_pci")));
 }
 
 } // namespace

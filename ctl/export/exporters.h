@@ -23,6 +23,7 @@ struct Exported {
 struct ExportInput {
     const std::vector<PassedGroup>& groups;
     const Sysfs* sysfs = nullptr;
+    std::string host; ///< the machine's name without its domain; empty where only its address is known
 };
 
 /// The error is a sentence: the program cannot be told of these devices.
@@ -35,6 +36,11 @@ ExportResult exportContainer(const ExportInput& input); ///< docker and podman t
 ExportResult exportKata(const ExportInput& input);
 ExportResult exportCrosvm(const ExportInput& input);
 ExportResult exportOpennebula(const ExportInput& input);
+ExportResult exportCdi(const ExportInput& input);
+ExportResult exportKubevirt(const ExportInput& input);
+ExportResult exportNova(const ExportInput& input);
+ExportResult exportProxmox(const ExportInput& input);
+ExportResult exportIncus(const ExportInput& input);
 
 struct Exporter {
     std::string_view name; ///< as in --for
@@ -43,7 +49,7 @@ struct Exporter {
     ExportResult (*make)(const ExportInput&) = nullptr;
 };
 
-inline constexpr std::array<Exporter, 8> exporters{{
+inline constexpr std::array<Exporter, 13> exporters{{
     {"qemu", "QEMU", true, exportQemu},
     {"libvirt", "libvirt", true, exportLibvirt},
     {"cloud-hypervisor", "Cloud Hypervisor", true, exportCloudHypervisor},
@@ -52,6 +58,11 @@ inline constexpr std::array<Exporter, 8> exporters{{
     {"kata", "Kata Containers", true, exportKata},
     {"crosvm", "crosvm", true, exportCrosvm},
     {"opennebula", "OpenNebula", true, exportOpennebula},
+    {"cdi", "CDI", false, exportCdi},
+    {"kubevirt", "KubeVirt", true, exportKubevirt},
+    {"nova", "OpenStack Nova", true, exportNova},
+    {"proxmox", "Proxmox VE", true, exportProxmox},
+    {"incus", "Incus", true, exportIncus},
 }};
 
 /// Null where there is none of that name.

@@ -8,6 +8,7 @@
 #include "guard/holders.h"
 #include "topology/topology.h"
 
+#include <fmt/format.h>
 #include <ostream>
 
 namespace vfiobind::ctl::golden_export_test {
@@ -19,6 +20,7 @@ struct Machine {
     const char* name; ///< of the golden file
     const char* topology;
     unsigned group;
+    const char* rule;
 };
 
 void PrintTo(const Machine& machine, std::ostream* out) {
@@ -48,32 +50,36 @@ FakeKernel boundMachine(const Machine& machine) {
 }
 
 /// What the daemon would tell of the group.
-Snapshot snapshotOf(const Sysfs& sysfs, unsigned number) {
+Snapshot snapshotOf(const Sysfs& sysfs, unsigned number, const char* rule) {
     const auto topology = Topology::read(sysfs).value();
     Snapshot snapshot;
-    auto& group = snapshot.groups["/group"];
-    group = {.objectPath = "/group", .number = number, .state = "bound", .viable = true};
+    const auto path = fmt::format("/group/{}", number);
+    auto& group = snapshot.groups[path];
+    group = {.objectPath = path, .number = number, .state = "bound", .viable = true, .rule = rule};
     group.node = groupNode(sysfs, number);
-    for (const auto& address : topology.findGroup(number)->members) {
-        const auto* device = topology.find(address);
+    for (const auto& address : topology.findGroup(number)->members)
         group.devices.push_back(address.objectName());
+    for (const auto& [address, device] : topology.devices()) {
         auto& state = snapshot.devices[address.objectName()];
         state.address = address.str();
-        state.vendor = device->ids.vendor;
-        state.device = device->ids.device;
-        state.classCode = device->ids.classCode;
-        state.driver = device->driver;
-        state.group = "/group";
-        state.physicalFunction = device->physicalFunction ? device->physicalFunction->objectName() : "/";
+        state.vendor = device.ids.vendor;
+        state.device = device.ids.device;
+        state.subsystemVendor = device.ids.subsystemVendor;
+        state.subsystemDevice = device.ids.subsystemDevice;
+        state.classCode = device.ids.classCode;
+        state.driver = device.driver;
+        state.group = device.group ? fmt::format("/group/{}", *device.group) : "/";
+        state.physicalFunction = device.physicalFunction ? device.physicalFunction->objectName() : "/";
     }
     return snapshot;
 }
 
-std::string everyExport(const Sysfs& sysfs, unsigned number) {
-    const auto snapshot = snapshotOf(sysfs, number);
+std::string everyExport(const Sysfs& sysfs, const Machine& machine) {
+    const auto snapshot = snapshotOf(sysfs, machine.group, machine.rule);
     std::string text;
     for (const auto& exporter : exporters) {
-        const auto exported = exportTarget(snapshot, {{&snapshot.groups.at("/group")}, {}}, exporter, &sysfs);
+        const auto exported =
+            exportTarget(snapshot, {{&snapshot.groups.begin()->second}, {}}, exporter, {&sysfs, "host-a"});
         text += "--- " + std::string(exporter.name) + '\n';
         if (!exported) {
             text += "refused: " + exported.error().sentence + '\n';
@@ -91,14 +97,14 @@ class GoldenExport : public testing::TestWithParam<Machine> {};
 // cases 1, 2
 TEST_P(GoldenExport, IsWhatWasReviewed) {
     const auto kernel = boundMachine(GetParam());
-    expectGolden("export/"s + GetParam().name + ".txt", everyExport(kernel, GetParam().group));
+    expectGolden("export/"s + GetParam().name + ".txt", everyExport(kernel, GetParam()));
 }
 
 INSTANTIATE_TEST_SUITE_P(Machines, GoldenExport,
-                         testing::Values(Machine{"two-function-gpu", "asrock-z170-itx", 1},
-                                         Machine{"conventional-bridge", "skylake-server-sriov", 16},
-                                         Machine{"virtual-function", "skylake-server-sriov", 26},
-                                         Machine{"several-cards", "x370-dual-rx580", 15}),
+                         testing::Values(Machine{"two-function-gpu", "asrock-z170-itx", 1, "guest-gpu"},
+                                         Machine{"conventional-bridge", "skylake-server-sriov", 16, ""},
+                                         Machine{"virtual-function", "skylake-server-sriov", 26, "guest-nic"},
+                                         Machine{"several-cards", "x370-dual-rx580", 15, "_storage"}),
                          [](const auto& one) {
                              std::string name = one.param.name;
                              std::erase(name, '-');

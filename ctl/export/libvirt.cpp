@@ -38,11 +38,10 @@ ExportResult exportLibvirt(const ExportInput& input) {
             result.file += fmt::format("<!-- group {}: {:04x}:{:04x}, class {:04x} -->\n", group.number,
                                        function.vendor, function.device, function.classId);
             result.file += hostdev(function);
-            if (function.driver != "vfio-pci")
-                result.notes.push_back(fmt::format(
-                    "{} is with {}: releases of libvirt that know only vfio-pci refuse it with managed='no'",
-                    function.address.str(), function.driver));
         }
+    for (const auto& variant : withVariantDriver(input.groups))
+        result.notes.push_back(variant +
+                               ": releases of libvirt that know only vfio-pci refuse it with managed='no'");
     result.file +=
         "<!--\n"
         "libvirt lets a domain at the nodes of its hostdevs by itself. A domain that is given the\n"

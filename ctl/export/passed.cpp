@@ -2,6 +2,7 @@
 #include "export/passed.h"
 
 #include "pci/ids.h"
+#include "publish/cdi.h"
 #include "topology/device.h"
 
 #include <algorithm>
@@ -59,27 +60,67 @@ std::string refusal(const GroupState& group, const std::vector<const DeviceState
                        group.number, driversOf(members), group.number);
 }
 
-PassedFunction passed(const DeviceState& device) {
+Address knownAddress(const DeviceState& device) {
     const auto address = Address::parse(device.address);
     if (!address)
         throw std::runtime_error("the daemon named a device that cannot be: " + address.error());
-    return {.address = *address,
+    return *address;
+}
+
+PassedFunction passed(const DeviceState& device) {
+    return {.address = knownAddress(device),
             .vendor = device.vendor,
             .device = device.device,
+            .subsystemVendor = device.subsystemVendor,
+            .subsystemDevice = device.subsystemDevice,
             .classId = classOf(device),
             .driver = device.driver,
             .virtualFunction = !device.physicalFunction.empty() && device.physicalFunction != "/"};
 }
 
+bool sameCard(const Address& one, const Address& other) {
+    return one.domain == other.domain && one.bus == other.bus && one.device == other.device;
+}
+
+/// A virtual function can have the numbers of a function of another card, so that it is never a card's part.
+void markWholeCards(const Snapshot& snapshot, std::vector<PassedFunction>& functions) {
+    for (auto& function : functions) {
+        const auto handedOver = std::ranges::count_if(functions, [&](const PassedFunction& other) {
+            return sameCard(function.address, other.address);
+        });
+        const auto there = std::ranges::count_if(snapshot.devices, [&](const auto& entry) {
+            return sameCard(function.address, knownAddress(entry.second));
+        });
+        function.wholeCard = !function.virtualFunction && handedOver == there;
+    }
+}
+
+/// Of all groups that have a rule, and the target's.
+std::map<unsigned, std::string> publishedNames(const Snapshot& snapshot, const Touched& touched) {
+    std::vector<RuleGroup> groups;
+    for (const auto* group : snapshot.groupsInOrder()) {
+        if (group->rule.empty() && std::ranges::find(touched.groups, group) == touched.groups.end())
+            continue;
+        const auto members = snapshot.members(*group);
+        const auto first =
+            std::ranges::find_if_not(members, [](const auto* device) { return looksLikeABridge(*device); });
+        if (first != members.end())
+            groups.push_back({group->number, group->rule, knownAddress(**first)});
+    }
+    return cdiNames(groups);
+}
+
 std::expected<PassedGroup, std::string> passedGroup(const Snapshot& snapshot, const GroupState& group) {
     const auto members = snapshot.members(group);
     PassedGroup result{.number = group.number,
+                       .rule = group.rule,
                        .node = group.node,
                        .noIommu = group.node.starts_with("/dev/vfio/noiommu-"),
                        .ours = group.state == "bound"};
     for (const auto* device : members)
         if (isVfioDriver(device->driver))
             result.functions.push_back(passed(*device));
+    markWholeCards(snapshot, result.functions);
     for (const auto& holder : group.holders)
         result.holders.push_back(fmt::format("{} (pid {})", holder.command, holder.pid));
     // `native` is also what somebody else has bound by hand: that serves a VM as well.
@@ -100,20 +141,36 @@ std::expected<PassedGroup, std::string> passedGroup(const Snapshot& snapshot, co
 
 } // namespace
 
+std::string ruleOrGroup(const PassedGroup& group) {
+    return group.rule.empty() ? fmt::format("group-{}", group.number) : group.rule;
+}
+
+std::vector<std::string> withVariantDriver(const std::vector<PassedGroup>& groups) {
+    std::vector<std::string> result;
+    for (const auto& group : groups)
+        for (const auto& function : group.functions)
+            if (function.driver != "vfio-pci")
+                result.push_back(fmt::format("{} is with {}", function.address.str(), function.driver));
+    return result;
+}
+
 std::expected<std::vector<PassedGroup>, std::string> passedGroups(const Snapshot& snapshot,
                                                                   const Touched& touched) {
     std::vector<PassedGroup> result;
     std::vector<std::string> refusals;
+    const auto names = publishedNames(snapshot, touched);
     for (const auto* device : touched.groupless)
         refusals.push_back(fmt::format("{} is in no IOMMU group, so that nothing can have it through VFIO; "
                                        "'vfio-bindctl doctor {}' says why",
                                        device->address, device->address));
     for (const auto* group : touched.groups) {
         auto one = passedGroup(snapshot, *group);
-        if (one)
-            result.push_back(std::move(*one));
-        else
+        if (!one) {
             refusals.push_back(std::move(one.error()));
+            continue;
+        }
+        one->name = names.at(one->number);
+        result.push_back(std::move(*one));
     }
     if (!refusals.empty())
         return std::unexpected(fmt::format("{}", fmt::join(refusals, "\n")));

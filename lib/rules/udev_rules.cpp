@@ -2,6 +2,7 @@
 #include "rules/udev_rules.h"
 
 #include "pci/text.h"
+#include "rules/group_names.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -118,20 +119,15 @@ std::string udevRules(const std::vector<OverrideRule>& overrides) {
 
 std::map<unsigned, std::string> nodeImports(const Policy& policy, const Topology& topology,
                                             const Resolution& resolution) {
-    std::map<std::string, std::map<Address, unsigned>> groupsOfRules; // by each group's first device
-    for (const auto* groups : {&resolution.groups, &resolution.asked})
-        for (const auto& [group, wanted] : *groups)
-            if (const auto endpoints = topology.endpoints(group); !endpoints.empty() && udevSafe(wanted.rule))
-                groupsOfRules[wanted.rule].emplace(endpoints.front()->address, group);
+    std::vector<RuleGroup> groups;
+    for (const auto& group : groupsOfRules(topology, resolution))
+        if (udevSafe(group.rule))
+            groups.push_back(group);
+    const auto names = groupNames(groups);
     std::map<unsigned, std::string> texts;
-    for (const auto& [name, groups] : groupsOfRules) {
-        const auto* rule = policy.find(name);
-        if (rule == nullptr)
-            continue;
-        for (const auto& [first, group] : groups)
-            texts.emplace(group, importText(first == groups.begin()->first ? name : name + '-' + first.str(),
-                                            rule->node));
-    }
+    for (const auto& group : groups)
+        if (const auto* rule = policy.find(group.rule))
+            texts.emplace(group.number, importText(names.at(group.number), rule->node));
     return texts;
 }
 

@@ -26,9 +26,7 @@ bool udevSafe(std::string_view text);
 std::string udevRules(const std::vector<OverrideRule>& overrides);
 
 /// Name and access of each wanted group's node, as `IMPORT{file}` reads it (udev(7)), by group number; only
-/// groups that a rule wants, always or when asked. A rule's name is the name of its group's node; where the
-/// rule has several groups, the first in order of address has it, and the others `name-0000:06:00.1` after
-/// their first device.
+/// groups that a rule wants, always or when asked. The names are those of groupNames().
 std::map<unsigned, std::string> nodeImports(const Policy& policy, const Topology& topology,
                                             const Resolution& resolution);
 

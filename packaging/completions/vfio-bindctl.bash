@@ -33,7 +33,7 @@ _vfio_bindctl() {
             return
             ;;
         --driver) candidates='auto vfio-pci pci-stub' ;;
-        --for) candidates='qemu libvirt cloud-hypervisor docker podman kata crosvm opennebula' ;;
+        --for) candidates='qemu libvirt cloud-hypervisor docker podman kata crosvm opennebula cdi kubevirt nova proxmox incus' ;;
         -H | --host)
             mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur")
             return

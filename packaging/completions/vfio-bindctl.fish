@@ -34,7 +34,7 @@ complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a relea
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a check -d 'Say what bind would do'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a reload -d 'Read the configuration again'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a watch -d 'Print changes as they come'
-complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a export -d 'Print groups as a VMM wants to be told'
+complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a export -d 'Print groups in the words of what is to have them'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a doctor -d 'Say what stands between a target and a VM'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a groups -d 'List the IOMMU groups'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a import -d 'Print rules for what there is so far'
@@ -47,7 +47,7 @@ complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind check' -l method -
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind release check' -l persist -d 'Write it to /etc/vfio-bind.d/'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind release' -l no-wait -d 'Do not wait for the jobs'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from export' -l for -x \
-    -a 'qemu libvirt cloud-hypervisor docker podman kata crosvm opennebula' -d 'Program that is to have the devices'
+    -a 'qemu libvirt cloud-hypervisor docker podman kata crosvm opennebula cdi kubevirt nova proxmox incus' -d 'Program that is to have the devices'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from import' -l from -x \
     -a 'libvirt sysconfig modprobe cmdline driverctl initramfs opennebula' -d 'Look there only'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from import' -l write -d 'Write them to /etc/vfio-bind.d/'

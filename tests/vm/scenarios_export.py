@@ -78,9 +78,21 @@ def refused(guest):
 def whole_group(guest):
     guest.done("Bind", GPU)
     node = f"/dev/vfio/{guest.group(GPU)}"
-    for what in ("qemu", "libvirt", "cloud-hypervisor", "docker", "podman", "kata", "crosvm", "opennebula"):
+    for what in ("qemu", "libvirt", "cloud-hypervisor", "docker", "podman", "kata", "crosvm", "opennebula",
+                 "cdi", "kubevirt", "nova", "proxmox", "incus"):
         text = export(guest, what, AUDIO)
-        if what in ("docker", "podman", "kata"):
+        if what == "cdi":
+            devices = json.loads(text)["devices"]
+            expect([edit["path"] for device in devices for edit in device["containerEdits"]["deviceNodes"]] == [node],
+                   f"cdi: not {node} alone in: {text}")
+        elif what == "kubevirt":
+            ids = ["1234:1111", "8086:2668"]
+            expect(re.findall(r'pciVendorSelector: "(.*)"', text) == ids, f"kubevirt: not {ids} in: {text}")
+        elif what == "proxmox":
+            host = guest.out("uname -n").split(".")[0]
+            expect(f"\tmap node={host},path={GPU.removesuffix('.0')},id=1234:1111,subsystem-id=" in text,
+                   f"proxmox: not the whole card in: {text}")
+        elif what in ("docker", "podman", "kata"):
             expect(node in text.split(), f"{what}: {node} is not in: {text}")
         elif what == "libvirt":
             found = re.findall(r"bus='0x01' slot='0x00' function='0x([01])'", text)

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// The Container Device Interface: by such a spec podman, docker, containerd, CRI-O and Kata give a container
+/// the groups that it names. https://github.com/cncf-tags/container-device-interface/blob/main/SPEC.md
+#pragma once
+
+#include "rules/group_names.h"
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vfiobind {
+
+inline constexpr std::string_view defaultCdiKind = "vfio.bind/group";
+
+/// A group that a container can be given.
+struct CdiDevice {
+    std::string name; ///< of cdiNames()
+    std::string node; ///< `/dev/vfio/22`: a node, never a link, which the readers refuse
+    bool operator==(const CdiDevice&) const = default;
+};
+
+/// Whether CDI takes the name of a device: `[A-Za-z0-9_.:-]`, first and last a letter or a digit.
+bool isCdiName(std::string_view name);
+
+/// Whether CDI takes the kind: `vendor/class`, the vendor letters, digits, `_`, `-` and `.`, the class the
+/// same without the dot; both begin with a letter and end with a letter or a digit.
+bool isCdiKind(std::string_view kind);
+
+/// The names of all groups by number, no two alike: groupNames(), where CDI takes it, else `rule-` and what
+/// CDI takes of it; `group-22` for a group without a rule. Give it every group that a rule wants, bound or
+/// not, since which of a rule's groups has the plain name depends on all of them.
+std::map<unsigned, std::string> cdiNames(const std::vector<RuleGroup>& groups);
+
+/// The spec as JSON, with the newline at its end. Empty where there is no device: a spec without one is
+/// invalid, and no file is the way to say so. It says 0.5.0, the newest that Debian 12's library knows.
+std::string cdiSpec(std::string_view kind, const std::vector<CdiDevice>& devices);
+
+} // namespace vfiobind
