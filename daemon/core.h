@@ -7,7 +7,7 @@
 #include "group_state.h"
 #include "ledger.h"
 #include "modules.h"
-#include "names.h"
+#include "names/names.h"
 #include "views.h"
 #include "work.h"
 

@@ -3,7 +3,7 @@
 
 #include "json.h"
 #include "lines.h"
-#include "names.h"
+#include "names/names.h"
 #include "output.h"
 #include "pci/capabilities.h"
 #include "render.h"

@@ -6,7 +6,7 @@
 #include "import/rules.h"
 #include "import/sources.h"
 #include "json.h"
-#include "names.h"
+#include "names/names.h"
 #include "output.h"
 #include "pci/text.h"
 #include "plan/wanted.h"

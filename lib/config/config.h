@@ -30,6 +30,19 @@ struct ConfigText {
 /// loadPolicy does.
 std::expected<Policy, std::vector<ConfigError>> parsePolicy(const std::vector<ConfigText>& texts);
 
+/// What the files held when they were read, and which could not be.
+struct ConfigTexts {
+    std::vector<ConfigText> texts; ///< in order
+    std::vector<ConfigError> errors;
+};
+
+/// Reads the files of loadPolicy() without parsing them.
+ConfigTexts readConfigTexts(const std::string& mainFile);
+/// The same as loadPolicy(), of files that were read before.
+std::expected<Policy, std::vector<ConfigError>> parsePolicy(ConfigTexts read);
+/// Puts a drop-in where its name belongs, in the place of one of the same name.
+void addDropIn(std::vector<ConfigText>& texts, ConfigText dropIn);
+
 /// Reads the main file and every `*.toml` of the drop-in directory in order of name. The directory is the
 /// main file's path with `.toml` replaced by `.d` (`/etc/vfio-bind.d`). A missing main file or directory is
 /// no error: the policy then has no rules (case 63). A file that cannot be read is one, with path and errno.

@@ -11,7 +11,6 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <optional>
 #include <utility>
 
 namespace vfiobind {
@@ -64,6 +63,10 @@ std::vector<std::string> listDropIns(const std::string& directory, std::vector<C
     return files;
 }
 
+std::string parentOf(const std::string& path) {
+    return path.substr(0, path.rfind('/'));
+}
+
 } // namespace
 
 std::string dropInDirectory(const std::string& mainFile) {
@@ -81,45 +84,48 @@ std::vector<std::string> configFiles(const std::string& mainFile) {
     return files;
 }
 
-namespace {
-
-std::expected<Policy, std::vector<ConfigError>> load(const std::string& mainFile,
-                                                     std::optional<ConfigText> extra) {
-    std::vector<ConfigError> errors;
-    std::vector<ConfigText> texts;
+ConfigTexts readConfigTexts(const std::string& mainFile) {
+    ConfigTexts read;
     const auto add = [&](const std::string& path, bool mayBeMissing) {
         auto content = readFile(path);
         if (content)
-            texts.push_back({path, std::move(*content)});
+            read.texts.push_back({path, std::move(*content)});
         else if (!mayBeMissing || content.error() != ENOENT)
-            errors.push_back(cannotRead(path, content.error()));
+            read.errors.push_back(cannotRead(path, content.error()));
     };
     add(mainFile, true);
-    for (const auto& path : listDropIns(dropInDirectory(mainFile), errors)) {
-        if (extra && extra->file < path)
-            texts.push_back(*std::exchange(extra, std::nullopt));
+    for (const auto& path : listDropIns(dropInDirectory(mainFile), read.errors))
         add(path, false);
-    }
-    if (extra)
-        texts.push_back(std::move(*extra));
-
-    auto policy = parsePolicy(texts);
-    if (errors.empty())
-        return policy;
-    if (!policy)
-        errors.insert(errors.end(), policy.error().begin(), policy.error().end());
-    return std::unexpected(std::move(errors));
+    return read;
 }
 
-} // namespace
+std::expected<Policy, std::vector<ConfigError>> parsePolicy(ConfigTexts read) {
+    auto policy = parsePolicy(read.texts);
+    if (read.errors.empty())
+        return policy;
+    if (!policy)
+        read.errors.insert(read.errors.end(), policy.error().begin(), policy.error().end());
+    return std::unexpected(std::move(read.errors));
+}
+
+void addDropIn(std::vector<ConfigText>& texts, ConfigText dropIn) {
+    std::erase_if(texts, [&](const ConfigText& text) { return text.file == dropIn.file; });
+    // The main file is the first, whatever its name.
+    const auto after = std::ranges::find_if(texts, [&](const ConfigText& text) {
+        return dropInDirectory(text.file) != parentOf(dropIn.file) && dropIn.file < text.file;
+    });
+    texts.insert(after, std::move(dropIn));
+}
 
 std::expected<Policy, std::vector<ConfigError>> loadPolicy(const std::string& mainFile) {
-    return load(mainFile, std::nullopt);
+    return parsePolicy(readConfigTexts(mainFile));
 }
 
 std::expected<Policy, std::vector<ConfigError>> loadPolicyWith(const std::string& mainFile,
                                                                ConfigText dropIn) {
-    return load(mainFile, std::move(dropIn));
+    auto read = readConfigTexts(mainFile);
+    addDropIn(read.texts, std::move(dropIn));
+    return parsePolicy(std::move(read));
 }
 
 } // namespace vfiobind

@@ -2,7 +2,7 @@
 // What the objects show of a machine that nobody has touched yet.
 #include "fixture.h"
 
-#include "names.h"
+#include "names/names.h"
 #include "version.h"
 
 #include <algorithm>
