@@ -16,7 +16,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t maxSize = 16U << 20;
+constexpr std::size_t maxLedgerSize = 16U << 20;
 
 json toJson(const LedgerEntry& entry) {
     json j{{"members", toJson(entry.members)}};
@@ -46,7 +46,7 @@ LedgerEntry entryFrom(const json& j) {
 } // namespace
 
 std::expected<void, std::string> Ledger::load() {
-    const auto text = RealSysfs().read(file_, maxSize);
+    const auto text = RealSysfs().read(file_, maxLedgerSize);
     if (!text) {
         if (text.error().code == ENOENT)
             return {};

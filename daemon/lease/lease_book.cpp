@@ -17,7 +17,7 @@
 namespace vfiobind {
 namespace {
 
-constexpr std::size_t maxSize = 4U << 20;
+constexpr std::size_t maxBookSize = 4U << 20;
 
 std::uint64_t nowUsec() {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -40,7 +40,7 @@ LeaseBook::~LeaseBook() = default;
 std::expected<void, std::string> LeaseBook::load() {
     std::expected<void, std::string> read;
     if (!file_.empty()) {
-        const auto text = RealSysfs().read(file_, maxSize);
+        const auto text = RealSysfs().read(file_, maxBookSize);
         auto record = text ? leaseRecordFrom(*text) : std::expected<LeaseRecord, std::string>{};
         if (!text && text.error().code != ENOENT)
             read = std::unexpected(text.error().str());

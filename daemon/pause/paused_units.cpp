@@ -16,14 +16,14 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t maxSize = 1U << 20;
+constexpr std::size_t maxPausedSize = 1U << 20;
 
 } // namespace
 
 std::expected<void, std::string> PausedUnits::load() {
     if (file_.empty())
         return {};
-    const auto text = RealSysfs().read(file_, maxSize);
+    const auto text = RealSysfs().read(file_, maxPausedSize);
     if (!text) {
         if (text.error().code == ENOENT)
             return {};

@@ -14,7 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto managerInterface = "org.freedesktop.systemd1.Manager";
+constexpr auto systemdInterface = "org.freedesktop.systemd1.Manager";
 /// What does not stop or start within that has DefaultTimeoutStopSec= of its own.
 constexpr auto jobLimit = 60s;
 
@@ -42,12 +42,12 @@ SystemdUnits::SystemdUnits(EventLoop& loop, sdbus::IConnection& systemBus) :
     loop_(loop), systemd_(sdbus::createProxy(systemBus, bus::BusName{"org.freedesktop.systemd1"},
                                              sdbus::ObjectPath{"/org/freedesktop/systemd1"})) {
     systemd_->uponSignal("JobRemoved")
-        .onInterface(managerInterface)
+        .onInterface(systemdInterface)
         .call([this](std::uint32_t, const sdbus::ObjectPath& job, const std::string&,
                      const std::string& result) { jobEnded(job, result); });
     bus::finishRegistration(*systemd_);
     // Without it systemd sends no JobRemoved; to subscribe twice is an error that means nothing.
-    systemd_->callMethodAsync("Subscribe").onInterface(managerInterface).uponReplyInvoke([](bus::AsyncError) {
+    systemd_->callMethodAsync("Subscribe").onInterface(systemdInterface).uponReplyInvoke([](bus::AsyncError) {
     });
 }
 
@@ -55,7 +55,7 @@ SystemdUnits::~SystemdUnits() = default;
 
 void SystemdUnits::look(const std::string& name, Looked looked) {
     systemd_->callMethodAsync("ListUnitsByNames")
-        .onInterface(managerInterface)
+        .onInterface(systemdInterface)
         .withArguments(std::vector<std::string>{name})
         .uponReplyInvoke([this, looked = std::move(looked)](bus::AsyncError error,
                                                             const std::vector<Listed>& units) {
@@ -74,7 +74,7 @@ void SystemdUnits::look(const std::string& name, Looked looked) {
 void SystemdUnits::findProcesses(UnitStatus status, Looked looked) {
     const auto id = status.id;
     systemd_->callMethodAsync("GetUnitProcesses")
-        .onInterface(managerInterface)
+        .onInterface(systemdInterface)
         .withArguments(id)
         .uponReplyInvoke([status = std::move(status), looked = std::move(looked)](
                              bus::AsyncError error, const std::vector<Process>& processes) {
@@ -94,7 +94,7 @@ void SystemdUnits::stop(const std::string& id, Done done) {
 void SystemdUnits::start(const std::string& id, Done done) {
     // It is an error for a unit that has not failed: the start tells what there is to know.
     systemd_->callMethodAsync("ResetFailedUnit")
-        .onInterface(managerInterface)
+        .onInterface(systemdInterface)
         .withArguments(id)
         .uponReplyInvoke([this, id, done = std::move(done)](bus::AsyncError) { ask("StartUnit", id, done); });
 }
@@ -107,7 +107,7 @@ void SystemdUnits::ask(const char* member, const std::string& id, Done done) {
                std::unexpected(fmt::format("systemd has not ended its job within {} s", jobLimit.count())));
     });
     systemd_->callMethodAsync(member)
-        .onInterface(managerInterface)
+        .onInterface(systemdInterface)
         .withArguments(id, std::string("replace"))
         .uponReplyInvoke([this, job](bus::AsyncError error, const sdbus::ObjectPath& path) {
             if (error)
