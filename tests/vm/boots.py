@@ -32,9 +32,9 @@ CARDS = (
     "e1000e,bus=rp3",
     "e1000e,bus=rp4",
     "nvme-subsys,id=s0",
-    "nvme,subsys=s0,bus=rp5,serial=rig,sriov_max_vfs=8,sriov_vq_flexible=16,sriov_vi_flexible=8,max_ioqpairs=26,"
-    "msix_qsize=17",
 )
+DISK = ("nvme,subsys=s0,bus=rp5,serial=rig,sriov_max_vfs=8,sriov_vq_flexible=16,sriov_vi_flexible=8,max_ioqpairs=26,"
+        "msix_qsize=17",)
 
 # What a host uses, and must not lose.
 SCREEN = "0000:00:02.0"                                # the display that the firmware uses
@@ -45,14 +45,13 @@ CARD = "0000:00:1e.0"                                  # another display
 USED = (
     "VGA,addr=02.0",
     "secondary-vga,addr=1e.0",
-    "nvme,bus=rp1,serial=a,drive=s0",
-    "nvme,bus=rp2,serial=b,drive=s1",
     "e1000e,bus=rp3",
     "e1000e,bus=rp4",
     "qemu-xhci,bus=rp5,id=xhci",
     "usb-storage,bus=xhci.0,drive=s2",
     "usb-kbd,bus=xhci.0",
 )
+USED_DISKS = ("nvme,bus=rp1,serial=a,drive=s0", "nvme,bus=rp2,serial=b,drive=s1")
 
 VMM_PACKAGES = ("qemu-system-x86", "libvirt-daemon-system", "libvirt-clients", "podman", "crun")
 
@@ -73,26 +72,28 @@ class Boot:
     iommu: str = "intel-iommu,intremap=on,caching-mode=on"      # a -device, or "" for none
     cmdline: str = "intel_iommu=on"                             # added to what every boot needs
     devices: tuple[str, ...] = ROOT_PORTS + CARDS               # -device, in this order
+    late: tuple[str, ...] = DISK                                # -device, too; plugged into a guest that was restored
     memory: int = 2048                                          # MiB
     cpus: int = 2
     seconds: int = 900                                          # limit until the command channel answers
     disks: int = 0                                              # scratch disks of 256 MiB: drives s0, s1, ...
     extra: tuple[str, ...] = dataclasses.field(default=())      # further arguments of QEMU
     packages: tuple[str, ...] = ()                              # in the guest besides the common ones: an image of its own
+    restored: bool = True                                       # whether QEMU can save it (saved.py)
 
 
 BOOTS = {boot.name: boot for boot in (
     Boot("intel"),
     # The hardware is there and the kernel was not told to use it: the commonest mistake of all.
     Boot("no-iommu", cmdline="intel_iommu=off"),
-    Boot("used", devices=ROOT_PORTS + USED, disks=3),
+    Boot("used", devices=ROOT_PORTS + USED, late=USED_DISKS, disks=3),
     Boot("boots"),      # for the scenarios that boot it again
     # No interrupt of an NVMe disk gets through QEMU's AMD IOMMU: its driver gives up, by itself after a minute.
-    Boot("amd", iommu="amd-iommu,intremap=on", cmdline="nvme_core.admin_timeout=5"),
+    Boot("amd", iommu="amd-iommu,intremap=on", cmdline="nvme_core.admin_timeout=5", restored=False),   # "migration is not supported"
     # For what leaves a machine that only a boot mends.
     Boot("wrecked"),
     # Programs that take VFIO devices.
     Boot("vmm", packages=VMM_PACKAGES),
     # What tests/bench measures.
-    Boot("bench", devices=BENCH, packages=BENCH_PACKAGES),
+    Boot("bench", devices=BENCH, late=(), packages=BENCH_PACKAGES),
 )}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The guest's root file system: built once by mmdebstrap, kept in a cache outside the tree.
+"""The guest's root file system: built once by mmdebstrap, kept in a cache outside the tree. As a program: image.py SUITE.
 
 A cached image is a folder <cache>/<hash> with root.ext4, vmlinuz, initrd and tree/ (the same root as a
 folder, for what is built faster in a chroot than in an emulated guest: initramfs images, above all).
@@ -40,6 +40,9 @@ SUITE_PACKAGES = {
     "bookworm": ["libsdbus-c++1", "libspdlog1.10", "libfmt9", "libtomlplusplus3"],
     "trixie": ["libsdbus-c++2", "libspdlog1.15", "libfmt10", "libtomlplusplus3t64"],
 }
+
+# They get new packages at once, and so have neither -updates nor -security.
+UNSTABLE = ("sid", "unstable")
 
 # Only what the root disk and the command channel need: a small initramfs loads faster under emulation, and no
 # driver of a device under test gets into it by chance.
@@ -176,6 +179,8 @@ def apt_sources(suite):
         if origin not in ("Debian", "") or not re.fullmatch(rf"(?:{host_suites})(-updates|-security)?", release):
             continue
         tail = re.search(r"(-updates|-security)?$", release).group(0)
+        if tail and suite in UNSTABLE:
+            continue
         options = f"[signed-by={signed_by}] " if signed_by.startswith("/") else ""
         line = f"deb {options}{uri} {suite}{tail} {component}"
         if line not in lines:
@@ -330,3 +335,10 @@ def _run(*command, seconds=300):
     done = subprocess.run(["nice", *command], capture_output=True, text=True, timeout=seconds, check=False)
     if done.returncode != 0:
         raise RigError(f"`{' '.join(command)}` ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-800:]}")
+
+
+if __name__ == "__main__":
+    try:
+        print(get(sys.argv[1]).folder)
+    except RigError as error:
+        sys.exit(f"image.py: {error}")

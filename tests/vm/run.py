@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Runs the scenarios on a real kernel: run.py --deb PATH [--suite NAME] [--only REGEX] [--keep]
+"""Runs the scenarios on a real kernel: run.py --deb PATH [--suite NAME] [--only REGEX] [--named] [--keep] [--junit FILE]
 
 Prints `ok NAME (SECONDS s)` or `FAIL NAME: sentence` as each scenario ends, and last a line `N passed, N failed`. The exit
 code is 0 only if nothing failed. Something that is missing is a failure, never a skip.
@@ -9,7 +9,6 @@ code is 0 only if nothing failed. Something that is missing is a failure, never 
 import argparse
 import contextlib
 import dataclasses
-import os
 import pathlib
 import re
 import signal
@@ -18,20 +17,29 @@ import sys
 import tempfile
 import time
 import traceback
+from xml.etree import ElementTree
 
 import scenarios
+from beside import quiet
 from boots import BOOTS
-from guest import BusError, Failed, Guest
+from channel import CommandFailed
+from guest import BusError, Failed
 from image import RigError
-from machine import CommandFailed, Machine
+from machine import EmulatorFault
+from saved import ready_guest
 
 HERE = pathlib.Path(__file__).resolve().parent
 CLEAN_SECONDS = 300
+READY_SECONDS = 1800    # with the building of an image
 PATIENCE = 3        # a scenario's seconds are an idle host's
 
 
 class TimeUp(Exception):
     pass
+
+
+class NotReady(Exception):
+    """There is no guest to run in; the text says why."""
 
 
 @contextlib.contextmanager
@@ -59,50 +67,29 @@ def build_probe():
     return out
 
 
-def family(pids):
-    """The processes and all below them, parents first. timeout(1) has each of its own in a process group of its own."""
-    children = {}
-    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):      # it has ended
-            parent = int(stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1])
-            children.setdefault(parent, []).append(int(stat.parent.name))
-    found = list(pids)
-    for one in found:
-        found += children.get(one, [])
-    return found
-
-
-def tell(pids, number):
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
-
-
-@contextlib.contextmanager
-def quiet():
-    """Stops what tests/run.sh has running beside the guests, and lets it go on afterwards."""
-    beside = [int(pid) for pid in os.environ.get("VFIO_BIND_BESIDE", "").split()]
-    stopped = []
-    try:
-        while beside and (more := [pid for pid in family(beside) if pid not in stopped]):
-            tell(more, signal.SIGSTOP)
-            stopped += more
-        yield
-    finally:
-        tell(stopped, signal.SIGCONT)
-
-
 class Tally:
     def __init__(self):
         self.passed = self.failed = 0
+        self.report = ElementTree.Element("testsuite", name="vm")
 
     def ok(self, name, seconds):
         self.passed += 1
+        self._add(name, seconds)
         print(f"ok {name} ({seconds:.0f} s)", flush=True)
 
     def fail(self, name, sentence):
         self.failed += 1
+        ElementTree.SubElement(self._add(name, 0), "failure", message=sentence)
         print(f"FAIL {name}: {sentence}", flush=True)
+
+    def _add(self, name, seconds):
+        return ElementTree.SubElement(self.report, "testcase", name=name, status="run", time=f"{seconds:.1f}")
+
+    def write(self, path):
+        """As JUnit has it."""
+        self.report.set("tests", str(self.passed + self.failed))
+        self.report.set("failures", str(self.failed))
+        ElementTree.ElementTree(self.report).write(path, encoding="utf-8", xml_declaration=True)
 
 
 def show_guest(guest):
@@ -119,78 +106,97 @@ def show_guest(guest):
 
 
 def sentence_of(error):
-    if isinstance(error, (Failed, BusError, CommandFailed, RigError, TimeUp)):
+    if isinstance(error, (Failed, BusError, CommandFailed, RigError, NotReady, TimeUp)):
         return str(error) or type(error).__name__
     where = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({pathlib.Path(where.filename).name}:{where.lineno})"
 
 
-def run_one(scenario, guest, tally, again):
-    """False where it is to run again in another guest, since the emulator itself has failed."""
-    begun = time.monotonic()
-    try:
-        if not scenario.fresh:
-            with time_limit(CLEAN_SECONDS, "bringing the guest back to its first state"):
-                guest.clean()
-        with time_limit(PATIENCE * scenario.seconds, "the scenario"), quiet() if scenario.timed else contextlib.nullcontext():
-            scenario.run(guest)
-        tally.ok(scenario.name, time.monotonic() - begun)
-    except Exception as error:      # whatever it was: the others go on
-        if again and (fault := guest.machine.emulator_fault()):
-            print(f"  {fault} in {scenario.name}: a new guest is started, once, and runs it again", flush=True)
+class Runner:
+    """Runs scenarios of one boot. They share a guest as long as each leaves it as it was; else the next has another."""
+
+    def __init__(self, boot, package, probe, keep, tally):
+        self.boot, self.package, self.probe, self.keep, self.tally = boot, package, probe, keep, tally
+        self.guest = None
+        self.begun = False          # whether a scenario has run in this guest
+        self.unready = ""           # why there is no guest, told once: then none of the boot's scenarios can run
+
+    def run(self, scenario):
+        for again in (True, False):
+            try:
+                self._make_ready(scenario)
+                began = time.monotonic()
+                limit = time_limit(PATIENCE * scenario.seconds, "the scenario")
+                with limit, quiet() if scenario.timed else contextlib.nullcontext():
+                    self.begun = True
+                    scenario.run(self.guest)
+                self.tally.ok(scenario.name, time.monotonic() - began)
+                return
+            except Exception as error:      # whatever it was: the others go on
+                fault = isinstance(error, EmulatorFault) or (self.guest and self.guest.machine.emulator_fault())
+                if not (again and fault):
+                    self.tally.fail(scenario.name, sentence_of(error))
+                    self._show()
+                    self.leave()
+                    return
+                print(f"  QEMU went wrong in {scenario.name} ({sentence_of(error)}): it is run again, once, in a new guest",
+                      flush=True)
+                self.leave()
+
+    def _make_ready(self, scenario):
+        """A guest at rest in its first state."""
+        if self.unready:
+            raise NotReady(self.unready)
+        if self.begun and not self._is_clean(scenario):
+            self.leave()
+        if self.guest is None:
+            try:
+                with time_limit(READY_SECONDS, "making the guest ready"):
+                    self.guest = ready_guest(self.boot, self.package, self.probe, sys.stderr)
+            except EmulatorFault:
+                raise
+            except Exception as error:      # whatever it was: no scenario can be run
+                self.unready = f"the guest could not be made ready: {sentence_of(error)}"
+                raise NotReady(self.unready) from error
+
+    def _is_clean(self, scenario):
+        if scenario.fresh:
             return False
-        tally.fail(scenario.name, sentence_of(error))
-        with contextlib.suppress(TimeUp), time_limit(60, "showing the guest"):
-            show_guest(guest)
-    return True
+        try:
+            with time_limit(CLEAN_SECONDS, "bringing the guest back to its first state"):
+                left = self.guest.clean()
+        except (CommandFailed, RigError, TimeUp) as error:
+            left = sentence_of(error)
+        if left:        # not a failure of the scenario that comes now, but somebody should know
+            print(f"note: {scenario.name} has a new guest, for the one before did not come back to its first state: {left}",
+                  flush=True)
+        return not left
+
+    def _show(self):
+        if self.guest:
+            with contextlib.suppress(TimeUp), time_limit(60, "showing the guest"):
+                show_guest(self.guest)
+
+    def leave(self):
+        if self.guest:
+            self.guest.machine.stop(keep_folder=self.keep)
+            if self.keep:
+                print(f"kept: {self.guest.machine.folder}", flush=True)
+        self.guest, self.begun = None, False
 
 
-def run_boot(boot, chosen, package, probe, keep, tally):
-    """One boot and all that is to be seen in it."""
-    left = sorted(chosen, key=lambda s: not s.fresh)
-    for again in (True, False):
-        if left:
-            left = run_guest(boot, left, package, probe, keep, tally, again)
-
-
-def run_guest(boot, chosen, package, probe, keep, tally, again):
-    """Gives back what is left to run in another guest. If this one does not come up, every scenario of it has failed."""
-    machine = Machine(boot)
-    try:
-        guest = make_ready(machine, package, probe)
-        for number, scenario in enumerate(chosen):
-            if not run_one(scenario, guest, tally, again):
-                return chosen[number:]
-    except NotReady as error:
-        if again and (fault := machine.emulator_fault()):
-            print(f"  {fault} before the guest was ready: a new one is started, once", flush=True)
-            return chosen
-        for scenario in chosen:
-            tally.fail(scenario.name, str(error))
-        if machine.folder:
-            print(machine.console_tail(), flush=True)
-    finally:
-        machine.stop(keep_folder=keep)
-        if keep and machine.folder:
-            print(f"kept: {machine.folder}", flush=True)
-    return []
-
-
-class NotReady(Exception):
-    pass
-
-
-def make_ready(machine, package, probe):
-    try:
-        with time_limit(1500, "building and booting the guest"):
-            machine.start()
-        guest = Guest(machine)
-        machine.put("/usr/local/bin/vfio-probe", probe, 0o755)
-        with time_limit(300, "installing the package"):
-            guest.install(package)
-        return guest
-    except Exception as error:      # whatever it was: no scenario can be run
-        raise NotReady(f"the guest could not be made ready: {sentence_of(error)}") from error
+def run_all(chosen, options, package, probe, tally):
+    """Boot by boot."""
+    for name in dict.fromkeys(s.boot for s in chosen):
+        boot = BOOTS[name]
+        if options.suite:
+            boot = dataclasses.replace(boot, suite=options.suite)
+        runner = Runner(boot, package, probe, options.keep, tally)
+        try:
+            for scenario in sorted((s for s in chosen if s.boot == name), key=lambda s: not s.fresh):
+                runner.run(scenario)
+        finally:
+            runner.leave()
 
 
 def main():
@@ -201,11 +207,13 @@ def main():
     parser.add_argument("--keep", action="store_true", help="keep the guest's disk and console log")
     parser.add_argument("--probe", type=pathlib.Path, help="a vfio-probe that is built already")
     parser.add_argument("--list", action="store_true", help="print the names of the scenarios and end")
+    parser.add_argument("--named", action="store_true", help="also those that run only when they are named: hours")
+    parser.add_argument("--junit", type=pathlib.Path, help="a file for a report as JUnit writes it")
     options = parser.parse_args()
     # Ended from outside, the rig still takes its guest and its files with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
-    chosen = [s for s in scenarios.load() if re.search(options.only, s.name) and (options.only or not s.named)]
+    chosen = [s for s in scenarios.load() if re.search(options.only, s.name) and (options.only or options.named or not s.named)]
     if options.list:
         print("\n".join(f"{s.boot}: {s.name}" for s in chosen))
         return 0
@@ -221,11 +229,9 @@ def main():
         for name in [s.name for s in chosen] or ["run.py"]:
             tally.fail(name, sentence_of(error))
     else:
-        for name in dict.fromkeys(s.boot for s in chosen):
-            boot = BOOTS[name]
-            if options.suite:
-                boot = dataclasses.replace(boot, suite=options.suite)
-            run_boot(boot, [s for s in chosen if s.boot == name], package, probe, options.keep, tally)
+        run_all(chosen, options, package, probe, tally)
+    if options.junit:
+        tally.write(options.junit)
     print(f"{tally.passed} passed, {tally.failed} failed", flush=True)
     return 1 if tally.failed else 0
 

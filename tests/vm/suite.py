@@ -18,6 +18,8 @@ import image
 from image import RigError
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
+# Where the sources are to compile; guests are made of some of them only (image.py). sid is what rolling distributions have.
+SUITES = (*image.SUITE_PACKAGES, "sid")
 PACKAGES = ["ca-certificates", "ccache", "dbus", "g++", "libxml2-utils", "procps", "python3"]
 
 # Own mounts and processes: nothing that hangs stays behind, and nothing is mounted in the cache after the end.
@@ -37,8 +39,8 @@ exec chroot "$root" sh -c 'cd "$1" && shift && exec "$@"' sh "$@"
 
 
 def make_root(suite, root):
-    if suite not in image.SUITE_PACKAGES:
-        raise RigError(f"no such suite '{suite}'; known: {', '.join(image.SUITE_PACKAGES)}")
+    if suite not in SUITES:
+        raise RigError(f"no such suite '{suite}'; known: {', '.join(SUITES)}")
     image.need_programs("mmdebstrap")
     print(f"making a root of {suite} to build in (some minutes, once): {root}", file=sys.stderr, flush=True)
     work = pathlib.Path(f"{root}.building")

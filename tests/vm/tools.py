@@ -10,9 +10,17 @@ from image import RigError
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
 
+def named(variable):
+    """A program that only the environment can name."""
+    path = os.environ.get(variable)
+    if not path or not pathlib.Path(path).is_file():
+        raise RigError(f"{variable} names no program ('{path or ''}'); tests/run.sh everything builds it")
+    return pathlib.Path(path)
+
+
 def build(folder, target):
-    """The program's path. Linked statically: the guest's libraries need not be the host's. The environment may name one
-    that is built already: VFIO_BIND_KERNEL_TWIN for kernel-twin."""
+    """The program's path. The environment may name one that is built already, as for a guest of another release than the
+    host's: VFIO_BIND_KERNEL_TWIN for kernel-twin."""
     variable = f"VFIO_BIND_{target.upper().replace('-', '_')}"
     if named := os.environ.get(variable):
         return pathlib.Path(named)

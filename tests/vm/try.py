@@ -17,9 +17,10 @@ import termios
 import tty
 
 import boots
+from channel import CommandFailed
 from guest import CONFIG, GROUP, MANAGER, ROOT, BusError, Failed, Guest
 from image import RigError
-from machine import CommandFailed, Machine
+from machine import Machine
 
 EXAMPLE = f"""\
 # One rule, and it names only the graphics card. The card's audio function is in the same IOMMU group, so it goes
