@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What can be seen of the sources without building them: formatting, scripts, XML, manual pages, the units' sandbox, tables.
+# tests/run.sh lint installs what it needs and calls it. The last line is `N passed, N failed`.
+set -uo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+passed=0
+failed=0
+
+# check NAME COMMAND...
+check() {
+    local name=$1 said
+    shift
+    if said=$("$@" 2>&1 </dev/null); then
+        passed=$((passed + 1))
+        echo "ok $name"
+    else
+        failed=$((failed + 1))
+        echo "FAIL $name"
+        tail -n 150 <<<"$said" | sed 's/^/  | /'
+    fi
+}
+
+# Files of the project that match the patterns: those that git knows, and new ones.
+files() {
+    git -c safe.directory="$PWD" ls-files --cached --others --exclude-standard -- "$@" |
+        while IFS= read -r file; do [ ! -f "$file" ] || echo "$file"; done
+}
+
+shell_scripts() {
+    local file
+    files | while IFS= read -r file; do
+        case $file in
+        *.bash) echo "$file" ;;
+        *) head -n 1 "$file" | tr -d '\0' | grep -qE '^#!.*[/ ](ba|da)?sh\b' && echo "$file" ;;
+        esac
+    done
+    true
+}
+
+manual() {
+    local page=$1 warnings
+    warnings=$(LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 "$page" 2>&1 >/dev/null)
+    [ -z "$warnings" ] || { echo "$warnings" && return 1; }
+    mandoc -Tlint -Wwarning "$page"
+}
+
+# makepkg refuses to be root's, and looks for pacman, which has nothing to do here.
+pkgbuild() (
+    folder=$(mktemp -d)
+    trap 'rm -rf "$folder"' EXIT
+    cp packaging/arch/* "$folder"
+    cd "$folder" || exit
+    as_nobody=()
+    if [ "$(id -u)" -eq 0 ]; then
+        chown -R nobody "$folder"
+        as_nobody=(runuser -u nobody --)
+    fi
+    HOME=$folder PACMAN=true "${as_nobody[@]}" makepkg --printsrcinfo
+)
+
+mapfile -t list < <(shell_scripts)
+check 'shellcheck' shellcheck "${list[@]}"
+mapfile -t list < <(files '*.cpp' '*.h')
+check 'clang-format' clang-format-19 --dry-run -Werror "${list[@]}"
+check 'every case has its tests' python3 tests/cases.py
+check 'includes go the way that CONTRIBUTING.md draws' python3 tests/layers.py
+check 'the spec file reads as one' rpmspec --parse packaging/rpm/vfio-bind.spec
+check 'rpmlint' rpmlint --strict --config packaging/rpm/rpmlint.toml packaging/rpm/vfio-bind.spec
+check 'the spec file packs what is installed' python3 tests/rpm_files.py
+check 'makepkg reads the PKGBUILD' pkgbuild
+for file in $(files 'dbus/*.xml'); do
+    check "$file is D-Bus introspection" xmllint --noout --nonet --dtdvalid /usr/share/xml/dbus-1/introspect.dtd "$file"
+done
+for file in $(files 'dbus/*.conf' 'dbus/*.policy'); do
+    # busconfig.dtd lacks half of what dbus-daemon reads (send_destination, for one); polkit's is not packaged.
+    check "$file is well-formed" xmllint --noout --nonet "$file"
+done
+for file in $(files 'packaging/man/*.[0-9]'); do
+    check "$file reads without a warning" manual "$file"
+done
+for file in $(files 'units/*.service'); do
+    check "$file scores at most 2.0" systemd-analyze security --offline=true --threshold=20 --no-pager "$file"
+done
+printf '\n%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ]
