@@ -1,319 +1,224 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "core.h"
 
-#include "config/config.h"
-
 #include <algorithm>
-#include <array>
-#include <fmt/format.h>
 #include <ranges>
 #include <spdlog/spdlog.h>
 
 namespace vfiobind {
 
-Core::Core(EventLoop& loop, Sysfs& sysfs, Executor& executor, Modules& modules, Files files) :
-    loop_(loop), sysfs_(sysfs), executor_(executor), modules_(modules), files_(std::move(files)),
-    ledger_(files_.stateDirectory.empty() ? "" : files_.stateDirectory + "/ledger.json"),
-    journals_(files_.stateDirectory + "/journal") {}
+Core::Core(EventLoop& loop, const Sysfs& sysfs, Executor& executor, Modules& modules, Files files) :
+    loop_(loop), modules_(modules), files_(std::move(files)), machine_(sysfs, changes_),
+    intent_(machine_, changes_, files_.config,
+            files_.stateDirectory.empty() ? "" : files_.stateDirectory + "/ledger.json"),
+    journals_(files_.stateDirectory + "/journal"),
+    around_{.loop = loop,
+            .executor = executor,
+            .machine = machine_,
+            .intent = intent_,
+            .changes = changes_,
+            .journals = journals_,
+            .refreshDevice = [this](const Address& address) { refreshDevice(address); },
+            .refresh = [this](unsigned group) { refreshGroup(group); },
+            .cameFree = [this] { calls_.groupsCameFree(); },
+            .consider = [this](unsigned group, bool cutOff) { consider(group, cutOff); },
+            .undertake = [this](unsigned group, const Wanted& wanted,
+                                bool takesBack) { undertake(group, wanted, takesBack); }},
+    calls_(around_, modules, [this](unsigned number) -> Group& { return groupAt(number); }),
+    virtualFunctions_(around_, files_.stateDirectory,
+                      [this](unsigned number, const std::string& why) { groupAt(number).fail(why); }),
+    warnings_(loop, machine_, intent_, changes_, files_.stateDirectory), survey_(loop, executor, machine_) {}
 
 void Core::start() {
     if (!names_.error().empty())
         spdlog::warn("no names of devices: {}", names_.error());
-    auto topology = Topology::read(sysfs_);
-    if (!topology)
-        throw std::runtime_error(topology.error().str());
-    topology_ = std::move(*topology);
-    if (!files_.stateDirectory.empty()) {
-        if (auto loaded = ledger_.load(); !loaded)
-            spdlog::error("what was asked for before is not known: {}", loaded.error());
-        ledger_.prune(topology_);
-    }
-    for (const auto& [address, device] : topology_.devices())
-        changes_.devices.insert(address);
-    for (const auto& [number, group] : topology_.groups())
-        changes_.groups.insert(number);
-    changes_.manager = true;
-    if (auto read = readPolicy(); !read)
-        spdlog::error("no rules are in force: {}", read.error().sentence);
-    resolution_ = resolve(policy_, topology_);
+    machine_.read();
+    intent_.load();
     if (!files_.stateDirectory.empty())
         resolveJournals();
     finishReleases();
     reconcile();
-    surveyOverrides();
-}
-
-std::expected<void, ApiError> Core::readPolicy() {
-    const auto refuse = [this](const std::vector<ConfigError>& errors) {
-        configError_ = str(errors);
-        changes_.manager = true;
-        return std::unexpected(ApiError{ApiError::Kind::configInvalid, configError_});
-    };
-    auto policy = loadPolicy(files_.config);
-    if (!policy)
-        return refuse(policy.error());
-    if (const auto errors = contradictions(*policy, topology_); !errors.empty())
-        return refuse(errors);
-    policy_ = std::move(*policy);
-    wantedMoved_ = true;
-    configError_.clear();
-    changes_.manager = true;
-    spdlog::set_level(spdlog::level::from_str(policy_.logLevel));
-    return {};
+    survey_.begin();
 }
 
 std::expected<void, ApiError> Core::reload() {
-    const auto before = policy_;
-    if (auto read = readPolicy(); !read) {
-        spdlog::error("the configuration is not taken over, the old one stays in force: {}",
-                      read.error().sentence);
-        return read;
-    }
-    if (!(before == policy_))
-        if (auto dropped = ledger_.dropReleases(); !dropped)
-            spdlog::error("released groups are not taken back: {}", dropped.error().str());
-    spdlog::info("configuration read: {} rule(s) from {} file(s)", policy_.rules.size(),
-                 policy_.files.size());
-    for (auto& [group, record] : records_)
-        forgetRefusals(record);
-    std::erase_if(vfCreations_, [](const auto& entry) { return entry.second.work == nullptr; });
+    if (auto done = intent_.reload(); !done)
+        return done;
+    for (auto& group : groups_ | std::views::values)
+        group.forgetRefusals();
+    virtualFunctions_.forgive();
     reconcile();
     return {};
 }
 
-void Core::readDriverNames() {
-    if (auto drivers = readDrivers(sysfs_))
-        drivers_ = std::move(*drivers);
-    else
-        spdlog::error("the kernel's drivers cannot be listed: {}", drivers.error().str());
-}
-
 void Core::reconcile() {
-    readDriverNames();
-    lookForWarnings();
+    machine_.readDrivers();
+    warnings_.look();
     resolveRules();
-    for (const auto& name : resolution_.waiting)
+    for (const auto& name : intent_.resolution().waiting)
         spdlog::info("rule {} matches no device today; it waits for one", name);
-    for (const auto& blocker : resolution_.ungrouped)
+    for (const auto& blocker : intent_.resolution().ungrouped)
         spdlog::warn("{}", blocker.str());
-    for (const auto& group : topology_.groups() | std::views::keys) {
-        changes_.groups.insert(group);
-        consider(group);
+    for (const auto& number : machine_.topology().groups() | std::views::keys) {
+        changes_.group(number);
+        consider(number, false);
     }
-    considerVirtualFunctions();
+    virtualFunctions_.look();
 }
 
-std::optional<Wanted> Core::wantedFor(unsigned group) const {
-    const auto rule = resolution_.groups.find(group);
-    const auto* entry = ledger_.find(group);
-    if (entry == nullptr || !entry->request)
-        return rule == resolution_.groups.end() ? std::nullopt : std::optional(rule->second);
-    const auto& request = *entry->request;
-    Wanted wanted = rule == resolution_.groups.end() ? Wanted{} : rule->second;
-    wanted.action = request.action;
-    wanted.driver = request.driver;
-    wanted.method = request.method;
-    wanted.allow = request.allow;
-    wanted.by = request.by;
-    return wanted;
+Group& Core::groupAt(unsigned number) {
+    return groups_.try_emplace(number, around_, number).first->second;
 }
 
-unsigned Core::lostMembers(unsigned group, const std::string& driver) const {
-    const auto* entry = ledger_.find(group);
-    if (entry == nullptr || !entry->owned)
-        return 0;
-    const auto named = driver == "auto" ? std::string{} : drivers_.resolve(driver);
-    return static_cast<unsigned>(std::ranges::count_if(topology_.endpoints(group), [&](const Device* device) {
-        const bool handed = named.empty() ? isVfioDriver(device->driver) : device->driver == named;
-        return entry->owned->native.contains(device->address) && !handed;
-    }));
+const Group* Core::group(unsigned number) const {
+    const auto it = groups_.find(number);
+    return it == groups_.end() ? nullptr : &it->second;
 }
 
-/// Decides what to do about one group: nothing, most of the time.
-void Core::consider(unsigned group) {
-    const auto wanted = wantedFor(group);
-    if (running_.contains(group) || !wanted || wanted->action == Action::release)
+std::string Core::groupState(unsigned number) const {
+    const auto* known = group(number);
+    return known != nullptr ? known->state() : "native";
+}
+
+const JobView* Core::jobOf(unsigned number) const {
+    const auto* known = group(number);
+    return known != nullptr ? known->job() : nullptr;
+}
+
+std::vector<JobView> Core::jobs() const {
+    std::vector<JobView> list;
+    for (const auto& group : groups_ | std::views::values)
+        if (const auto* job = group.job())
+            list.push_back(*job);
+    return list;
+}
+
+void Core::consider(unsigned number, bool cutOff) {
+    if (!machine_.hasGroup(number))
         return;
-    const auto inputs = stateInputs(group);
-    if (inputs.endpoints == 0)
+    if (group(number) == nullptr && !intent_.wanted(number) && intent_.owned(number) == nullptr)
+        return; // most groups are nobody's business, and take no memory
+    auto& group = groupAt(number);
+    switch (decide(group.situation(cutOff))) {
+    case Decision::nothing:
         return;
-    if (inputs.handedOver == inputs.endpoints) {
-        if (!inputs.owned)
-            adopt(group, {});
-        return;
+    case Decision::adopt:
+        return intent_.adopt(number, {});
+    case Decision::watchDrift:
+        return group.watchDrift();
+    case Decision::bind:
+    case Decision::release:
+        return undertake(number, *intent_.wanted(number), false);
     }
-    if (inputs.lost > 0)
-        return watchDrift(group);
-    auto& record = records_[group];
-    if (record.unresolved || record.refused == std::pair(*wanted, driversOf(group)))
-        return;
-    auto undertaking = std::make_shared<Undertaking>();
-    undertaking->groups.emplace(group, *wanted);
-    begin(undertaking);
 }
 
-std::vector<std::pair<Address, std::string>> Core::driversOf(unsigned group) const {
-    std::vector<std::pair<Address, std::string>> drivers;
-    for (const auto* device : topology_.endpoints(group))
-        drivers.emplace_back(device->address, device->driver);
-    return drivers;
+void Core::undertake(unsigned number, const Wanted& wanted, bool takesBack) {
+    if (groupAt(number).isIdle())
+        calls_.begin({.action = wanted.action, .groups = {{number, wanted}}, .takesBack = takesBack});
 }
 
-/// The group is bound as wanted: it is ours from now on. `natives` are the drivers that members were taken
-/// from; a member that was on a VFIO driver when we came keeps what an earlier entry knows.
-void Core::adopt(unsigned group, const std::map<Address, std::string>& natives) {
-    const auto wanted = wantedFor(group);
-    const auto* entry = ledger_.find(group);
-    Owned owned{.rule = wanted ? wanted->rule : std::string{}};
-    for (const auto* device : topology_.endpoints(group)) {
-        std::string native;
-        if (const auto known = natives.find(device->address);
-            known != natives.end() && !isVfioDriver(known->second))
-            native = known->second;
-        else if (entry != nullptr && entry->owned && entry->owned->native.contains(device->address))
-            native = entry->owned->native.at(device->address);
-        owned.native[device->address] = native;
+void Core::change(Action action, const Target& target, const CallOptions& options, const std::string& by,
+                  JobsReply reply) {
+    if (options.persist && !intent_.configError().empty())
+        return reply(std::unexpected(
+            ApiError{ApiError::Kind::configInvalid,
+                     "nothing can be added to a configuration that is not valid: " + intent_.configError()}));
+    if (!target.ungrouped.empty())
+        return reply(std::unexpected(ApiError::from(target.ungrouped)));
+    Call::Order order{.action = action, .options = options, .reply = std::move(reply)};
+    for (const auto number : target.groups) {
+        groupAt(number).forgetRefusals();
+        const auto wanted = intent_.requested(action, number, options, by);
+        order.groups.emplace(number, wanted);
+        order.requests.emplace(number, Request{.action = action,
+                                               .driver = wanted.driver,
+                                               .method = wanted.method,
+                                               .allow = wanted.allow,
+                                               .rule = wanted.rule,
+                                               .by = by});
     }
-    if (auto saved = ledger_.setOwned(group, topology_, std::move(owned)); !saved)
-        spdlog::error("group {} is bound, but a restart will not know it as ours: {}", group,
-                      saved.error().str());
-    changes_.groups.insert(group);
+    calls_.begin(std::move(order));
 }
 
-StateInputs Core::stateInputs(unsigned group) const {
-    const auto wanted = wantedFor(group);
-    const auto* entry = ledger_.find(group);
-    const auto running = running_.find(group);
-    const auto record = records_.find(group);
-    StateInputs in;
-    if (running != running_.end() && (running->second.job || running->second.stuck)) {
-        in.binding = running->second.wanted.action == Action::bind;
-        in.releasing = !in.binding;
-        in.stuck = running->second.stuck;
-    }
-    in.wanted = wanted && wanted->action == Action::bind;
-    in.owned = entry != nullptr && entry->owned;
-    if (record != records_.end()) {
-        in.blocked = !record->second.blockers.empty();
-        in.unresolved = record->second.unresolved;
-    }
-    in.endpoints = static_cast<unsigned>(topology_.endpoints(group).size());
-    const std::string driver = wanted ? wanted->driver : "auto";
-    if (in.wanted || in.owned) {
-        in.handedOver = handedOver(topology_, group, driver, drivers_);
-        in.lost = lostMembers(group, driver);
-    }
-    return in;
+void Core::check(const Target& target, const CallOptions& options, const std::string& by, CheckReply reply) {
+    if (target.groups.empty())
+        return reply(CheckResult{.blockers = target.ungrouped, .steps = {}});
+    Call::Order order{.ungrouped = target.ungrouped, .checkReply = std::move(reply)};
+    for (const auto number : target.groups)
+        order.groups.emplace(number, intent_.requested(Action::bind, number, options, by));
+    calls_.begin(std::move(order));
 }
 
+/// Every device is matched anew only where a rule is concerned.
 void Core::refreshDevice(const Address& address) {
-    if (readAgain(address))
+    bool concerned = false;
+    for (const auto& change : machine_.refresh(address)) {
+        concerned |= intent_.hear(change);
+        if (change.now && change.now->group && !(change.before && sameToRules(*change.before, *change.now)))
+            if (const auto known = groups_.find(*change.now->group); known != groups_.end())
+                known->second.membersChanged();
+    }
+    if (concerned)
         resolveRules();
 }
 
-/// Gives back whether a rule is concerned: then, and only then, is every device matched anew.
-bool Core::readAgain(const Address& address) {
-    const auto copyOf = [this](const Address& wanted) {
-        const auto* device = topology_.find(wanted);
-        return device != nullptr ? std::optional(*device) : std::nullopt;
-    };
-    const auto before = copyOf(address);
-    if (!topology_.refresh(sysfs_, address))
-        return false;
-    changes_.devices.insert(address);
-    const std::array states{before, copyOf(address)};
-    const auto& now = states.back();
-    bool concerned = false;
-    for (const auto& device : states) {
-        if (device && device->group) {
-            changes_.groups.insert(*device->group);
-            wantedMoved_ |= resolution_.groups.contains(*device->group);
-        }
-        // The kernel tells of a virtual function before it links it with its physical function.
-        if (device && device->physicalFunction && readAgain(*device->physicalFunction))
-            concerned = true;
-    }
-    if (before && before->group && topology_.findGroup(*before->group) == nullptr &&
-        !running_.contains(*before->group))
-        records_.erase(*before->group);
-    if (before && now && sameToRules(*before, *now))
-        return concerned;
-    ledger_.prune(topology_);
-    if (now && now->group && records_.contains(*now->group))
-        records_[*now->group].refused.reset();
-    return concerned || std::ranges::any_of(states, [this](const auto& device) {
-               return device && concerns(policy_, topology_, *device);
-           });
-}
-
-/// What is wanted of a group can change with a device that is not in it: rules name virtual functions by
-/// their physical one, and count devices.
 void Core::resolveRules() {
-    const auto before = std::exchange(resolution_, resolve(policy_, topology_));
-    const auto show = [this](const auto& groups, const auto& others) {
-        for (const auto& [group, wanted] : groups)
-            if (const auto other = others.find(group); other == others.end() || other->second != wanted)
-                changes_.groups.insert(group);
-    };
-    show(before.groups, resolution_.groups);
-    show(resolution_.groups, before.groups);
-    wantedMoved_ |= before != resolution_;
+    intent_.resolve();
+    for (const auto& number : intent_.resolution().groups | std::views::keys)
+        groupAt(number);
 }
 
-void Core::refreshGroup(unsigned group) {
-    if (const auto* found = topology_.findGroup(group)) {
+void Core::refreshGroup(unsigned number) {
+    if (const auto* found = machine_.topology().findGroup(number)) {
         const auto members = found->members;
         for (const auto& address : members)
             refreshDevice(address);
     }
-    changes_.groups.insert(group);
+    changes_.group(number);
 }
 
-bool Core::isMoving(unsigned group) const {
-    const auto running = running_.find(group);
-    return running != running_.end() && running->second.job && !running->second.stuck;
-}
-
-void Core::nodeEvent(unsigned group) {
-    if (!isMoving(group))
-        changes_.groups.insert(group);
+void Core::nodeEvent(unsigned number) {
+    const auto* known = group(number);
+    if (known == nullptr || !known->isWorking())
+        changes_.group(number);
 }
 
 /// While a job works on the group, drivers come and go by our own doing, and udev tells of what the kernel
 /// has told before: the end of the job looks at all of it, but not at virtual functions that are to be made.
-void Core::deviceEvent(const Address& address, Origin origin) {
-    const auto* device = topology_.find(address);
-    if (device != nullptr && device->group && isMoving(*device->group) &&
-        (origin == Origin::driver ||
-         (origin == Origin::udev && !resolution_.virtualFunctions.contains(address))))
+void Core::deviceEvent(const Address& address, EventOrigin origin) {
+    const auto groupOf = [&]() -> std::optional<unsigned> {
+        const auto* device = machine_.topology().find(address);
+        return device != nullptr ? device->group : std::nullopt;
+    };
+    const bool makesFunctions = intent_.resolution().virtualFunctions.contains(address);
+    const auto before = groupOf();
+    const auto* known = before ? group(*before) : nullptr;
+    if (known != nullptr && known->isWorking() &&
+        (origin == EventOrigin::driver || (origin == EventOrigin::udev && !makesFunctions)))
         return;
     refreshDevice(address);
-    device = topology_.find(address);
-    if (device == nullptr)
-        vfCreations_.erase(address);
-    if (device == nullptr || !device->group)
+    if (machine_.topology().find(address) == nullptr)
+        virtualFunctions_.forget(address);
+    const auto number = groupOf();
+    if (!number)
         return;
-    changes_.groups.insert(*device->group);
-    watchDrift(*device->group);
-    if (origin == Origin::udev) {
-        consider(*device->group);
-        if (resolution_.virtualFunctions.contains(address))
-            considerVirtualFunctions();
-    }
+    changes_.group(*number);
+    if (const auto owner = groups_.find(*number); owner != groups_.end())
+        owner->second.watchDrift();
+    if (origin != EventOrigin::udev)
+        return;
+    consider(*number, false);
+    if (intent_.resolution().virtualFunctions.contains(address))
+        virtualFunctions_.look();
 }
 
 void Core::rescan() {
-    std::set<Address> all;
-    for (const auto& address : topology_.devices() | std::views::keys)
-        all.insert(address);
-    const auto now = Topology::read(sysfs_);
-    if (!now) {
-        spdlog::error("the devices cannot be read again: {}", now.error().str());
+    const auto all = machine_.allAddresses();
+    if (!all) {
+        spdlog::error("the devices cannot be read again: {}", all.error().str());
         return;
     }
-    for (const auto& address : now->devices() | std::views::keys)
-        all.insert(address);
-    for (const auto& address : all)
+    for (const auto& address : *all)
         refreshDevice(address);
     reconcile();
 }
@@ -321,34 +226,45 @@ void Core::rescan() {
 void Core::resolveJournals() {
     auto left = journals_.load();
     for (const auto& error : left.errors)
-        spdlog::error("a transaction's journal was left and cannot be read; see to the group by hand and "
-                      "remove the file: {}",
-                      error);
-    for (auto& journal : left.journals)
-        launchRecovery(std::move(journal));
+        spdlog::error("a transaction's journal was left and cannot be read: {}", error);
+    for (auto& journal : left.journals) {
+        auto& group = groupAt(journal.group);
+        group.recover(std::move(journal));
+    }
 }
 
-/// driver_override is read by a worker, since reading can block (kernel.md 2).
-void Core::surveyOverrides() {
-    WorkOrder order{.kind = WorkOrder::Kind::survey};
-    for (const auto& [address, device] : topology_.devices())
-        if (device.endpoint())
-            order.devices.push_back(address);
-    survey_ = executor_.start(std::move(order), topology_, [this](const WorkMessage& message) {
-        if (const auto* read = std::get_if<OverrideRead>(&message)) {
-            topology_.setOverride(read->device, {.known = true, .value = read->value});
-            changes_.devices.insert(read->device);
-        } else {
-            survey_.reset();
-        }
+/// The daemon was ended before the release's journal was written, or after it was removed.
+void Core::finishReleases() {
+    for (const auto number : intent_.unfinishedReleases()) {
+        const auto& group = groupAt(number);
+        if (!group.isIdle())
+            continue;
+        if (group.situation(true).handedOver > 0)
+            consider(number, true);
+        else
+            intent_.disown(number);
+    }
+}
+
+Changes Core::takeChanges() {
+    auto changes = changes_.take();
+    bool moved = changes.wanted;
+    for (const auto number : changes.groups) {
+        if (!sweep_ && !machine_.hasGroup(number) && group(number) != nullptr)
+            sweep_ =
+                loop_.soon([this] { forgetGroupsThatAreGone(); }); // not while one of them tells of its end
+        const auto state = machine_.hasGroup(number) ? groupState(number) : std::string("native");
+        moved |= counts_.count(number, state) && intent_.resolution().ofRule(number) != nullptr;
+    }
+    revision_ += moved ? 1 : 0;
+    return changes;
+}
+
+void Core::forgetGroupsThatAreGone() {
+    sweep_.reset();
+    std::erase_if(groups_, [this](const auto& entry) {
+        return entry.second.isIdle() && !machine_.hasGroup(entry.first);
     });
-}
-
-std::expected<Target, ApiError> Core::targetOf(std::string_view text) const {
-    auto target = resolveTarget(text, policy_, topology_);
-    if (!target)
-        return std::unexpected(ApiError::from(target.error()));
-    return std::move(*target);
 }
 
 } // namespace vfiobind

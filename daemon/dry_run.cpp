@@ -2,9 +2,9 @@
 #include "dry_run.h"
 
 #include "config/config.h"
-#include "event_loop.h"
 #include "guard/guard.h"
-#include "kmod_modules.h"
+#include "loop/event_loop.h"
+#include "machine/kmod_modules.h"
 #include "plan/plan.h"
 #include "sysfs/real_sysfs.h"
 

@@ -2,18 +2,18 @@
 // vfio-bindd: everything is wired here.
 #include "bus/pump.h"
 #include "bus/service.h"
-#include "clock_watch.h"
 #include "core.h"
 #include "dry_run.h"
 #include "early_log.h"
-#include "fork_executor.h"
-#include "kmod_modules.h"
 #include "log.h"
-#include "status_line.h"
+#include "loop/clock_watch.h"
+#include "machine/kmod_modules.h"
+#include "machine/udev_monitor.h"
+#include "show/status_line.h"
+#include "show/udev_files.h"
 #include "sysfs/real_sysfs.h"
-#include "udev_files.h"
-#include "udev_monitor.h"
 #include "version.h"
+#include "work/fork_executor.h"
 
 #include <CLI/CLI.hpp>
 #include <csignal>
@@ -44,7 +44,7 @@ int serve(const Options& options) {
 
     // Listening begins before the first look, so that nothing falls in between.
     const UdevMonitor monitor(loop,
-                              {.device = [&](const Address& a, Core::Origin o) { core.deviceEvent(a, o); },
+                              {.device = [&](const Address& a, EventOrigin o) { core.deviceEvent(a, o); },
                                .node = [&](unsigned group) { core.nodeEvent(group); },
                                .overflow = [&] { core.rescan(); }});
     if (!options.session)

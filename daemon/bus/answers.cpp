@@ -24,7 +24,7 @@ Authority::Details detailsOf(const Core& core, Action action, const Target& targ
     for (const auto group : target.groups) {
         for (const auto* device : core.topology().endpoints(group))
             devices.insert(device->address.str());
-        drivers.insert(core.driverFor(action, group, options));
+        drivers.insert(core.intent().requested(action, group, options, {}).driver);
     }
     return {{"group", fmt::format("{}", fmt::join(target.groups, " "))},
             {"devices", fmt::format("{}", fmt::join(devices, " "))},
@@ -35,7 +35,7 @@ Authority::Details detailsOf(const Core& core, Action action, const Target& targ
 } // namespace
 
 void changeGroups(Core& core, Authority& authority, const Caller& caller, Action action, FindTarget find,
-                  const OptionMap& given, Core::JobsReply reply) {
+                  const OptionMap& given, JobsReply reply) {
     const auto options = parseOptions(action == Action::bind ? Call::bind : Call::release, given);
     if (!options)
         throw toBus(options.error());

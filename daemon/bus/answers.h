@@ -14,7 +14,7 @@ using FindTarget = std::function<std::expected<Target, ApiError>()>;
 /// Reads the options, has the caller authorised, then begins. Throws sdbus::Error with a refusal that is
 /// known at once.
 void changeGroups(Core& core, Authority& authority, const Caller& caller, Action action, FindTarget find,
-                  const OptionMap& given, Core::JobsReply reply);
+                  const OptionMap& given, JobsReply reply);
 
 template <typename Result>
 void checkGroups(Core& core, const Target& target, const OptionMap& given, std::shared_ptr<Result> result) {

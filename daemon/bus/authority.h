@@ -5,7 +5,7 @@
 
 #include "api_error.h"
 #include "dbus/sdbus_compat.h"
-#include "event_loop.h"
+#include "loop/event_loop.h"
 
 #include <functional>
 #include <map>

@@ -156,7 +156,7 @@ void DeviceObject::show(DeviceView view) {
 
 const DeviceDetails& DeviceObject::details() {
     if (!details_)
-        details_ = std::make_unique<DeviceDetails>(core_.deviceDetails(view_.device.address));
+        details_ = std::make_unique<DeviceDetails>(deviceDetails(core_, view_.device.address));
     return *details_;
 }
 

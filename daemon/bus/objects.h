@@ -8,6 +8,7 @@
 #include "bus/calls.h"
 #include "bus/shared_vtable.h"
 #include "core.h"
+#include "show/views.h"
 
 #include <memory>
 
@@ -41,7 +42,7 @@ private:
     const std::string& rule() const { return view_.rule; }
     const std::string& driver() const { return view_.driver; }
     const std::string& node() const { return view_.node; }
-    std::string type() const { return core_.groupType(view_.number); }
+    std::string type() const { return groupType(core_, view_.number); }
     std::vector<BlockerStruct> blockers() const { return toBus(view_.blockers); }
     std::vector<sdbus::Struct<std::uint32_t, std::string>> holders() const;
     const std::string& lastError() const { return view_.lastError; }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
-#include "core.h"
+#include "api_error.h"
+#include "call/call_options.h"
 #include "dbus/sdbus_compat.h"
 
 #include <expected>

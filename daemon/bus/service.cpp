@@ -2,7 +2,7 @@
 #include "bus/service.h"
 
 #include "bus/answers.h"
-#include "describe.h"
+#include "show/describe.h"
 
 #include <algorithm>
 #include <charconv>
@@ -43,7 +43,7 @@ std::vector<std::string> pathsOf(const auto& objects, auto pathOf) {
 
 Service::Service(EventLoop& loop, sdbus::IConnection& connection, Core& core, Authority& authority) :
     AdaptorInterfaces(connection, sdbus::ObjectPath{rootPath}), loop_(loop), connection_(connection),
-    core_(core), authority_(authority), view_(core.managerView()),
+    core_(core), authority_(authority), view_(managerView(core)),
     groupTable_(connection, groupParent, GroupObject::interface, GroupObject::members(), groupsOnBus()),
     deviceTable_(connection, deviceParent, DeviceObject::interface, DeviceObject::members(), devicesOnBus()) {
     registerAdaptor();
@@ -55,7 +55,7 @@ Service::Service(EventLoop& loop, sdbus::IConnection& connection, Core& core, Au
 }
 
 Target Service::targetOf(const std::string& text) const {
-    auto target = core_.targetOf(text);
+    auto target = core_.intent().targetOf(text);
     if (!target)
         throw toBus(target.error());
     return std::move(*target);
@@ -74,7 +74,7 @@ void Service::change(Action action, Jobs_&& result, const std::string& target, c
     answer(shared, [&] {
         changeGroups(
             core_, authority_, callerOf(currentCall(getObject())), action,
-            [this, target] { return core_.targetOf(target); }, options,
+            [this, target] { return core_.intent().targetOf(target); }, options,
             [shared](const auto& jobs) {
                 if (!jobs)
                     return shared->returnError(toBus(jobs.error()));
@@ -181,25 +181,26 @@ void Service::syncGroup(unsigned group) {
         it->second.takeLeave();
         groups_.erase(it);
     } else if (there && it == groups_.end()) {
-        announce(
-            groups_.try_emplace(group, groupTable_, core_, authority_, core_.groupView(group)).first->second);
+        announce(groups_.try_emplace(group, groupTable_, core_, authority_, groupView(core_, group))
+                     .first->second);
     } else if (there) {
-        it->second.show(core_.groupView(group));
+        it->second.show(groupView(core_, group));
     }
 }
 
 void Service::syncDevice(const vfiobind::Address& address) {
     auto it = devices_.find(address);
     const bool there = core_.topology().find(address) != nullptr;
-    if (it != devices_.end() && (!there || !it->second.sameCard(core_.deviceView(address)))) {
+    if (it != devices_.end() && (!there || !it->second.sameCard(deviceView(core_, address)))) {
         it->second.takeLeave();
         devices_.erase(it);
         it = devices_.end();
     }
     if (there && it == devices_.end())
-        announce(devices_.try_emplace(address, deviceTable_, core_, core_.deviceView(address)).first->second);
+        announce(
+            devices_.try_emplace(address, deviceTable_, core_, deviceView(core_, address)).first->second);
     else if (there)
-        it->second.show(core_.deviceView(address));
+        it->second.show(deviceView(core_, address));
 }
 
 void Service::sync() {
@@ -212,9 +213,9 @@ void Service::sync() {
         if (const auto* job = core_.jobOf(group))
             showJob(*job);
     if (changes.manager) {
-        showManager(core_.managerView());
+        showManager(managerView(core_));
     } else if (changes.jobList) {
-        showJobList(core_.jobIds());
+        showJobList(managerView(core_).jobs);
     }
 }
 

@@ -12,7 +12,7 @@ namespace vfiobind::bus {
 
 class Service final
     : public sdbus::AdaptorInterfaces<org::vfiobind1::Manager_adaptor, sdbus::ObjectManager_adaptor>,
-      public CoreListener {
+      public JobListener {
 public:
     Service(EventLoop& loop, sdbus::IConnection& connection, Core& core, Authority& authority);
     ~Service() override { unregisterAdaptor(); }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "lease/lease.h"
 
-#include "request_json.h"
+#include "intent/request_json.h"
 #include "transaction/json_values.h"
 
 #include <algorithm>

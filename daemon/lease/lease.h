@@ -2,7 +2,7 @@
 /// A lease: a group belongs to somebody for as long as a descriptor is open.
 #pragma once
 
-#include "ledger.h"
+#include "intent/ledger.h"
 #include "pci/address.h"
 #include "pci/ids.h"
 

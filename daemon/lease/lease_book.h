@@ -2,9 +2,9 @@
 /// The book of leases: who holds which groups, kept over restarts of the daemon.
 #pragma once
 
-#include "event_loop.h"
 #include "lease/lease.h"
 #include "lease/lease_store.h"
+#include "loop/event_loop.h"
 #include "sysfs/sysfs.h"
 #include "topology/topology.h"
 

@@ -2,8 +2,8 @@
 /// systemd's descriptor store (FileDescriptorStoreMax=, systemd.service(5)).
 #pragma once
 
-#include "event_loop.h"
 #include "lease/lease_store.h"
+#include "loop/event_loop.h"
 
 #include <map>
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "dbus/sdbus_compat.h"
-#include "event_loop.h"
+#include "loop/event_loop.h"
 #include "pause/units.h"
 
 #include <map>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "transaction/journal.h"
 
+#include "sysfs/descriptor.h"
+
 #include <cerrno>
 #include <cstdio>
 #include <fcntl.h>
@@ -181,6 +183,19 @@ SysResult<void> FileJournalStore::remove(unsigned group) {
     return {};
 }
 
+namespace {
+
+/// What cannot be read may still be the only record of the native drivers: the next save must not replace it.
+std::string keepUnreadable(const std::string& path, const std::string& why) {
+    const auto aside = path + std::string(unreadableJournal);
+    if (rename(path.c_str(), aside.c_str()) != 0)
+        return fmt::format("{} {}; it cannot be kept aside: {}", path, why,
+                           failure("rename", path).error().str());
+    return fmt::format("{} {}; it is kept as {}", path, why, aside);
+}
+
+} // namespace
+
 FileJournalStore::Loaded FileJournalStore::load() const {
     Loaded loaded;
     const RealSysfs files;
@@ -192,7 +207,7 @@ FileJournalStore::Loaded FileJournalStore::load() const {
     }
     for (const auto& name : *names) {
         if (!name.ends_with(".json"))
-            continue; // what an interrupted save left beside it
+            continue; // what an interrupted save left beside it, or was not readable
         const auto path = directory_ + '/' + name;
         const auto text = files.read(path, maxSize);
         if (!text) {
@@ -203,15 +218,20 @@ FileJournalStore::Loaded FileJournalStore::load() const {
         if (journal)
             loaded.journals.push_back(std::move(*journal));
         else
-            loaded.errors.push_back(path + ' ' + journal.error());
+            loaded.errors.push_back(keepUnreadable(path, journal.error()));
     }
     return loaded;
 }
 
 std::optional<Journal> FileJournalStore::load(unsigned group) const {
     const auto text = RealSysfs().read(pathOf(group), maxSize);
-    auto journal = text ? Journal::fromJson(*text) : std::unexpected(std::string{});
-    return journal ? std::optional(std::move(*journal)) : std::nullopt;
+    if (!text)
+        return std::nullopt;
+    auto journal = Journal::fromJson(*text);
+    if (journal)
+        return std::move(*journal);
+    keepUnreadable(pathOf(group), journal.error());
+    return std::nullopt;
 }
 
 SysResult<void> MemoryJournalStore::save(const Journal& journal) {
@@ -224,34 +244,78 @@ SysResult<void> MemoryJournalStore::remove(unsigned group) {
     return {};
 }
 
-SysResult<void> writeFileAtomically(const std::string& path, std::string_view content, unsigned mode) {
-    const auto beside = path + ".new";
+namespace {
+
+std::string directoryOf(const std::string& path) {
+    return path.substr(0, path.rfind('/'));
+}
+
+SysResult<void> syncDirectoryOf(const std::string& path) {
+    const auto directory = directoryOf(path);
+    const Descriptor opened(directory, O_RDONLY | O_DIRECTORY);
+    if (opened.get() < 0)
+        return failure("open", directory);
+    if (fsync(opened.get()) != 0)
+        return failure("fsync", directory);
+    return {};
+}
+
+/// Writes all of it to a new file. Where that fails no file is left.
+SysResult<void> writeBeside(const std::string& path, std::string_view content, unsigned mode, bool sync) {
     const auto create = [&] {
-        return open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+        return open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
     };
     int fd = create();
     if (fd < 0 && errno == ENOENT) {
-        const auto directory = path.substr(0, path.rfind('/'));
+        const auto directory = directoryOf(path);
         if (mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST)
             return failure("mkdir", directory);
         fd = create();
     }
     if (fd < 0)
-        return failure("create", beside);
-    const auto written = write(fd, content.data(), content.size());
-    if (written != static_cast<ssize_t>(content.size())) {
-        if (written >= 0)
-            errno = ENOSPC;
-        const int code = errno;
+        return failure("create", path);
+    const auto giveUp = [&](const char* step, int code) {
         close(fd);
-        unlink(beside.c_str());
-        return std::unexpected(SysError{"write", beside, code});
-    }
+        unlink(path.c_str());
+        return std::unexpected(SysError{step, path, code});
+    };
+    const auto written = write(fd, content.data(), content.size());
+    if (written != static_cast<ssize_t>(content.size()))
+        return giveUp("write", written >= 0 ? ENOSPC : errno);
+    if (sync && fsync(fd) != 0)
+        return giveUp("fsync", errno);
     if (close(fd) != 0)
-        return failure("close", beside);
+        return failure("close", path);
+    return {};
+}
+
+SysResult<void> replaceFile(const std::string& path, std::string_view content, unsigned mode, bool sync) {
+    const auto beside = path + ".new";
+    if (auto written = writeBeside(beside, content, mode, sync); !written)
+        return written;
     if (rename(beside.c_str(), path.c_str()) != 0)
         return failure("rename", beside);
     return {};
+}
+
+} // namespace
+
+SysResult<void> writeFileAtomically(const std::string& path, std::string_view content, unsigned mode) {
+    return replaceFile(path, content, mode, false);
+}
+
+SysResult<void> writeFileDurably(const std::string& path, std::string_view content, unsigned mode) {
+    if (auto written = replaceFile(path, content, mode, true); !written)
+        return written;
+    return syncDirectoryOf(path);
+}
+
+SysResult<void> removeFileDurably(const std::string& path) {
+    if (unlink(path.c_str()) == 0)
+        return syncDirectoryOf(path);
+    if (errno == ENOENT)
+        return {};
+    return failure("unlink", path);
 }
 
 } // namespace vfiobind

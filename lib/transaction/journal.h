@@ -64,6 +64,10 @@ public:
     virtual SysResult<void> remove(unsigned group) = 0;
 };
 
+/// The end of the name under which a journal that cannot be read is kept: it may be the only record of the
+/// native drivers.
+constexpr std::string_view unreadableJournal = ".unreadable";
+
 /// `/run/vfio-bind/journal/<group>.json`, written beside and renamed.
 class FileJournalStore final : public JournalStore {
 public:
@@ -77,7 +81,8 @@ public:
     };
     /// Everything that an earlier run left. A missing directory is none.
     Loaded load() const;
-    /// What was left of one group; none where there is nothing, or nothing that can be read.
+    /// What was left of one group; none where there is nothing, or nothing that can be read. Both keep aside
+    /// what is no journal.
     std::optional<Journal> load(unsigned group) const;
 
 private:
@@ -101,6 +106,10 @@ void stampWithThisProcess(Journal& journal);
 /// Writes beside the path and renames, so that a reader sees the old content or the new. Makes the last
 /// directory where it is missing.
 SysResult<void> writeFileAtomically(const std::string& path, std::string_view content, unsigned mode);
+/// The same, and it is on the disk when it returns: file before the rename, directory after it (fsync(2)).
+SysResult<void> writeFileDurably(const std::string& path, std::string_view content, unsigned mode);
+/// Removes a file, durably. One that is not there is no error.
+SysResult<void> removeFileDurably(const std::string& path);
 
 class MemoryJournalStore final : public JournalStore {
 public:

@@ -10,12 +10,12 @@
 #include "bus/pump.h"
 #include "bus/service.h"
 #include "core.h"
-#include "fork_executor.h"
-#include "kmod_modules.h"
+#include "work/fork_executor.h"
+#include "machine/kmod_modules.h"
 #include "log.h"
-#include "status_line.h"
+#include "show/status_line.h"
 #include "sysfs/real_sysfs.h"
-#include "udev_files.h"
+#include "show/udev_files.h"
 
 #include <array>
 #include <charconv>
@@ -58,9 +58,9 @@ private:
         const auto address = Address::parse(word);
         unsigned group = 0;
         if (verb == "kernel" && address)
-            core_.deviceEvent(*address, Core::Origin::kernel);
+            core_.deviceEvent(*address, EventOrigin::kernel);
         else if (verb == "udev" && address)
-            core_.deviceEvent(*address, Core::Origin::udev);
+            core_.deviceEvent(*address, EventOrigin::udev);
         else if (verb == "node" &&
                  std::from_chars(word.data(), word.data() + word.size(), group).ec == std::errc{})
             core_.nodeEvent(group);

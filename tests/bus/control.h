@@ -34,8 +34,8 @@
 ///     calls
 #pragma once
 
-#include "event_loop.h"
 #include "fake/fake_kernel.h"
+#include "loop/event_loop.h"
 
 #include <functional>
 #include <nlohmann/json_fwd.hpp>

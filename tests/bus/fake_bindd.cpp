@@ -5,18 +5,17 @@
 #include "control.h"
 #include "core.h"
 #include "fake_modules.h"
+#include "fake_uevents.h"
 #include "inline_executor.h"
 #include "log.h"
 #include "loop_sysfs.h"
+#include "machine/udev_monitor.h"
 #include "machine_file.h"
-#include "status_line.h"
-#include "udev_files.h"
-#include "udev_monitor.h"
+#include "show/status_line.h"
+#include "show/udev_files.h"
 
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <csignal>
-#include <deque>
 #include <spdlog/spdlog.h>
 
 namespace {
@@ -67,64 +66,6 @@ private:
     std::optional<bus::Pump> pump_;
 };
 
-/// Takes uevents to the daemon: the kernel's at once, and udev's when its rules have run.
-class Uevents {
-public:
-    Uevents(EventLoop& loop, FakeKernel& kernel, std::optional<Daemon>& daemon) :
-        loop_(loop), daemon_(daemon) {
-        kernel.onUevent = [this](const FakeUevent& event) {
-            queue_.push_back({event.action, event.subsystem, event.devpath, Core::Origin::kernel});
-            schedule();
-        };
-    }
-    bool idle() const { return queue_.empty(); }
-    bool udevRuns = true;
-    /// What was sent before a daemon listened does not reach it.
-    void forget() { queue_.clear(); }
-
-private:
-    struct Event {
-        std::string action;
-        std::string subsystem;
-        std::string devpath;
-        Core::Origin origin;
-    };
-
-    void schedule() {
-        if (!next_ && !queue_.empty())
-            next_ = loop_.soon([this] { deliver(); });
-    }
-
-    void deliver() {
-        next_.reset();
-        const auto count = queue_.size(); // udev's answers to these come in the next round
-        for (std::size_t i = 0; i < count; ++i) {
-            const auto event = queue_.front();
-            queue_.pop_front();
-            if (event.origin == Core::Origin::kernel && udevRuns)
-                queue_.push_back({event.action, event.subsystem, event.devpath, Core::Origin::udev});
-            hand(event);
-        }
-        schedule();
-    }
-
-    void hand(const Event& event) {
-        const auto name = baseName(event.devpath);
-        if (event.subsystem == "pci") {
-            daemon_->core().deviceEvent(*Address::parse(name), originOf(event.origin, event.action));
-        } else if (event.subsystem == "vfio") {
-            unsigned group = 0;
-            if (std::from_chars(name.data(), name.data() + name.size(), group).ec == std::errc{})
-                daemon_->core().nodeEvent(group);
-        }
-    }
-
-    EventLoop& loop_;
-    std::optional<Daemon>& daemon_;
-    std::deque<Event> queue_;
-    EventSource next_;
-};
-
 int serve(const Options& options) {
     FakeKernel kernel;
     if (!options.topology.empty())
@@ -136,7 +77,7 @@ int serve(const Options& options) {
     InlineExecutor executor(loop, kernel, options.stateDirectory + "/journal");
     FakeModules modules(loop, kernel);
     std::optional<Daemon> daemon;
-    Uevents uevents(loop, kernel, daemon);
+    FakeUevents uevents(loop, kernel, [&]() -> Core& { return daemon->core(); });
     const auto begin = [&] {
         daemon.reset();
         uevents.forget();

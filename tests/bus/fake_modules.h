@@ -2,9 +2,9 @@
 /// The fake kernel's modules as the daemon asks for them.
 #pragma once
 
-#include "event_loop.h"
 #include "fake/fake_kernel.h"
-#include "modules.h"
+#include "loop/event_loop.h"
+#include "machine/modules.h"
 
 #include <list>
 #include <string>

@@ -75,12 +75,12 @@ std::string deviceIn(const std::string& path, std::string_view data) {
 /// hand the turn over, so that never both run.
 class InlineExecutor::Process final : public Sysfs, public JournalStore {
 public:
-    enum class Waits { ready, forGo, forKernel, forNothing, ended };
+    enum class Waits { ready, forGo, forLock, forKernel, forNothing, ended };
 
     Process(FakeKernel& kernel, const std::string& journals, WorkOrder order, Topology topology, Listener to,
-            bool silent) :
-        listener(std::move(to)), kernel_(kernel), silent_(silent), files_(journals), order_(std::move(order)),
-        topology_(std::move(topology)), thread_([this] { live(); }) {}
+            bool silent, bool dies) :
+        listener(std::move(to)), kernel_(kernel), silent_(silent), dies_(dies), files_(journals),
+        order_(std::move(order)), topology_(std::move(topology)), thread_([this] { live(); }) {}
     Process(const Process&) = delete;
     Process& operator=(const Process&) = delete;
     ~Process() override {
@@ -152,6 +152,12 @@ public:
     bool dropped = false; ///< nobody listens
     std::deque<WorkMessage> messages;
     Listener listener;
+    std::shared_ptr<Process> before; ///< who writes to the same group and was started earlier
+
+    unsigned group() const { return order_.group; }
+    bool writes() const {
+        return order_.kind == WorkOrder::Kind::carryOut || order_.kind == WorkOrder::Kind::recover;
+    }
 
 private:
     void live() {
@@ -160,8 +166,11 @@ private:
         try {
             if (silent_)
                 handOver(Waits::forNothing);
+            if (dies_)
+                throw FakeKernel::Killed{};
             if (order_.kind == WorkOrder::Kind::carryOut || order_.kind == WorkOrder::Kind::examine)
                 messages.emplace_back(LookBegun{});
+            awaitLock();
             if (!abandoned_)
                 work(
                     *this, order_, topology_, *this, [this](const WorkMessage& m) { tell(m); },
@@ -188,6 +197,13 @@ private:
     void tell(const WorkMessage& message) {
         messages.push_back(message);
         handOver(Waits::ready);
+    }
+
+    /// Who writes to a group keeps others out, as with lockGroup().
+    void awaitLock() {
+        while (writes() && before && before->waits != Waits::ended)
+            handOver(Waits::forLock);
+        before.reset();
     }
 
     bool awaitGo() {
@@ -217,6 +233,7 @@ private:
 
     FakeKernel& kernel_;
     bool silent_;
+    bool dies_;
     FileJournalStore files_;
     WorkOrder order_;
     Topology topology_;
@@ -258,8 +275,14 @@ InlineExecutor::~InlineExecutor() = default;
 std::unique_ptr<Work> InlineExecutor::start(WorkOrder order, const Topology& topology, Listener listener) {
     if (noProcesses)
         throw std::system_error(EAGAIN, std::generic_category(), "fork of a worker");
-    processes_.push_back(std::make_shared<Process>(kernel_, journalDirectory_, std::move(order), topology,
-                                                   std::move(listener), silentWorkers));
+    const bool dies = dyingWorkers > 0;
+    dyingWorkers -= dies ? 1 : 0;
+    auto process = std::make_shared<Process>(kernel_, journalDirectory_, std::move(order), topology,
+                                             std::move(listener), silentWorkers, dies);
+    for (const auto& other : processes_)
+        if (other->writes() && other->group() == process->group())
+            process->before = other;
+    processes_.push_back(std::move(process));
     schedule();
     return std::make_unique<Handle>(*this, processes_.back());
 }
@@ -268,6 +291,7 @@ void InlineExecutor::look() {
     for (const auto& process : processes_) {
         const bool goesOn =
             (process->waits == Process::Waits::forGo && (process->told || process->dropped)) ||
+            (process->waits == Process::Waits::forLock && process->before->waits == Process::Waits::ended) ||
             (process->waits == Process::Waits::forKernel && process->kernelReturned());
         if (goesOn)
             process->waits = Process::Waits::ready;

@@ -3,9 +3,9 @@
 /// hangs; only one thread ever runs, and which one follows from the events alone.
 #pragma once
 
-#include "event_loop.h"
 #include "fake/fake_kernel.h"
-#include "work.h"
+#include "loop/event_loop.h"
+#include "work/work.h"
 
 #include <memory>
 #include <string>
@@ -31,6 +31,8 @@ public:
     bool noProcesses = false;
     /// While set, a worker that is started hangs before it tells anything.
     bool silentWorkers = false;
+    /// So many workers, of those that are started next, die before they tell anything.
+    unsigned dyingWorkers = 0;
 
 private:
     class Process;

@@ -3,7 +3,7 @@
 // messages.
 #include "must.h"
 #include "transaction/journal.h"
-#include "work.h"
+#include "work/work.h"
 
 #include <cstddef>
 #include <cstdint>

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "call/call.h"
+
+#include "group/group.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <ranges>
+#include <spdlog/spdlog.h>
+#include <utility>
+
+namespace vfiobind {
+
+void Call::reserve() {
+    const auto kind = isCheck_ ? WorkOrder::Kind::examine : WorkOrder::Kind::carryOut;
+    for (const auto& [group, wanted] : order_.groups)
+        group_(group).reserve(shared_from_this(), wanted, kind);
+}
+
+std::set<unsigned> Call::all() const {
+    const auto numbers = order_.groups | std::views::keys;
+    return {numbers.begin(), numbers.end()};
+}
+
+/// The one way in which groups leave a call that does nothing to them: workers that look end before the first
+/// write, who waits for a group gets it, and what happened to the groups meanwhile is seen to.
+void Call::drop(const std::set<unsigned>& groups) {
+    const auto self = shared_from_this(); // the groups hold it
+    for (const auto group : groups) {
+        order_.groups.erase(group);
+        verdicts_.erase(group);
+        group_(group).drop();
+    }
+    around_.cameFree();
+    for (const auto group : groups)
+        around_.consider(group, false);
+}
+
+void Call::receive(unsigned group, Verdict verdict) {
+    if (givenUp_)
+        return drop({group});
+    verdicts_[group] = std::move(verdict);
+    if (verdicts_.size() == order_.groups.size())
+        settle();
+}
+
+void Call::refuse(const ApiError& error) {
+    drop(all());
+    replyError(error);
+}
+
+void Call::cannotLook(const std::string& why) {
+    const auto sentence = "no worker could be started, so nothing is done: " + why;
+    for (const auto group : order_.groups | std::views::keys)
+        group_(group).couldNotStart(sentence);
+    refuse({ApiError::Kind::kernelRefused, sentence});
+}
+
+void Call::cannotJudge(unsigned group, const std::string& how) {
+    refuse({ApiError::Kind::kernelRefused,
+            fmt::format("the guards of group {} did not finish: {}", group, how)});
+}
+
+/// Nobody waits for the reconciler's own wish: its group goes on when the look comes back.
+void Call::hangs(const std::string& sentence) {
+    if (!order_.reply && !order_.checkReply)
+        return;
+    givenUp_ = true;
+    std::set<unsigned> others;
+    for (const auto group : order_.groups | std::views::keys)
+        if (!group_(group).isBeingRead())
+            others.insert(group);
+    drop(others);
+    replyError({ApiError::Kind::kernelRefused, sentence + ": ETIMEDOUT"});
+}
+
+/// The reconciler's own wish can be gone when the guards have looked: a rule was taken out meanwhile.
+bool Call::stillWished() const {
+    return !order_.requests.empty() || std::ranges::all_of(order_.groups, [this](const auto& one) {
+        return !around_.machine.hasGroup(one.first) || around_.intent.wanted(one.first) == one.second;
+    });
+}
+
+/// All verdicts are in. A call is refused as a whole when one group is blocked; the reconciler takes each
+/// group for itself.
+void Call::settle() {
+    if (isCheck_)
+        return answerCheck();
+    if (!stillWished()) {
+        spdlog::info("what was begun is not wanted any more, and nothing is written");
+        return drop(all());
+    }
+    Blockers blockers;
+    std::vector<unsigned> going;
+    for (const auto& [group, verdict] : verdicts_) {
+        if (verdict.nothingToDo)
+            continue;
+        blockers.insert(blockers.end(), verdict.blockers.begin(), verdict.blockers.end());
+        if (verdict.blockers.empty())
+            going.push_back(group);
+        else if (!order_.reply)
+            spdlog::warn("group {} ({}) is blocked: {}", group, order_.groups.at(group).by,
+                         ApiError::from(verdict.blockers).sentence);
+    }
+    if (!blockers.empty() && order_.reply)
+        return refuse(ApiError::from(blockers));
+    for (const auto group : order_.requests | std::views::keys)
+        before_.emplace(group, around_.intent.requestFor(group));
+    if (auto noted = around_.intent.note(order_.requests, order_.action, order_.options); !noted)
+        return refuse(noted.error());
+    letGo(going);
+}
+
+void Call::letGo(const std::vector<unsigned>& going) {
+    const auto self = shared_from_this();
+    for (const auto group : going)
+        group_(group).setOut(order_.takesBack);
+    // The jobs are told of while the workers are at work.
+    std::vector<JobView> jobs;
+    for (const auto group : going) {
+        group_(group).announce();
+        jobs.push_back(*group_(group).job());
+    }
+    around_.cameFree();
+    reply(jobs);
+    auto resting = all();
+    for (const auto group : going)
+        resting.erase(group);
+    for (const auto group : resting)
+        group_(group).rest();
+}
+
+void Call::answerCheck() {
+    CheckResult result{.blockers = order_.ungrouped};
+    for (const auto& [group, verdict] : verdicts_) {
+        if (!verdict.nothingToDo)
+            result.blockers.insert(result.blockers.end(), verdict.blockers.begin(), verdict.blockers.end());
+        result.steps.insert(result.steps.end(), verdict.steps.begin(), verdict.steps.end());
+    }
+    const auto self = shared_from_this();
+    drop(all());
+    reply(result);
+}
+
+void Call::withdraw(unsigned group) {
+    if (const auto before = before_.find(group); before != before_.end())
+        around_.intent.withdraw(group, before->second);
+}
+
+/// Who reads a property after the answer is to find it as the answer says.
+void Call::reply(const std::expected<std::vector<JobView>, ApiError>& answer) {
+    if (!order_.reply)
+        return;
+    if (around_.listener != nullptr)
+        around_.listener->answering();
+    std::exchange(order_.reply, nullptr)(answer);
+}
+
+void Call::reply(const std::expected<CheckResult, ApiError>& answer) {
+    if (!order_.checkReply)
+        return;
+    if (around_.listener != nullptr)
+        around_.listener->answering();
+    std::exchange(order_.checkReply, nullptr)(answer);
+}
+
+void Call::replyError(const ApiError& error) {
+    reply(std::expected<std::vector<JobView>, ApiError>(std::unexpected(error)));
+    reply(std::expected<CheckResult, ApiError>(std::unexpected(error)));
+}
+
+} // namespace vfiobind

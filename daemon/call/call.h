@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// One call, or the reconciler's own wish: all its groups get a verdict before any is written to, and all go
+/// or none. Each call is answered once.
+#pragma once
+
+#include "call/call_options.h"
+#include "group/call_of_group.h"
+#include "group/surroundings.h"
+#include "intent/intent.h"
+
+#include <expected>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace vfiobind {
+
+class Group;
+
+using JobsReply = std::function<void(const std::expected<std::vector<JobView>, ApiError>&)>;
+
+struct CheckResult {
+    Blockers blockers;
+    std::vector<std::string> steps;
+};
+using CheckReply = std::function<void(const std::expected<CheckResult, ApiError>&)>;
+
+class Call final : public CallOfGroup, public std::enable_shared_from_this<Call> {
+public:
+    struct Order {
+        Action action = Action::bind;
+        std::map<unsigned, Wanted> groups;
+        Requests requests;  ///< what the ledger is to hold
+        Blockers ungrouped; ///< of devices without a group, for a check's answer
+        CallOptions options;
+        JobsReply reply;
+        CheckReply checkReply;
+        bool takesBack = false; ///< from a program that took the group
+    };
+    using FindGroup = std::function<Group&(unsigned)>;
+
+    Call(Surroundings& around, FindGroup group, Order order) :
+        around_(around), group_(std::move(group)), order_(std::move(order)) {}
+
+    const std::map<unsigned, Wanted>& groups() const { return order_.groups; }
+    bool isCheck() const { return isCheck_; }
+    /// Reserves the groups.
+    void reserve();
+    void receive(unsigned group, Verdict verdict) override;
+    void cannotLook(const std::string& why) override;
+    void cannotJudge(unsigned group, const std::string& how) override;
+    /// The caller is answered; groups that do not hang are free again.
+    void hangs(const std::string& sentence) override;
+    void withdraw(unsigned group) override;
+    /// It has no groups yet, and gets none.
+    void refuseUnbegun(const ApiError& error) { replyError(error); }
+
+private:
+    std::set<unsigned> all() const;
+    void drop(const std::set<unsigned>& groups);
+    void refuse(const ApiError& error);
+    void settle();
+    void letGo(const std::vector<unsigned>& going);
+    bool stillWished() const;
+    void answerCheck();
+    void reply(const std::expected<std::vector<JobView>, ApiError>& answer);
+    void reply(const std::expected<CheckResult, ApiError>& answer);
+    void replyError(const ApiError& error);
+
+    Surroundings& around_;
+    FindGroup group_;
+    Order order_;
+    bool isCheck_ = order_.checkReply != nullptr;
+    bool givenUp_ = false; ///< the caller was told that it took too long
+    std::map<unsigned, Verdict> verdicts_;
+    Requests before_; ///< what the ledger held
+};
+
+} // namespace vfiobind

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "call/calls.h"
+
+#include "group/group.h"
+
+#include <fmt/format.h>
+#include <ranges>
+#include <set>
+#include <spdlog/spdlog.h>
+#include <system_error>
+#include <utility>
+
+namespace vfiobind {
+
+void Calls::begin(Call::Order order) {
+    begin(std::make_shared<Call>(around_, group_, std::move(order)));
+}
+
+std::optional<ApiError> Calls::obstacle(const Call& call, bool& waits) const {
+    for (const auto group : call.groups() | std::views::keys) {
+        if (!around_.machine.hasGroup(group))
+            return ApiError{ApiError::Kind::noSuchGroup, fmt::format("there is no IOMMU group {}", group)};
+        const auto& known = group_(group);
+        if (known.isLookedAt())
+            waits = true;
+        else if (!known.isIdle())
+            return ApiError{
+                ApiError::Kind::busy,
+                fmt::format("group {} is being worked on; ask again when the job has ended", group)};
+    }
+    return std::nullopt;
+}
+
+void Calls::begin(const CallPtr& call) {
+    bool waits = false;
+    if (const auto error = obstacle(*call, waits))
+        return call->refuseUnbegun(*error);
+    if (waits) {
+        waiting_.push_back(call);
+        return;
+    }
+    call->reserve();
+    around_.machine.readDrivers();
+    // A check touches nothing: it does not load modules either.
+    auto modules = call->isCheck() ? std::vector<std::string>{} : modulesToLoad(*call);
+    if (modules.empty())
+        return launch(call);
+    modules_.load(std::move(modules), [this, call] {
+        around_.changes.manager(); // NoIommu is a parameter of a module
+        launch(call);
+    });
+}
+
+void Calls::groupsCameFree() {
+    if (waiting_.empty())
+        return;
+    beginWaiting_ = around_.loop.soon([this] {
+        for (const auto& call : std::exchange(waiting_, {}))
+            begin(call);
+    });
+}
+
+std::vector<std::string> Calls::modulesToLoad(const Call& call) const {
+    const auto& drivers = around_.machine.drivers();
+    std::set<std::string> modules;
+    for (const auto& [group, wanted] : call.groups())
+        for (const auto* device : around_.machine.topology().endpoints(group)) {
+            if (wanted.action == Action::release) {
+                for (const auto& module : modules_.native(device->ids).value_or(std::vector<std::string>{}))
+                    if (!modules_.loaded(module))
+                        modules.insert(module);
+                continue;
+            }
+            const auto driver = wanted.driver == "auto" ? modules_.automatic(device->ids) : wanted.driver;
+            if (!drivers.registered.contains(drivers.resolve(driver)))
+                modules.insert(driver);
+        }
+    return {modules.begin(), modules.end()};
+}
+
+Drivers Calls::driversFor(unsigned group, const Wanted& wanted, bool check) const {
+    Drivers drivers = around_.machine.drivers();
+    // A check has no module loaded: what could be loaded counts as there.
+    const auto there = [&](const std::string& driver) {
+        const bool loadable = check && !drivers.registered.contains(driver) && modules_.canLoad(driver);
+        if (loadable)
+            drivers.registered.insert(driver);
+        return drivers.registered.contains(driver);
+    };
+    const auto* owned = around_.intent.owned(group);
+    for (const auto* device : around_.machine.topology().endpoints(group)) {
+        const auto& address = device->address;
+        if (wanted.action == Action::release) {
+            const bool known =
+                owned != nullptr && owned->native.contains(address) && !owned->native.at(address).empty();
+            if (known)
+                drivers.native[address] = owned->native.at(address);
+            else if (const auto native = modules_.native(device->ids); native && native->empty())
+                drivers.driverless.insert(address);
+            continue;
+        }
+        auto best = drivers.resolve(modules_.automatic(device->ids));
+        if (best != "vfio-pci" && !there(best)) {
+            spdlog::warn("{}: the variant driver {} is not there ({}); vfio-pci is taken", address.str(),
+                         best, modules_.whyMissing(best));
+            best = "vfio-pci";
+        }
+        drivers.automatic[address] = best;
+        for (const auto& driver : {best, drivers.resolve(wanted.driver)})
+            if (driver != "auto" && !there(driver))
+                drivers.missing[driver] = modules_.whyMissing(driver);
+    }
+    return drivers;
+}
+
+void Calls::launch(const CallPtr& call) {
+    around_.machine.readDrivers();
+    const auto kind = call->isCheck() ? WorkOrder::Kind::examine : WorkOrder::Kind::carryOut;
+    std::vector<WorkOrder> orders;
+    for (const auto& [group, wanted] : call->groups())
+        orders.push_back({.kind = kind,
+                          .group = group,
+                          .wanted = wanted,
+                          .drivers = driversFor(group, wanted, call->isCheck())});
+    try {
+        auto works = around_.executor.startBatch(
+            std::move(orders), around_.machine.topology(),
+            [this](unsigned group, WorkMessage message) { group_(group).receive(std::move(message)); });
+        auto work = works.begin();
+        for (const auto group : call->groups() | std::views::keys)
+            group_(group).look(std::move(*work++));
+        group_(call->groups().begin()->first).lookBegun(); // each of the others tells when its turn has come
+    } catch (const std::system_error& error) {
+        call->cannotLook(error.what());
+    }
+}
+
+} // namespace vfiobind

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "group/decide.h"
+
+namespace vfiobind {
+
+Decision decide(const Situation& now) {
+    if (now.busy || !now.wanted)
+        return Decision::nothing;
+    if (*now.wanted == Action::release) // a release is done once, by its call
+        return now.cutOff ? Decision::release : Decision::nothing;
+    if (now.endpoints == 0)
+        return Decision::nothing;
+    if (now.handedOver == now.endpoints)
+        return now.owned ? Decision::nothing : Decision::adopt;
+    if (now.lost > 0)
+        return Decision::watchDrift;
+    if (now.unresolved || now.refused || now.pausing)
+        return Decision::nothing;
+    return Decision::bind;
+}
+
+} // namespace vfiobind

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// A group's job, from the word to go to its end.
+#include "group/group.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <system_error>
+#include <time.h>
+
+namespace vfiobind {
+namespace {
+
+std::uint64_t realtimeUsec() {
+    timespec now{};
+    clock_gettime(CLOCK_REALTIME, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 +
+           static_cast<std::uint64_t>(now.tv_nsec) / 1000;
+}
+
+/// systemd's journal keeps an entry for each line, and looks up much about its sender: a job has one for all
+/// steps.
+std::string stepsDone(const JobView& job) {
+    std::string text;
+    for (const auto& [step, result] : job.steps)
+        if (result == "done")
+            text += (text.empty() ? "" : "; ") + step;
+    return text.empty() ? "nothing" : text;
+}
+
+} // namespace
+
+void Group::setOut(bool takesBack) {
+    auto judged = std::move(std::get<Judged>(state_));
+    const auto& wanted = judged.attempt.wanted;
+    JobView job{.id = ++around_.lastJob,
+                .kind = std::string(verb(wanted.action)),
+                .group = number_,
+                .startedUsec = realtimeUsec()};
+    for (const auto& blocker : judged.verdict.overridden) {
+        spdlog::warn("group {}: {} is overridden by {}", number_, blocker.str(), wanted.by);
+        job.steps.emplace_back("allow " + blocker.code,
+                               fmt::format("by {}: {}", wanted.by, blocker.sentence));
+    }
+    memory_.lastError.clear();
+    if (takesBack)
+        drift_.takenBack();
+    spdlog::info("group {}: {} begins ({})", number_, verb(wanted.action), wanted.by);
+    auto limit = around_.loop.timer(wanted.timeout, [this] { jobOverdue(); });
+    state_ = Working{.attempt = std::move(judged.attempt),
+                     .verdict = std::move(judged.verdict),
+                     .job = std::move(job),
+                     .limit = std::move(limit)};
+    std::get<Working>(state_).attempt.work->go();
+}
+
+/// Before the bus is there nobody listens, and the service shows the jobs that run.
+void Group::announce() const {
+    around_.changes.group(number_);
+    around_.changes.jobList();
+    if (around_.listener != nullptr)
+        around_.listener->jobAdded(*job());
+}
+
+void Group::receiveStep(const std::string& step) {
+    auto* working = this->working();
+    if (working == nullptr)
+        return;
+    working->job.steps.emplace_back(step, "running");
+    around_.changes.job(number_);
+}
+
+void Group::receiveStepEnd(const std::string& result) {
+    auto* working = this->working();
+    if (working == nullptr || working->job.steps.empty())
+        return;
+    auto& [step, outcome] = working->job.steps.back();
+    outcome = result;
+    if (result == "done")
+        spdlog::debug("group {}: {}: done", number_, step);
+    else
+        spdlog::error("group {}: {}: {}", number_, step, result);
+    around_.changes.job(number_);
+    if (!std::holds_alternative<Stuck>(state_))
+        return;
+    auto goesOn = std::move(*working);
+    goesOn.job.state = "running";
+    goesOn.limit = around_.loop.timer(goesOn.attempt.wanted.timeout, [this] { jobOverdue(); });
+    state_ = std::move(goesOn);
+    around_.changes.group(number_);
+}
+
+void Group::jobOverdue() {
+    auto working = std::move(std::get<Working>(state_));
+    working.limit.reset();
+    working.job.state = "stuck";
+    const auto step =
+        working.job.steps.empty() ? std::string("the first step") : working.job.steps.back().first;
+    const auto timeout = working.attempt.wanted.timeout;
+    state_ = Stuck{.hung = std::move(working), .holders = {}};
+    around_.cameFree();
+    around_.refresh(number_);
+    memory_.lastError =
+        fmt::format("'{}' has not come back within {} ms; it hangs in the kernel", step, timeout.count());
+    spdlog::error("group {}: {}", number_, memory_.lastError);
+    around_.changes.job(number_);
+    lookForHolders(std::get<Stuck>(state_));
+}
+
+/// A worker looks, since reading another process's command line can block too.
+void Group::lookForHolders(Stuck& stuck) {
+    const auto listen = [this](const WorkMessage& message) {
+        auto* now = std::get_if<Stuck>(&state_);
+        if (now == nullptr)
+            return;
+        const auto* verdict = std::get_if<Verdict>(&message);
+        if (verdict == nullptr) {
+            now->holders.reset();
+            return;
+        }
+        memory_.holders = verdict->holders;
+        for (const auto& holder : verdict->holders)
+            memory_.lastError += fmt::format("; {} (pid {}) holds it", holder.command, holder.pid);
+        if (!verdict->holders.empty())
+            spdlog::error("group {}: {}", number_, memory_.lastError);
+        around_.changes.group(number_);
+    };
+    try {
+        stuck.holders = around_.executor.start({.kind = WorkOrder::Kind::holders, .group = number_},
+                                               around_.machine.topology(), listen);
+    } catch (const std::system_error& error) {
+        spdlog::error("group {}: who holds it cannot be looked for: {}", number_, error.what());
+    }
+}
+
+void Group::finish(const Finished& finished) {
+    Working done;
+    if (auto* old = std::get_if<AwaitingOldWorker>(&state_))
+        done = {.attempt = {.wanted = std::move(old->wanted),
+                            .kind = WorkOrder::Kind::recover,
+                            .call = {},
+                            .work = {}},
+                .verdict = {},
+                .job = std::move(old->job),
+                .limit = {}};
+    else
+        done = std::move(*working());
+    state_ = Idle{};
+    around_.cameFree();
+    around_.changes.jobList();
+    around_.machine.readDrivers();
+    noteOutcome(done, finished);
+    const auto steps = stepsDone(done.job);
+    if (finished.result == "done")
+        spdlog::info("group {}: {} done: {}", number_, done.job.kind, steps);
+    else
+        spdlog::error("group {}: {} {}: {} (what went well: {})", number_, done.job.kind, finished.result,
+                      memory_.lastError, steps);
+    if (around_.listener != nullptr)
+        around_.listener->jobRemoved(done.job, finished.result);
+    watchDrift();
+    around_.consider(number_,
+                     done.attempt.kind == WorkOrder::Kind::recover && finished.result == "rolled-back");
+}
+
+void Group::noteOutcome(const Working& done, const Finished& finished) {
+    around_.refresh(number_);
+    memory_.lastError = finished.error;
+    for (const auto& difference : finished.differences)
+        memory_.lastError += (memory_.lastError.empty() ? "" : "; ") + difference;
+    memory_.unresolved = finished.result == "failed" && !finished.differences.empty();
+    const auto& attempt = done.attempt;
+    if (finished.result != "done") {
+        if (attempt.kind != WorkOrder::Kind::recover)
+            memory_.refused = std::pair(attempt.wanted, around_.machine.driversOf(number_));
+        if (attempt.kind == WorkOrder::Kind::carryOut && attempt.call)
+            attempt.call->withdraw(number_);
+        return;
+    }
+    memory_.holders.clear();
+    memory_.deaths = 0;
+    memory_.gaveUp.clear();
+    if (attempt.wanted.action == Action::bind)
+        around_.intent.adopt(number_, done.verdict.drivers);
+    else
+        around_.intent.disown(number_);
+}
+
+} // namespace vfiobind

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// What a worker does to a group now. A group is in one of these states, and has what belongs to it.
+#pragma once
+
+#include "group/call_of_group.h"
+#include "group/job.h"
+#include "loop/event_loop.h"
+#include "sysfs/descriptor.h"
+#include "work/work.h"
+
+#include <memory>
+#include <variant>
+
+namespace vfiobind {
+
+namespace group_states {
+
+/// What was set out to do.
+struct Attempt {
+    Wanted wanted;
+    WorkOrder::Kind kind = WorkOrder::Kind::carryOut;
+    std::shared_ptr<CallOfGroup> call; ///< nullptr for a recovery
+    std::unique_ptr<Work> work;
+};
+
+struct Idle {};
+
+struct Looking {
+    Attempt attempt;
+    EventSource limit; ///< from lookBegun() on
+};
+
+struct Judged {
+    Attempt attempt;
+    Verdict verdict;
+};
+
+struct Working {
+    Attempt attempt;
+    Verdict verdict;
+    JobView job;
+    EventSource limit;
+};
+
+/// A look, or a job's step, has not come back in time: it hangs in the kernel.
+struct Stuck {
+    std::variant<Looking, Working> hung;
+    std::unique_ptr<Work> holders; ///< who looks who holds the group
+};
+
+/// A worker of an earlier run is in the kernel.
+struct AwaitingOldWorker {
+    Wanted wanted;
+    Journal journal;
+    JobView job;
+    Descriptor worker; ///< pidfd_open(2)
+    EventSource end;   ///< dropped before its descriptor is closed
+};
+
+} // namespace group_states
+} // namespace vfiobind

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// Events of PCI devices and VFIO nodes, from the kernel and, after its rules ran, from udev.
+#pragma once
+
+#include "loop/event_loop.h"
+#include "machine/event_origin.h"
+#include "pci/address.h"
+
+#include <functional>
+#include <libudev.h>
+#include <memory>
+#include <set>
+#include <string_view>
+#include <utility>
+
+namespace vfiobind {
+
+class UdevMonitor {
+public:
+    struct Handlers {
+        std::function<void(const Address&, EventOrigin)> device;
+        std::function<void(unsigned group)> node; ///< a /dev/vfio node is ready, or gone
+        std::function<void()> overflow; ///< events were lost (ENOBUFS): everything is to be read again
+    };
+    /// Throws std::system_error when the netlink sockets cannot be had.
+    UdevMonitor(EventLoop& loop, Handlers handlers);
+
+private:
+    struct Unref {
+        void operator()(udev* u) const { udev_unref(u); }
+        void operator()(udev_monitor* m) const { udev_monitor_unref(m); }
+    };
+    struct Source {
+        std::unique_ptr<udev_monitor, Unref> monitor;
+        EventSource event;
+    };
+    Source open(EventLoop& loop, EventOrigin origin);
+    void receive(udev_monitor* monitor, EventOrigin origin);
+    void drain(udev_monitor* monitor, EventOrigin origin, std::set<std::pair<Address, EventOrigin>>& devices,
+               std::set<unsigned>& nodes) const;
+
+    Handlers handlers_;
+    std::unique_ptr<udev, Unref> udev_;
+    Source kernel_;
+    Source settled_;
+};
+
+/// What an event of this source is about.
+EventOrigin originOf(EventOrigin source, std::string_view action);
+
+} // namespace vfiobind

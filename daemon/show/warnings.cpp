@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "show/warnings.h"
+
+#include "rules/initramfs.h"
+#include "rules/module_options.h"
+#include "sysfs/real_sysfs.h"
+#include "transaction/journal.h"
+
+#include <algorithm>
+#include <chrono>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+namespace vfiobind {
+namespace {
+
+constexpr auto untilLookedAgain = std::chrono::seconds(60);
+
+/// case 60. An initramfs matters where there is something to take, or where it has taken something: it is
+/// marked by vfio-bind-early when that runs in one.
+void lookAtInitramfs(const Sysfs& sysfs, const Intent& intent, const std::string& stateDirectory,
+                     std::vector<std::string>& found) {
+    const bool ranInInitramfs = changeTime(stateDirectory + "/initramfs").has_value();
+    if (intent.policy().rules.empty() && !ranInInitramfs)
+        return;
+    const auto image = initramfsOf(sysfs, configFiles(intent.configFile()), changeTime);
+    if (image && !image->newerFile.empty())
+        found.push_back(fmt::format("{} is older than {}: the next boot begins with what the configuration "
+                                    "was then; run {}",
+                                    image->path, image->newerFile, image->command));
+}
+
+void lookAtJournals(const std::string& directory, std::vector<std::string>& found) {
+    const auto names = RealSysfs().list(directory);
+    for (const auto& name : names.value_or(std::vector<std::string>{}))
+        if (name.ends_with(unreadableJournal))
+            found.push_back(fmt::format("the journal of a transaction cannot be read and is kept as {}/{}: "
+                                        "see to its group by hand and remove the file",
+                                        directory, name));
+}
+
+} // namespace
+
+void Warnings::look() {
+    auto now = otherOptionsInForce(machine_.sysfs(), intent_.policy().modules);
+    lookAtInitramfs(machine_.sysfs(), intent_, stateDirectory_, now);
+    if (!stateDirectory_.empty())
+        lookAtJournals(stateDirectory_ + "/journal", now);
+    again_ = now.empty() ? EventSource{} : loop_.timer(untilLookedAgain, [this] { look(); });
+    if (now == now_)
+        return;
+    for (const auto& warning : now)
+        if (std::ranges::find(now_, warning) == now_.end())
+            spdlog::warn("{}", warning);
+    now_ = std::move(now);
+    changes_.manager();
+}
+
+} // namespace vfiobind

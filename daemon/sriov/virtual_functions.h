@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include "group/surroundings.h"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace vfiobind {
+
+/// Makes the virtual functions that rules want. As soon as they are there, they are devices like others.
+class VirtualFunctions {
+public:
+    /// Shows an error with the physical function's group.
+    using Fail = std::function<void(unsigned group, const std::string& why)>;
+    VirtualFunctions(Surroundings& around, std::string stateDirectory, Fail fail) :
+        around_(around), stateDirectory_(std::move(stateDirectory)), fail_(std::move(fail)) {}
+
+    /// Begins where functions are missing, or where a worker was killed while sriov_drivers_autoprobe was
+    /// off: then it is on again by the same call, even if the functions are all there. A physical function
+    /// without a driver waits for one, whose coming is an event. Each is seen to once: who takes its
+    /// functions away again is not fought, and what failed is tried again at a reload, or when its driver
+    /// comes anew.
+    void look();
+    /// What failed may be tried again.
+    void forgive();
+    void forget(const Address& physicalFunction) { creations_.erase(physicalFunction); }
+
+private:
+    struct Creation {
+        VfOrder order;
+        std::string step;           ///< the last, for the log
+        std::unique_ptr<Work> work; ///< nullptr when it has ended
+        EventSource limit;
+        EventSource over;
+    };
+    void create(const Device& physicalFunction, const VfOrder& order);
+    void receive(const Address& address, const WorkMessage& message);
+    void end(const Address& address);
+    void failed(const Address& address, const std::string& why);
+
+    Surroundings& around_;
+    std::string stateDirectory_;
+    Fail fail_;
+    std::map<Address, Creation> creations_; ///< by physical function
+};
+
+} // namespace vfiobind

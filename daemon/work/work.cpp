@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "work/work.h"
+
+#include "guard/guard.h"
+#include "guard/look.h"
+#include "guard/storage.h"
+#include "transaction/virtual_functions.h"
+
+#include <thread>
+
+namespace vfiobind {
+namespace {
+
+using Send = std::function<void(const WorkMessage&)>;
+
+Finished finished(const Outcome& outcome) {
+    return {outcome.resultName(), outcome.error ? outcome.error->str() : std::string{}, outcome.differences};
+}
+
+/// Reads the group's devices, with their overrides: the daemon's picture may be older than this moment. An
+/// override that cannot be read may be another program's.
+Blockers lookAgain(const Sysfs& sysfs, Topology& topology, unsigned group, const Send& send) {
+    Blockers unreadable;
+    const auto* found = topology.findGroup(group);
+    if (found == nullptr)
+        return unreadable;
+    const auto members = found->members;
+    for (const auto& address : members) {
+        topology.refresh(sysfs, address);
+        const auto* device = topology.find(address);
+        if (device == nullptr || !device->endpoint())
+            continue;
+        if (auto value = readDriverOverride(sysfs, address)) {
+            send(OverrideRead{address, value->value});
+            topology.setOverride(address, std::move(*value));
+        } else if (!isGone(value.error())) {
+            unreadable.push_back(cannotTell("foreign-driver-override", address,
+                                            address.str() + " has the driver_override of another program",
+                                            value.error()));
+        }
+    }
+    return unreadable;
+}
+
+TransactionHooks hooksFor(const Sysfs& sysfs, const Send& send) {
+    return {.before = [&send](const Step& step) { send(StepBegun{step.str()}); },
+            .after =
+                [&send](const Step&, const SysResult<void>& result) {
+                    send(StepEnded{result ? "done" : result.error().str()});
+                },
+            .pause = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); },
+            .inUse = [&sysfs](const Address& device) { return storageUse(sysfs, device); }};
+}
+
+Verdict verdictOn(const GroupPlan& plan, std::vector<Holder> holders, const Topology& topology) {
+    Verdict verdict{.nothingToDo = plan.nothingToDo(),
+                    .blockers = plan.blockers,
+                    .overridden = plan.overridden,
+                    .steps = plan.nothingToDo() ? std::vector<std::string>{} : plan.steps(),
+                    .holders = std::move(holders)};
+    for (const auto* device : topology.endpoints(plan.group))
+        verdict.drivers[device->address] = device->driver;
+    return verdict;
+}
+
+void tellOverrides(const Sysfs& sysfs, const GroupPlan& plan, const Send& send) {
+    for (const auto& member : plan.members)
+        if (const auto value = readDriverOverride(sysfs, member.device))
+            send(OverrideRead{member.device, value->value});
+}
+
+struct Examined {
+    std::vector<Holder> holders;
+    GroupPlan plan;
+};
+
+Examined examine(HostLook& host, const Sysfs& sysfs, const WorkOrder& order, Topology& topology,
+                 const Send& send) {
+    const auto unreadable = lookAgain(sysfs, topology, order.group, send);
+    auto found = inspect(host, topology, order.group, order.wanted.action);
+    if (order.wanted.action == Action::bind)
+        found.blockers.insert(found.blockers.end(), unreadable.begin(), unreadable.end());
+    return {.holders = std::move(found.holders),
+            .plan = planGroup(order.group, order.wanted, topology, order.drivers, found.blockers)};
+}
+
+void examineAndCarryOut(Sysfs& sysfs, const WorkOrder& order, Topology topology, JournalStore& journals,
+                        const Send& send, const std::function<bool()>& mayGo) {
+    HostLook host(sysfs);
+    if (!judge(host, sysfs, order, topology, send))
+        return;
+    if (!mayGo())
+        return send(Finished{"done", {}, {}});
+    host.again();
+    carryOutJudged(host, sysfs, order, topology, journals, send);
+}
+
+void resolve(Sysfs& sysfs, const Journal& journal, JournalStore& journals, const Send& send) {
+    auto told = finished(recover(sysfs, journal, journals, hooksFor(sysfs, send)));
+    if (told.result == "rolled-back" && told.error.empty())
+        told.error = "the worker was cut off before its transaction was through; what it had done is undone";
+    send(told);
+}
+
+void survey(const Sysfs& sysfs, const WorkOrder& order, const Send& send) {
+    for (const auto& address : order.devices)
+        if (const auto value = readDriverOverride(sysfs, address))
+            send(OverrideRead{address, value->value});
+    send(Finished{"done", {}, {}});
+}
+
+void createVfs(Sysfs& sysfs, const WorkOrder& order, const Send& send) {
+    const auto made = createVirtualFunctions(sysfs, order.devices.front(), order.virtualFunctions,
+                                             AutoprobeFiles(order.stateDirectory + "/sriov"),
+                                             [&send](const std::string& step, const std::string& result) {
+                                                 send(StepBegun{step});
+                                                 send(StepEnded{result});
+                                             });
+    send(made ? Finished{"done", {}, {}} : Finished{"failed", made.error(), {}});
+}
+
+} // namespace
+
+bool judge(HostLook& host, const Sysfs& sysfs, const WorkOrder& order, Topology& topology, const Send& send) {
+    auto before = examine(host, sysfs, order, topology, send);
+    const bool stop =
+        order.kind == WorkOrder::Kind::examine || before.plan.nothingToDo() || before.plan.blocked();
+    send(verdictOn(before.plan, std::move(before.holders), topology));
+    if (stop)
+        send(Finished{"done", {}, {}});
+    return !stop;
+}
+
+void carryOutJudged(HostLook& host, Sysfs& sysfs, const WorkOrder& order, Topology& topology,
+                    JournalStore& journals, const Send& send) {
+    if (!order.journal.members.empty()) {
+        const auto left = recover(sysfs, order.journal, journals, hooksFor(sysfs, send));
+        if (left.result == Outcome::Result::failed)
+            return send(finished(left)); // a new journal would forget what the old one knows
+        host.again();
+    }
+    // The word to go comes when all groups of a call have been judged: somebody may have mounted a disk
+    // since.
+    const auto plan = examine(host, sysfs, order, topology, send).plan;
+    if (plan.blocked()) {
+        send(Finished{"failed", "refused right before the first write: " + str(plan.blockers), {}});
+        return;
+    }
+    const auto outcome = carryOut(sysfs, plan, journals, hooksFor(sysfs, send));
+    tellOverrides(sysfs, plan, send);
+    send(finished(outcome));
+}
+
+std::vector<std::unique_ptr<Work>>
+Executor::startBatch(std::vector<WorkOrder> orders, const Topology& topology, const GroupListener& listener) {
+    std::vector<std::unique_ptr<Work>> works;
+    for (auto& order : orders) {
+        const auto group = order.group;
+        works.push_back(start(std::move(order), topology, [listener, group](WorkMessage message) {
+            listener(group, std::move(message));
+        }));
+    }
+    return works;
+}
+
+void work(Sysfs& sysfs, const WorkOrder& order, const Topology& topology, JournalStore& journals,
+          const Send& send, const std::function<bool()>& mayGo) {
+    switch (order.kind) {
+    case WorkOrder::Kind::survey:
+        return survey(sysfs, order, send);
+    case WorkOrder::Kind::holders:
+        send(Verdict{.holders = holders(sysfs, topology, order.group)});
+        return send(Finished{"done", {}, {}});
+    case WorkOrder::Kind::createVfs:
+        return createVfs(sysfs, order, send);
+    case WorkOrder::Kind::recover:
+        return resolve(sysfs, order.journal, journals, send);
+    case WorkOrder::Kind::examine:
+    case WorkOrder::Kind::carryOut:
+        return examineAndCarryOut(sysfs, order, topology, journals, send, mayGo);
+    }
+}
+
+} // namespace vfiobind
