@@ -34,7 +34,7 @@ public:
     /// Reads one device, and with a virtual function its physical one: the kernel tells of a virtual function
     /// before it links the two. Returns those that are not as they were.
     std::vector<DeviceChange> refresh(const Address& address);
-    /// driver_override is read by workers, since reading can block (doc/kernel.md).
+    /// driver_override is read by workers, since reading can block (doc/kernel.md 2).
     void noteOverride(const Address& address, std::string value);
 
     const Sysfs& sysfs() const { return sysfs_; }

@@ -9,8 +9,8 @@
 
 namespace vfiobind {
 
-/// Reads driver_override of all endpoints once, for those who ask. A worker reads, since reading can block
-/// (doc/kernel.md).
+/// Reads driver_override of all endpoints once, when the daemon starts. A worker reads, since reading can
+/// block (doc/kernel.md 2).
 class OverrideSurvey {
 public:
     OverrideSurvey(EventLoop& loop, Executor& executor, Machine& machine) :

@@ -16,7 +16,7 @@
 namespace vfiobind {
 namespace {
 
-/// Room for a storm of some ten thousand events (kernel.md 23). Beyond net.core.rmem_max it needs
+/// Room for a storm of some ten thousand events (doc/kernel.md 23). Beyond net.core.rmem_max it needs
 /// CAP_NET_ADMIN; what the kernel grants without is then what we have, and an overflow is survived.
 constexpr int bufferSize = 16 << 20;
 

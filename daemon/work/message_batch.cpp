@@ -17,7 +17,7 @@ void MessageBatch::operator()(const WorkMessage& message) {
 bool MessageBatch::canWait(const WorkMessage& message) {
     const auto* ended = std::get_if<StepEnded>(&message);
     gathers_ = gathers_ && (ended == nullptr || ended->result == "done");
-    // After the last step the overrides are read, which can block (kernel.md 2).
+    // After the last step the overrides are read, which can block (doc/kernel.md 2).
     const bool last = step_.starts_with("verify ");
     return gathers_ && (std::holds_alternative<OverrideRead>(message) || (ended != nullptr && !last));
 }

@@ -19,7 +19,7 @@ struct Holder {
 
 /// The group's node (`/dev/vfio/22`) or, for a no-IOMMU group, `/dev/vfio/noiommu-0`; empty when there is
 /// none. Nodes are looked for, never opened: opening is exclusive, and a VM that starts just then would fail
-/// (kernel.md 8).
+/// (doc/kernel.md 8).
 std::string groupNode(const Sysfs& sysfs, unsigned group);
 
 /// The device's character device (`/dev/vfio/devices/vfio0`), empty when there is none.

@@ -48,7 +48,7 @@ public:
     const std::vector<MountTable>& mountTables();
 
     /// Who has one of the nodes open. They are looked for, never opened: some can be opened once only
-    /// (kernel.md 8). /proc/PID/fd of other users' processes can be listed with CAP_DAC_READ_SEARCH only;
+    /// (doc/kernel.md 8). /proc/PID/fd of other users' processes can be listed with CAP_DAC_READ_SEARCH only;
     /// /proc/PID/fdinfo with CAP_SYS_PTRACE, and its `ino:` and `mnt_id:` lines (proc_pid_fdinfo(5)) are
     /// compared with the nodes as the process sees them, since libvirt gives QEMU a /dev of its own. Before
     /// Linux 5.14 there is no `ino:`, and that process is unreadable (EOPNOTSUPP).

@@ -75,7 +75,7 @@ void addVfBlocker(Blockers& blockers, const Device& device) {
                          device.address.str(), device.virtualFunctions.size())});
 }
 
-/// Members that stay where they are and whose drivers VFIO does not bear in a group (kernel.md 7, case 5).
+/// Members that stay where they are, and whose drivers make the group not viable (doc/kernel.md 7, case 5).
 void addViabilityBlockers(Blockers& blockers, unsigned group, const Topology& topology) {
     for (const auto& address : topology.findGroup(group)->members) {
         const auto* device = topology.find(address);

@@ -21,7 +21,7 @@ struct Drivers {
     std::map<std::string, std::string> missing; ///< why a driver could not be had, by driver name: a sentence
 
     /// Names of drivers and of their modules differ in `_` and `-`: gives the registered driver's name where
-    /// there is one in either spelling, else the name itself (kernel.md 11, case 18).
+    /// there is one in either spelling, else the name itself (doc/kernel.md 11, case 18).
     std::string resolve(const std::string& name) const;
 };
 

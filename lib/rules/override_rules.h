@@ -61,7 +61,7 @@ struct NewDeviceOverrides {
 
 /// A device has come: it and the members of its group that are there already get their override, where they
 /// have neither a driver nor an override and are no bridges. What has a driver may be in use: the guards look
-/// before it is taken. The kernel matches drivers some time after it has told of a device (kernel.md 4):
+/// before it is taken. The kernel matches drivers some time after it has told of a device (doc/kernel.md 4):
 /// within it, this keeps off a native driver that is loaded. A write takes the device's lock on Linux 6.1 and
 /// may block: for workers only.
 NewDeviceOverrides overrideNewDevice(Sysfs& sysfs, const std::vector<OverrideRule>& rules,

@@ -12,7 +12,7 @@
 
 namespace vfiobind {
 
-/// What `driver_override` holds. The kernel prints "(null)" or nothing for unset (kernel.md 1, case 29).
+/// What `driver_override` holds. The kernel prints "(null)" or nothing for unset (doc/kernel.md 1, case 29).
 struct DriverOverride {
     /// Reading takes the device's lock on Linux 6.1 and may block: it is read by workers only, and is
     /// unknown until one has told.
@@ -51,7 +51,7 @@ bool isVfioDriver(std::string_view driver);
 
 /// Whether a driver leaves its group viable for VFIO: vfio drivers, pci-stub, and those with
 /// `driver_managed_dma` (pcieport; drivers/pci/pcie/portdrv.c), or no driver at all. pci-pf-stub does not
-/// (kernel.md 7).
+/// (doc/kernel.md 7).
 bool keepsGroupViable(std::string_view driver);
 
 } // namespace vfiobind

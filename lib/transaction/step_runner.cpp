@@ -105,7 +105,7 @@ StepRunner::Result StepRunner::run(Step step, const std::string& path, const std
 }
 
 StepRunner::Result StepRunner::setOverride(const Address& device, const std::string& value) {
-    // A write of zero bytes does nothing: a newline clears (kernel.md 1).
+    // A write of zero bytes does nothing: a newline clears (doc/kernel.md 1).
     return run({Step::Kind::driverOverride, device, value}, devicePath(device, "driver_override"),
                value.empty() ? "\n" : value);
 }

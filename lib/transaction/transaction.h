@@ -53,7 +53,7 @@ struct TransactionHooks {
     std::function<void(const Step&)> before;                        ///< a step begins
     std::function<void(const Step&, const SysResult<void>&)> after; ///< a step has ended
     /// Waits before a bind is tried again: between the uevent and the kernel's readiness to match there is no
-    /// event to wait for (kernel.md 4, case 31).
+    /// event to wait for (doc/kernel.md 4, case 31).
     std::function<void(std::chrono::milliseconds)> pause;
     /// Why a device that undoing would take from its native driver has to stay there, "" where it may go:
     /// what a release gave back can have been mounted since.

@@ -290,8 +290,8 @@ TEST_F(ChangeTest, TheDriverThatIsAskedForIsTaken) {
     EXPECT_EQ(client().group(1, "Driver"), "pci-stub");
 }
 
-/// Case 17, kernel.md 11: "auto" is the variant driver whose alias fits best, and its module is loaded for
-/// it.
+/// Case 17, doc/kernel.md 11: "auto" is the variant driver whose alias fits best, and its module is loaded
+/// for it.
 TEST_F(ChangeTest, AVariantDriverIsLoadedAndTaken) {
     auto machine = standardMachine();
     machine["drivers"].push_back({{"name", "e1000e-vfio-pci"},

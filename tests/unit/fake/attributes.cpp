@@ -258,7 +258,7 @@ std::expected<std::string, int> FakeKernel::readNode(const std::string& canonica
         return modulesAlias();
     if (directory.starts_with("/dev/vfio"))
         throw std::logic_error("somebody opened " + canonical +
-                               ": a VM that starts now would fail (kernel.md 8)");
+                               ": a VM that starts now would fail (doc/kernel.md 8)");
     return std::unexpected(EACCES);
 }
 

@@ -135,7 +135,8 @@ FakeKernel::Probe FakeKernel::attach(const std::string& address, const std::stri
     auto& device = functions_.at(address);
     if (!device.driver.empty())
         return {EBUSY, true};
-    // pci_dma_configure: iommu_device_use_default_domain fails while user space owns the group (kernel.md 7).
+    // pci_dma_configure: iommu_device_use_default_domain fails while user space owns the group
+    // (doc/kernel.md 7).
     const auto& candidate = *driver(driverName);
     if (!candidate.managedDma && device.group && groupClaimed(*device.group))
         return {EBUSY, true};
@@ -225,7 +226,7 @@ void FakeKernel::detachThen(const std::string& address, const Continuation& then
         return;
     }
     ++device.locks;
-    device.driverLink = false; // driver_sysfs_remove comes before the driver's remove (kernel.md 2)
+    device.driverLink = false; // driver_sysfs_remove comes before the driver's remove (doc/kernel.md 2)
     if (takeHang())
         hangUntil({.finish = [address, then](FakeKernel& kernel) { kernel.detachFinish(address, then); }});
     detachFinish(address, then);
@@ -239,7 +240,7 @@ void FakeKernel::detachFinish(const std::string& address, const Continuation& th
                    [address, then](FakeKernel& kernel) { kernel.detachFinish(address, then); });
         return;
     }
-    if (owner != nullptr && owner->vfio && heldOpen(address)) // vfio_unregister_group_dev (kernel.md 9)
+    if (owner != nullptr && owner->vfio && heldOpen(address)) // vfio_unregister_group_dev (doc/kernel.md 9)
         hangUntil({.waitsForHolders = address,
                    .finish = [address, then](FakeKernel& kernel) { kernel.detachFinish(address, then); }});
     --device.locks;
@@ -314,8 +315,8 @@ FakeKernel::Errno FakeKernel::writeDriversProbe(const std::string& data) {
     if (device == nullptr)
         return ENODEV;
     takeLock(address);
-    // Success too when nothing matched or a probe failed; only a refusal before the probe shows (kernel.md
-    // 3).
+    // Success too when nothing matched or a probe failed; only a refusal before the probe shows
+    // (doc/kernel.md 3).
     return attachAny(address) ? 0 : EINVAL;
 }
 

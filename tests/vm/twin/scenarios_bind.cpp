@@ -24,7 +24,7 @@ void overrideForms(Script& s) {
     s.look(s.roles.twinA);
 }
 
-/// Writing an override neither unbinds, loads nor probes (kernel.md 1).
+/// Writing an override neither unbinds, loads nor probes (doc/kernel.md 1).
 void overrideMovesNothing(Script& s) {
     const auto& nic = s.roles.twinA;
     s.setOverride(nic, "vfio-pci");
@@ -169,7 +169,7 @@ void driverless(Script& s) {
     s.look(host);
 }
 
-/// kernel.md 6: header type 1
+/// doc/kernel.md 6: header type 1
 void bridgeToVfio(Script& s) {
     const auto& bridge = s.roles.bridge;
     s.look(bridge);

@@ -75,7 +75,7 @@ void removeBridge(Script& s) {
     s.look({r.bridge, r.nicA, r.nicB});
 }
 
-/// pci_bus_add_device attaches whatever drivers_autoprobe says (kernel.md 4).
+/// pci_bus_add_device attaches whatever drivers_autoprobe says (doc/kernel.md 4).
 void withoutAutoprobe(Script& s) {
     const auto& r = s.roles;
     const auto ids = s.idsOf(r.twinB);

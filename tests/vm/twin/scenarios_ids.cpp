@@ -50,7 +50,7 @@ void removing(Script& s) {
     s.removeId("vfio-pci", absent);
 }
 
-/// It binds every match that has no driver, and no other (kernel.md 5).
+/// It binds every match that has no driver, and no other (doc/kernel.md 5).
 void catches(Script& s) {
     const auto& r = s.roles;
     const auto ids = s.idsOf(r.twinA);

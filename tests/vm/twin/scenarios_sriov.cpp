@@ -109,7 +109,7 @@ void pfWithoutDriver(Script& s) {
     s.look(r.pf);
 }
 
-/// kernel.md 10: user space owns the PF, so its VFs do not go to native drivers by themselves.
+/// doc/kernel.md 10: user space owns the PF, so its VFs do not go to native drivers by themselves.
 void pfOnVfio(Script& s) {
     const auto& r = s.roles;
     const auto native = s.driverOf(r.pf);
