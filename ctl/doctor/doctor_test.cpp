@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "doctor/machine.h"
 #include "doctor/test_machine.h"
-#include "modprobe_conf.h"
+#include "modules/modprobe_conf.h"
 
 namespace vfiobind::ctl::doctor_test {
 namespace {
@@ -104,7 +104,7 @@ TEST(Doctor, ModulesThatAreInstalledBuiltInMissingOrKeptOff) {
     EXPECT_THAT(
         lines(moduleFindings(kernel)),
         Contains(
-            "error modules: vfio_pci is kept off (/etc/modprobe.d/no.conf: blacklist vfio-pci) -> take that "
+            "error modules: vfio_pci is kept off (/etc/modprobe.d/no.conf:2: blacklist vfio-pci) -> take that "
             "line out"));
     kernel.putFile("/etc/modprobe.d/no.conf", "install vfio-pci /bin/false\n");
     EXPECT_THAT(lines(moduleFindings(kernel)), Contains(HasSubstr("install vfio-pci /bin/false")));
@@ -141,10 +141,10 @@ TEST(Doctor, NativeDriversThatAreKeptOffAreNamed) {
     EXPECT_THAT(
         leftovers(),
         testing::ElementsAre(
-            "note leftover: nouveau is kept off (/etc/modprobe.d/no.conf: blacklist nouveau), which "
+            "note leftover: nouveau is kept off (/etc/modprobe.d/no.conf:1: blacklist nouveau), which "
             "vfio-bind needs not: 0000:01:00.0 would stay without this driver after a release -> take "
             "that line out",
-            HasSubstr("snd_hda_intel is kept off (/etc/modprobe.d/no.conf: install snd_hda_intel "
+            HasSubstr("snd_hda_intel is kept off (/etc/modprobe.d/no.conf:2: install snd_hda_intel "
                       "/bin/false)")));
     kernel.dropPath("/etc/modprobe.d/no.conf");
     kernel.putFile("/proc/cmdline", "intel_iommu=on modprobe.blacklist=nouveau\n");

@@ -3,71 +3,16 @@
 #include "doctor/machine.h"
 #include "guard/command_line.h"
 #include "guard/look.h"
-#include "modprobe_conf.h"
+#include "modules/module_state.h"
 #include "pci/text.h"
 
 #include <algorithm>
-#include <array>
 #include <fmt/format.h>
 #include <fnmatch.h>
 #include <set>
-#include <sstream>
 
 namespace vfiobind::ctl {
 namespace {
-
-/// The path of a module below /lib/modules/RELEASE, as modules.dep or modules.builtin has it.
-std::string modulePath(const std::string& list, const std::string& module) {
-    std::istringstream lines(list);
-    for (std::string line; std::getline(lines, line);) {
-        const auto path = line.substr(0, line.find(':'));
-        const auto name = baseName(path);
-        if (underscored(std::string(name.substr(0, name.find(".ko")))) == module)
-            return path;
-    }
-    return {};
-}
-
-/// The kernel's signature stands at the end of the file (Documentation/admin-guide/module-signing.rst).
-bool unsignedModule(const Sysfs& sysfs, const std::string& path) {
-    if (!path.ends_with(".ko"))
-        return false; // compressed: what is in it is not looked at
-    const auto content = sysfs.read(path, 64 << 20);
-    return content && !content->ends_with("~Module signature appended~");
-}
-
-/// Whether a list `key=a,b` names the module; the parameter may stand there more than once.
-bool listsModule(const std::string& commandLine, std::string_view key, const std::string& module) {
-    std::istringstream words(commandLine);
-    for (std::string word; words >> word;)
-        if (word.starts_with(key))
-            for (const auto name : split(std::string_view(word).substr(key.size()), ','))
-                if (underscored(std::string(name)) == module)
-                    return true;
-    return false;
-}
-
-struct KeptOff {
-    std::string by; ///< empty: nothing keeps the module off
-    std::string remedy;
-};
-
-/// modprobe.d(5), modprobe(8), and Documentation/admin-guide/kernel-parameters.txt.
-KeptOff keptOff(const std::vector<ModprobeLine>& lines, const std::string& commandLine,
-                const std::string& module) {
-    for (const auto& line : lines) {
-        const bool ours = line.words.size() >= 2 && underscored(line.words[1]) == module;
-        if (ours && line.words[0] == "blacklist")
-            return {line.file + ": blacklist " + line.words[1], "take that line out"};
-        if (ours && line.words[0] == "install" && line.words.size() >= 3 &&
-            (line.words[2].ends_with("/false") || line.words[2].ends_with("/true")))
-            return {line.file + ": install " + line.words[1] + ' ' + line.words[2], "take that line out"};
-    }
-    for (const std::string key : {"modprobe.blacklist=", "module_blacklist="})
-        if (listsModule(commandLine, key, module))
-            return {key + " of the kernel's command line", "take it out of that parameter"};
-    return {};
-}
 
 /// The modules with a driver for the device, as modules.alias has them; those of VFIO have aliases of their
 /// own.
@@ -83,58 +28,14 @@ std::set<std::string> nativeModules(const std::string& aliases, const Ids& ids) 
     return modules;
 }
 
-class ModuleLook {
-public:
-    explicit ModuleLook(const Sysfs& sysfs) : sysfs_(sysfs), lines_(modprobeLines(sysfs)) {
-        commandLine_ = sysfs.read("/proc/cmdline").value_or(std::string{});
-        release_ = sysfs.read("/proc/sys/kernel/osrelease", 256).value_or(std::string{});
-        const auto folder = "/lib/modules/" + release_ + '/';
-        constexpr std::size_t enough = 16 << 20;
-        installed_ = sysfs.read(folder + "modules.dep", enough).value_or(std::string{});
-        builtIn_ = sysfs.read(folder + "modules.builtin", enough).value_or(std::string{});
-    }
-
-    Finding look(const std::string& module, bool loaded) const {
-        if (!modulePath(builtIn_, module).empty())
-            return {Level::ok, "modules", {}, module + " is built into the kernel", ""};
-        if (loaded)
-            return {Level::ok, "modules", {}, module + " is loaded", ""};
-        const auto path = modulePath(installed_, module);
-        if (path.empty())
-            return {Level::error,
-                    "modules",
-                    {},
-                    fmt::format("{} is not installed for the kernel {}", module, release_),
-                    "install the kernel's modules (Debian's cloud kernels leave it out: linux-image-amd64 "
-                    "has it)"};
-        if (const auto found = keptOff(lines_, commandLine_, module); !found.by.empty())
-            return {Level::error,
-                    "modules",
-                    {},
-                    fmt::format("{} is kept off ({})", module, found.by),
-                    found.remedy};
-        if (lockdown() && unsignedModule(sysfs_, "/lib/modules/" + release_ + '/' + path))
-            return {Level::error,
-                    "modules",
-                    {},
-                    fmt::format("{} is not signed, and the kernel is locked down", module),
-                    "sign it (kmodsign), or start without Secure Boot"};
-        return {Level::ok, "modules", {}, module + " is installed, and is loaded when it is needed", ""};
-    }
-
-private:
-    bool lockdown() const {
-        const auto mode = sysfs_.read("/sys/kernel/security/lockdown", 256);
-        return mode && !mode->contains("[none]");
-    }
-
-    const Sysfs& sysfs_;
-    std::vector<ModprobeLine> lines_;
-    std::string commandLine_;
-    std::string release_;
-    std::string installed_;
-    std::string builtIn_;
-};
+/// The daemon's own judgement.
+Finding moduleFinding(const Sysfs& sysfs, const std::string& module, bool loaded) {
+    if (loaded)
+        return {Level::ok, "modules", {}, module + " is loaded", ""};
+    const auto verdict = moduleVerdict(sysfs, module);
+    const bool good = verdict.loadable() || verdict.state == ModuleState::builtIn;
+    return {good ? Level::ok : Level::error, "modules", {}, verdict.sentence, verdict.remedy};
+}
 
 Finding leftover(std::string sentence, std::string remedy) {
     return {Level::warning, "leftover", {}, std::move(sentence), std::move(remedy)};
@@ -142,23 +43,20 @@ Finding leftover(std::string sentence, std::string remedy) {
 
 void addModprobeLeftovers(Findings& findings, const std::vector<ModprobeLine>& lines) {
     for (const auto& line : lines) {
-        const auto& words = line.words;
         // What the daemon writes itself.
-        if (words.size() < 3 || line.file.starts_with("/run/modprobe.d/"))
+        if (!line.understood || line.file.starts_with("/run/modprobe.d/"))
             continue;
-        const bool ids =
-            words[0] == "options" && underscored(words[1]) == "vfio_pci" &&
-            std::ranges::any_of(words, [](const auto& word) { return word.starts_with("ids="); });
-        const bool softdep = words[0] == "softdep" && std::ranges::any_of(words, [](const auto& word) {
-                                 return underscored(word) == "vfio_pci";
-                             });
-        if (ids)
+        const auto words = kernelWords(line.argument);
+        if (line.command == "options" && underscored(line.name) == "vfio_pci" &&
+            std::ranges::find(words, "ids", &KernelWord::name) != words.end())
             findings.push_back(leftover(
                 fmt::format(
                     "{} has vfio-pci take every device of some ids, also the twin of the one that is meant",
                     line.file),
                 "name the devices in /etc/vfio-bind.toml and take the line out"));
-        if (softdep)
+        if (line.command == "softdep" && std::ranges::any_of(words, [](const KernelWord& word) {
+                return underscored(word.text) == "vfio_pci";
+            }))
             findings.push_back(
                 leftover(fmt::format("{} has a softdep on vfio-pci, which vfio-bind needs not", line.file),
                          "take the line out"));
@@ -168,13 +66,12 @@ void addModprobeLeftovers(Findings& findings, const std::vector<ModprobeLine>& l
 } // namespace
 
 Findings moduleFindings(const Sysfs& sysfs) {
-    const ModuleLook look(sysfs);
-    return {look.look("vfio_pci", sysfs.exists("/sys/bus/pci/drivers/vfio-pci")),
-            look.look("vfio_iommu_type1", sysfs.exists("/sys/module/vfio_iommu_type1"))};
+    return {moduleFinding(sysfs, "vfio_pci", sysfs.exists("/sys/bus/pci/drivers/vfio-pci")),
+            moduleFinding(sysfs, "vfio_iommu_type1", sysfs.exists("/sys/module/vfio_iommu_type1"))};
 }
 
 Finding moduleFinding(const Sysfs& sysfs, const std::string& driver) {
-    return ModuleLook(sysfs).look(underscored(driver), false);
+    return moduleFinding(sysfs, underscored(driver), false);
 }
 
 Findings nativeModuleFindings(const Sysfs& sysfs, const std::vector<const Device*>& devices) {
@@ -190,17 +87,17 @@ Findings nativeModuleFindings(const Sysfs& sysfs, const std::vector<const Device
     auto lines = modprobeLines(sysfs);
     // Distributions keep modules off there that nobody should have.
     std::erase_if(lines, [](const ModprobeLine& line) { return !line.file.starts_with("/etc/"); });
-    const auto commandLine = sysfs.read("/proc/cmdline").value_or(std::string{});
+    const auto words = kernelWords(sysfs.read("/proc/cmdline").value_or(std::string{}));
     Findings findings;
     for (const auto* device : devices)
         for (const auto& module : nativeModules(*aliases, device->ids))
-            if (const auto found = keptOff(lines, commandLine, module); !found.by.empty())
+            if (const auto found = keptOff(lines, words, module))
                 findings.push_back(
                     {Level::note, "leftover", device->address,
                      fmt::format("{} is kept off ({}), which vfio-bind needs not: {} would stay without "
                                  "this driver after a release",
-                                 module, found.by, device->address.str()),
-                     found.remedy});
+                                 module, found->by, device->address.str()),
+                     found->remedy});
     return findings;
 }
 

@@ -1,47 +1,49 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include "import/boot_config.h"
+#include "import/module_word.h"
 #include "import/sources.h"
 #include "pci/text.h"
 
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
-#include <sstream>
 
 namespace vfiobind::ctl {
 namespace {
 
-constexpr std::array<std::string_view, 6> configured{"/etc/default/grub",          "/etc/kernel/cmdline",
-                                                     "/etc/sysconfig/grub",        "/boot/loader/loader.conf",
-                                                     "/boot/firmware/cmdline.txt", "/boot/cmdline.txt"};
-
-/// Where the boot loader has the word from, as far as that can be found.
-std::string howToTakeOut(const ImportContext& context, const std::string& word) {
-    for (const auto path : configured) {
-        const auto content = context.sysfs.read(std::string(path), 1 << 20);
-        if (!content)
-            continue; // a hint only
-        for (const auto& line : linesOf(std::string(path), *content))
-            if (!line.text.starts_with('#') && line.text.contains(word))
-                return fmt::format("take it out of {}{}", line.place.str(),
-                                   path.ends_with("grub") ? ", then update-grub (or grub2-mkconfig)" : "");
-    }
-    return "take it out of the boot loader's configuration";
-}
-
-bool namesOnly(std::string_view list, bool (*known)(std::string_view)) {
-    return std::ranges::all_of(split(list, ','), known);
+template <std::size_t count>
+bool isOneOf(std::string_view name, const std::array<std::string_view, count>& names) {
+    return has(names, name);
 }
 
 /// `rd.driver.pre=vfio-pci` and the like.
-bool isCompany(std::string_view word) {
-    for (const std::string_view key : {"rd.driver.pre=", "modules-load=", "rd.modules-load="})
-        if (word.starts_with(key))
-            return namesOnly(word.substr(key.size()), isVfioModule);
-    for (const std::string_view key :
-         {"rd.driver.blacklist=", "modprobe.blacklist=", "module_blacklist=", "rdblacklist="})
-        if (word.starts_with(key))
-            return namesOnly(word.substr(key.size()), isKeptOffByGuides);
-    return false;
+bool loadsVfio(const KernelWord& word) {
+    constexpr std::array<std::string_view, 3> keys{"rd.driver.pre", "modules-load", "rd.modules-load"};
+    return word.value && isOneOf(word.name, keys) &&
+           std::ranges::all_of(split(*word.value, ','), isVfioModule);
+}
+
+bool keepsOff(const KernelWord& word) {
+    constexpr std::array<std::string_view, 4> keys{"rd.driver.blacklist", "modprobe.blacklist",
+                                                   "module_blacklist", "rdblacklist"};
+    return word.value && isOneOf(word.name, keys);
+}
+
+KeptOffLine keptOffBy(const ImportContext& context, const Place& place, const KernelWord& word) {
+    KeptOffLine line{
+        .modules = {}, .whole = {place, word.text, howToTakeOut(context.sysfs, word)}, .howForSome = {}};
+    for (const auto name : split(*word.value, ','))
+        if (!name.empty())
+            line.modules.push_back(underscored(std::string(name)));
+    line.howForSome = howToTakeOut(context.sysfs, word, "this name");
+    return line;
+}
+
+void warnOfTypo(const Place& place, const KernelWord& word, Found& found) {
+    found.warnings.push_back(
+        {place, fmt::format("no part of the kernel knows {}: vfio-pci.ids={} was meant, and "
+                            "nothing was given to VFIO by it",
+                            quote(word.text), printable(word.value.value_or("")))});
 }
 
 } // namespace
@@ -50,15 +52,19 @@ Found importCommandLine(const ImportContext& context) {
     Found found;
     const std::string path = "/proc/cmdline";
     const Place place{path, 1};
-    std::istringstream words(readSource(context.sysfs, path, found));
-    for (std::string word; words >> word;) {
-        bool understood = isCompany(word);
-        const auto dot = word.find('.');
-        const auto module = word.substr(0, dot);
-        if (dot != std::string::npos && isVfioModule(module))
-            understood = readModuleWord(module, word.substr(dot + 1), place, "cmdline", found);
-        if (understood)
-            found.removable.push_back({place, word, howToTakeOut(context, word)});
+    for (const auto& word : kernelWords(readSource(context.sysfs, path, found))) {
+        const auto parameter = moduleParameter(word);
+        if (isMisspeltIds(word.name))
+            warnOfTypo(place, word, found);
+        else if (loadsVfio(word))
+            found.company.push_back({place, word.text, howToTakeOut(context.sysfs, word)});
+        else if (keepsOff(word))
+            found.keptOff.push_back(keptOffBy(context, place, word));
+        else if (parameter && hasParameters(parameter->module))
+            readParameters(parameter->module,
+                           {{.text = word.text, .name = parameter->parameter, .value = word.value}},
+                           {IdsFrom::commandLine, place, "cmdline"},
+                           {place, word.text, howToTakeOut(context.sysfs, word)}, found);
     }
     return found;
 }

@@ -22,6 +22,15 @@ void readOverride(const ImportContext& context, const std::string& name, Found& 
     }
     const auto lines = linesOf(path, readSource(context.sysfs, path, found));
     const auto driver = lines.empty() ? std::string{} : lines.front().text;
+    if (!isDriverName(driver) && (driver.contains("vfio") || driver.contains("pci-stub"))) {
+        found.warnings.push_back(
+            {{path, 1},
+             fmt::format(
+                 "{} is no driver's name: it has a blank, a quote or a carriage return, so that driverctl "
+                 "binds nothing by it; it is left out",
+                 quote(driver))});
+        return;
+    }
     if (!isVfioDriver(driver) && driver != "pci-stub") {
         found.warnings.push_back(
             {{path, 1}, fmt::format("{} is no driver of VFIO; it is left out", quote(driver))});

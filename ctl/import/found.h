@@ -7,12 +7,19 @@
 #include "sysfs/sysfs.h"
 #include "topology/topology.h"
 
+#include <algorithm>
 #include <compare>
 #include <functional>
 #include <string>
 #include <vector>
 
 namespace vfiobind::ctl {
+
+/// std::ranges::contains, which GCC 12 has not.
+template <typename Range, typename T, typename Projection = std::identity>
+bool has(const Range& range, const T& value, Projection projection = {}) {
+    return std::ranges::find(range, value, projection) != std::ranges::end(range);
+}
 
 struct Place {
     std::string file;
@@ -48,10 +55,34 @@ struct Warning {
     std::string str() const;
 };
 
+/// In which order the kernel is given `ids=` of a module: what comes later takes the place of what was
+/// before.
+enum class IdsFrom { modprobe, commandLine, initramfs };
+
+/// One `ids=`. Only the last one of a module counts.
+struct IdList {
+    std::string module; ///< `vfio_pci`, `pci_stub`
+    IdsFrom from = IdsFrom::modprobe;
+    Place place;
+    std::vector<Claim> claims;
+    std::vector<Removable> removable; ///< can go if all of the list is in a rule
+};
+
+/// Native drivers that a line keeps off. They are not needed any more where they are those of a claimed
+/// device.
+struct KeptOffLine {
+    std::vector<std::string> modules;
+    Removable whole;        ///< if all of them can go
+    std::string howForSome; ///< for some of a list
+};
+
 struct Found {
     std::vector<Claim> claims;
+    std::vector<IdList> idLists;
     std::vector<ImportedOption> options;
     std::vector<Removable> removable;
+    std::vector<Removable> company; ///< lines about VFIO itself: not needed where there is a rule at all
+    std::vector<KeptOffLine> keptOff;
     std::vector<Warning> warnings;
 };
 
@@ -75,18 +106,18 @@ std::vector<TextLine> linesOf(const std::string& path, const std::string& conten
 std::vector<std::string> listSource(const Sysfs& sysfs, const std::string& path, Found& found);
 void warnUnreadable(const SysError& error, Found& found);
 
-/// `options vfio-pci WORD` or `vfio-pci.WORD`: the devices and options that it means. Whether all of it was
-/// understood, so that it can go.
-bool readModuleWord(const std::string& module, const std::string& word, const Place& place,
-                    const std::string& name, Found& found);
+/// Without blanks, tabs and carriage returns at both ends.
+std::string trimmed(std::string_view text);
+/// A rule's name: letters, digits, `-` and `_`; others become `-`.
+std::string ruleName(const std::string& text, const char* without);
+/// Whether it can be a driver's name in the configuration.
+bool isDriverName(std::string_view text);
 
-/// One entry of vfio-pci's `ids=`, `vendor:device[:subvendor[:subdevice[:class[:mask]]]]`
-/// (drivers/vfio/pci/vfio_pci.c, vfio_pci_fill_ids).
-std::expected<Selector, std::string> parseVfioId(std::string_view text);
+/// The functions of a card that is named without one, `0000:01:00`: those that the machine has, else the
+/// first.
+std::vector<Address> functionsOf(const Topology& topology, Address card);
 
 /// Whether it is one of the modules that guides have their readers load for VFIO.
 bool isVfioModule(std::string_view module);
-/// Whether it is a native driver that guides have their readers keep off.
-bool isKeptOffByGuides(std::string_view module);
 
 } // namespace vfiobind::ctl

@@ -4,13 +4,14 @@
 #include "config/config.h"
 #include "import/render.h"
 #include "import/rules.h"
+#include "import/settle.h"
 #include "import/sources.h"
+#include "import/trusted_files.h"
 #include "json.h"
 #include "names/names.h"
 #include "output.h"
 #include "pci/text.h"
 #include "plan/wanted.h"
-#include "sysfs/real_sysfs.h"
 #include "transaction/journal.h"
 
 #include <algorithm>
@@ -26,6 +27,17 @@ namespace {
 template <typename T>
 void append(std::vector<T>& all, std::vector<T> more) {
     std::ranges::move(more, std::back_inserter(all));
+}
+
+/// Devices and kinds of them that a source names, each once.
+std::size_t devicesIn(const Found& found) {
+    std::set<std::string> names;
+    for (const auto& claim : found.claims)
+        names.insert(claim.selector.str());
+    for (const auto& list : found.idLists)
+        for (const auto& claim : list.claims)
+            names.insert(claim.selector.str());
+    return names.size();
 }
 
 /// What is wrong with the file as a drop-in of the present configuration; empty if nothing is.
@@ -44,6 +56,7 @@ void tell(const Imported& imported) {
         complain("there is no device to import");
     if (const auto text = renderRemovable(imported.removable); !text.empty())
         complain(text);
+    complain(renderLooked(imported.looked));
 }
 
 ExitCode fail(const Options& options, const std::string& message) {
@@ -66,18 +79,25 @@ std::set<std::string> ruleNames(const std::string& config) {
 Imported importFrom(const ImportContext& context, const std::vector<std::string>& names,
                     const std::set<std::string>& taken) {
     Found all;
+    std::vector<LookedAt> looked;
     for (const auto& source : importSources) {
         if (!names.empty() && std::ranges::find(names, source.name) == names.end())
             continue;
         auto found = source.read(context);
+        looked.push_back(
+            {std::string(source.name), std::string(source.places), devicesIn(found), found.warnings.size()});
         append(all.claims, std::move(found.claims));
+        append(all.idLists, std::move(found.idLists));
         append(all.options, std::move(found.options));
         append(all.removable, std::move(found.removable));
+        append(all.company, std::move(found.company));
+        append(all.keptOff, std::move(found.keptOff));
         append(all.warnings, std::move(found.warnings));
     }
+    settle(context, all);
     auto made = makeRules(all, context.topology, taken);
     append(all.warnings, std::move(made.warnings));
-    return {renderToml(made, context), std::move(all.removable), std::move(all.warnings)};
+    return {renderToml(made, context), std::move(all.removable), std::move(all.warnings), std::move(looked)};
 }
 
 std::string renderRemovable(const std::vector<Removable>& removable) {
@@ -86,6 +106,19 @@ std::string renderRemovable(const std::vector<Removable>& removable) {
     std::string text = "once the rules are in force, this is not needed any more:";
     for (const auto& one : removable)
         text += fmt::format("\n{}: {}: {}", one.place.str(), printable(one.what), one.how);
+    return text;
+}
+
+std::string renderLooked(const std::vector<LookedAt>& looked) {
+    std::string text = "this was looked at:";
+    for (const auto& one : looked) {
+        std::string came = one.devices == 1 ? "1 device" : fmt::format("{} devices", one.devices);
+        if (one.devices == 0)
+            came = one.warnings == 0 ? "nothing" : "no device";
+        if (one.warnings != 0)
+            came += fmt::format(", {} warning{} above", one.warnings, one.warnings == 1 ? "" : "s");
+        text += fmt::format("\n{} ({}): {}", one.name, one.places, came);
+    }
     return text;
 }
 
@@ -98,8 +131,17 @@ std::string importedJson(const Imported& imported, const std::string& written) {
     for (const auto& one : imported.removable)
         removable.push_back(
             {{"file", one.place.file}, {"line", one.place.line}, {"what", one.what}, {"how", one.how}});
-    return dumpLine(
-        {{"toml", imported.toml}, {"written", written}, {"warnings", warnings}, {"removable", removable}});
+    auto looked = nlohmann::ordered_json::array();
+    for (const auto& one : imported.looked)
+        looked.push_back({{"source", one.name},
+                          {"places", one.places},
+                          {"devices", one.devices},
+                          {"warnings", one.warnings}});
+    return dumpLine({{"toml", imported.toml},
+                     {"written", written},
+                     {"warnings", warnings},
+                     {"removable", removable},
+                     {"looked", looked}});
 }
 
 SysResult<void> writeNew(const std::string& path, const std::string& content) {
@@ -120,7 +162,7 @@ ExitCode runImport(const Options& options) {
     auto root = options.root;
     while (root.ends_with('/'))
         root.pop_back();
-    const RealSysfs sysfs(root);
+    const TrustedFiles sysfs(root);
     const auto config = root + "/etc/vfio-bind.toml";
     const auto path = dropInDirectory(config) + "/50-imported.toml";
     const auto topology = Topology::read(sysfs);

@@ -13,10 +13,19 @@
 
 namespace vfiobind::ctl {
 
+/// What came of one source.
+struct LookedAt {
+    std::string name;
+    std::string places;
+    std::size_t devices = 0; ///< that it names, with those that have no effect
+    std::size_t warnings = 0;
+};
+
 struct Imported {
     std::string toml; ///< empty where nothing was found
     std::vector<Removable> removable;
     std::vector<Warning> warnings;
+    std::vector<LookedAt> looked;
 };
 
 /// Reads the sources of these names, or all. `taken` are names of rules that there are already.
@@ -26,7 +35,12 @@ Imported importFrom(const ImportContext& context, const std::vector<std::string>
 /// What can go afterwards, as a message of several lines; empty where nothing can.
 std::string renderRemovable(const std::vector<Removable>& removable);
 
-/// `{"toml": ..., "written": ..., "warnings": [...], "removable": [{"file", "line", "what", "how"}]}`
+/// Where was looked, what was found there and how much was not understood, as a message of several lines.
+std::string renderLooked(const std::vector<LookedAt>& looked);
+
+/// `{"toml": ..., "written": ..., "warnings": [...], "removable": [{"file", "line", "what", "how"}],
+/// "looked":
+/// [{"source", "places", "devices", "warnings"}]}`
 std::string importedJson(const Imported& imported, const std::string& written);
 
 /// Writes the file whole, and not over another one. The directory is made.

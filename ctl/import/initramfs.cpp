@@ -1,29 +1,57 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include "import/module_word.h"
 #include "import/shell.h"
 #include "import/sources.h"
+#include "pci/text.h"
 
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sstream>
+#include <iterator>
 
 namespace vfiobind::ctl {
 namespace {
+
+/// Several modules on one line: only the first is loaded, and the others are options to it.
+std::string severalModules(const std::string& module, const KernelWord& second,
+                           const std::vector<KernelWord>& others) {
+    const KernelWord* last = &second;
+    std::string options;
+    for (const auto& word : others) {
+        if (isVfioModule(word.text))
+            last = &word;
+        else
+            options += ' ' + word.text;
+    }
+    return fmt::format("this line loads {} only, for what stands behind the first name are its options: one "
+                       "module a line was meant{}; nothing was given to VFIO by it",
+                       module,
+                       options.empty() ? "" : fmt::format(", the last one {}", quote(last->text + options)));
+}
 
 /// A module a line, its options behind it (initramfs-tools(7)).
 void readInitramfsTools(const ImportContext& context, Found& found) {
     const std::string path = "/etc/initramfs-tools/modules";
     for (const auto& line : linesOf(path, readSource(context.sysfs, path, found))) {
-        std::istringstream words(line.text.substr(0, line.text.find('#')));
-        std::string module;
-        if (!(words >> module) || !isVfioModule(module))
+        const auto text = trimmed(line.text);
+        auto words = kernelWords(text);
+        if (words.empty() || !hasParameters(words.front().text))
             continue;
-        bool whole = true;
-        for (std::string word; words >> word;)
-            whole &= readModuleWord(module, word, line.place, "initramfs", found);
-        if (whole)
-            found.removable.push_back({line.place, line.text, "take the line out, then update-initramfs -u"});
+        const auto module = words.front().text;
+        words.erase(words.begin());
+        if (const auto other =
+                std::ranges::find_if(words, [](const auto& w) { return isVfioModule(w.text); });
+            other != words.end()) {
+            found.warnings.push_back(
+                {line.place, severalModules(module, *other, {std::next(other), words.end()})});
+            continue;
+        }
+        const Removable whole{line.place, text, "take the line out, then update-initramfs -u"};
+        if (words.empty())
+            found.company.push_back(whole);
+        else
+            readParameters(module, words, {IdsFrom::initramfs, line.place, "initramfs"}, whole, found);
     }
 }
 
@@ -48,9 +76,9 @@ void readShellLists(const ImportContext& context, const std::string& path, const
             std::vector<std::string> modules;
             std::ranges::copy_if(assignment.words, std::back_inserter(modules), isVfioModule);
             if (assignment.name == listing.variable && !modules.empty())
-                found.removable.push_back({{path, assignment.line},
-                                           fmt::format("{}: {}", assignment.name, fmt::join(modules, " ")),
-                                           listing.how});
+                found.company.push_back({{path, assignment.line},
+                                         fmt::format("{}: {}", assignment.name, fmt::join(modules, " ")),
+                                         listing.how});
         }
 }
 

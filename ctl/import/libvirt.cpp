@@ -37,34 +37,24 @@ std::optional<std::uint32_t> readNumber(std::string_view text) {
     return text.empty() ? std::nullopt : std::optional(value);
 }
 
-/// A rule's name: letters, digits, `-` and `_`.
-std::string ruleName(const std::string& domain) {
-    std::string name = domain.substr(0, 200);
-    for (char& c : name) {
-        const bool allowed = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                             c == '-' || c == '_';
-        if (!allowed)
-            c = '-';
-    }
-    return name.empty() ? "libvirt" : name;
-}
-
-/// Takes what `<hostdev type='pci'>` and `<interface type='hostdev'>` have under `<source>`.
-class DomainReader {
+/// Takes what `<hostdev type='pci'>` and `<interface type='hostdev'>` of a domain have under `<source>`, and
+/// the addresses of a network's `<forward mode='hostdev'>`.
+class LibvirtReader {
 public:
-    DomainReader(std::string path, Found& found) :
-        path_(std::move(path)), found_(found), parser_(XML_ParserCreate(nullptr), &XML_ParserFree) {
+    LibvirtReader(const ImportContext& context, std::string path, Found& found) :
+        context_(context), path_(std::move(path)), found_(found),
+        parser_(XML_ParserCreate(nullptr), &XML_ParserFree) {
         if (!parser_)
             throw std::bad_alloc();
         XML_SetUserData(parser_.get(), this);
         XML_SetElementHandler(
             parser_.get(),
             [](void* self, const XML_Char* name, const XML_Char** attributes) {
-                static_cast<DomainReader*>(self)->begin(name, attributes);
+                static_cast<LibvirtReader*>(self)->begin(name, attributes);
             },
-            [](void* self, const XML_Char*) { static_cast<DomainReader*>(self)->end(); });
+            [](void* self, const XML_Char*) { static_cast<LibvirtReader*>(self)->end(); });
         XML_SetCharacterDataHandler(parser_.get(), [](void* self, const XML_Char* text, int length) {
-            static_cast<DomainReader*>(self)->text({text, static_cast<std::size_t>(length)});
+            static_cast<LibvirtReader*>(self)->text({text, static_cast<std::size_t>(length)});
         });
     }
 
@@ -75,7 +65,7 @@ public:
                 {here(),
                  fmt::format("this is no XML: {}", XML_ErrorString(XML_GetErrorCode(parser_.get())))});
         for (auto& claim : claims_) {
-            claim.name = ruleName(domain_);
+            claim.name = ruleName(domain_, "libvirt");
             found_.claims.push_back(std::move(claim));
         }
     }
@@ -95,22 +85,51 @@ private:
     }
 
     void begin(std::string_view name, const XML_Char** attributes) {
-        if (inside({"domain", "devices"}) && (name == "hostdev" || name == "interface")) {
-            const auto type = attribute(attributes, "type");
-            pci_ = name == "hostdev" ? type == "pci" : type == "hostdev";
-            managed_ = attribute(attributes, "managed") == "yes";
-        }
+        if (inside({"domain", "devices"}) && (name == "hostdev" || name == "interface"))
+            beginDevice(name, attributes);
         const bool source = inside({"domain", "devices", "hostdev", "source"}) ||
                             inside({"domain", "devices", "interface", "source"});
         if (source && pci_ && name == "address")
             address(attributes);
+        if (inside({"network"}) && name == "forward") {
+            pci_ = attribute(attributes, "mode") == "hostdev";
+            managed_ = attribute(attributes, "managed") == "yes";
+        }
+        if (inside({"network", "forward"}) && pci_ && name == "address")
+            address(attributes);
+        if (inside({"network", "forward"}) && pci_ && name == "pf")
+            physicalFunction(attribute(attributes, "dev"));
         open_.emplace_back(name);
+    }
+
+    void beginDevice(std::string_view name, const XML_Char** attributes) {
+        const auto type = attribute(attributes, "type");
+        pci_ = name == "hostdev" ? type == "pci" : type == "hostdev";
+        managed_ = attribute(attributes, "managed") == "yes";
+        if (name == "hostdev" && type == "mdev")
+            found_.warnings.push_back(
+                {here(),
+                 "a mediated device (mdev) is given to the VM here: its card stays with its own driver, and "
+                 "no rule is made of it"});
+    }
+
+    /// libvirt hands out the virtual functions of the interface, and has them made by nobody.
+    void physicalFunction(const std::string& interface) {
+        const auto link = context_.sysfs.link("/sys/class/net/" + interface + "/device");
+        const auto there = link ? Address::parse(baseName(*link)) : std::unexpected(std::string());
+        found_.warnings.push_back(
+            {here(),
+             fmt::format(
+                 "the network hands out virtual functions of {}{}: no rule is made of it; one for {} with "
+                 "sriov-vfs = N makes N of them and binds them",
+                 quote(interface), there ? " (" + there->str() + ")" : "",
+                 there ? there->str() : "its address")});
     }
 
     void end() { open_.pop_back(); }
 
     void text(std::string_view text) {
-        if (inside({"domain", "name"}))
+        if (inside({"domain", "name"}) || inside({"network", "name"}))
             domain_ += text;
     }
 
@@ -135,10 +154,11 @@ private:
         if (managed_)
             found_.removable.push_back(
                 {here(), fmt::format("managed='yes' of {}", found.str()),
-                 fmt::format("it may become managed='no' (virsh edit {}); 'yes' does no harm",
-                             quote(domain_))});
+                 fmt::format("it may become managed='no' (virsh {} {}); 'yes' does no harm",
+                             open_.front() == "network" ? "net-edit" : "edit", quote(domain_))});
     }
 
+    const ImportContext& context_;
     std::string path_;
     Found& found_;
     std::unique_ptr<std::remove_pointer_t<XML_Parser>, decltype(&XML_ParserFree)> parser_;
@@ -153,14 +173,14 @@ private:
 
 Found importLibvirt(const ImportContext& context) {
     Found found;
-    const std::string folder = "/etc/libvirt/qemu";
-    for (const auto& name : listSource(context.sysfs, folder, found))
-        if (name.ends_with(".xml")) {
-            const auto path = folder + '/' + name;
-            const auto content = readSource(context.sysfs, path, found);
-            if (!content.empty())
-                DomainReader(path, found).read(content);
-        }
+    for (const std::string folder : {"/etc/libvirt/qemu", "/etc/libvirt/qemu/networks", "/etc/libvirt/libxl"})
+        for (const auto& name : listSource(context.sysfs, folder, found))
+            if (name.ends_with(".xml")) {
+                const auto path = folder + '/' + name;
+                const auto content = readSource(context.sysfs, path, found);
+                if (!content.empty())
+                    LibvirtReader(context, path, found).read(content);
+            }
     return found;
 }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include "import/module_word.h"
+#include "import/script.h"
 #include "import/sources.h"
-#include "modprobe_conf.h"
+#include "modules/modprobe_conf.h"
+#include "pci/text.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -9,31 +12,69 @@
 namespace vfiobind::ctl {
 namespace {
 
-void readOptions(const ModprobeLine& line, Found& found) {
-    const Place place{line.file, line.line};
-    bool whole = true;
-    for (std::size_t i = 2; i < line.words.size(); ++i)
-        whole &= readModuleWord(line.words[1], line.words[i], place, "modprobe", found);
-    if (whole)
-        found.removable.push_back(
-            {place, fmt::format("{}", fmt::join(line.words, " ")), "take the line out"});
+Place placeOf(const ModprobeLine& line) {
+    return {line.file, line.line};
 }
 
-/// Of what guides have their readers write besides: nothing of it is needed.
-bool isCompany(const std::vector<std::string>& words) {
-    if (words[0] == "softdep")
-        return std::ranges::any_of(words, [](const auto& word) { return underscored(word) == "vfio_pci"; });
-    const bool off = words[0] == "blacklist" ||
-                     (words.size() > 2 && words[0] == "alias" && words[2] == "off") ||
-                     (words[0] == "options" && std::ranges::find(words, "modeset=0") != words.end());
-    return off && isKeptOffByGuides(words[1]);
+Removable removableLine(const ModprobeLine& line) {
+    return {placeOf(line), line.str(), "take the line out"};
 }
 
+/// `softdep nouveau pre: vfio-pci`
+bool isSoftdepOnVfio(const ModprobeLine& line) {
+    return line.command == "softdep" &&
+           std::ranges::any_of(kernelWords(line.argument),
+                               [](const KernelWord& word) { return underscored(word.text) == "vfio_pci"; });
+}
+
+/// Whether the line keeps its module from a device.
+bool keepsOff(const ModprobeLine& line) {
+    if (line.command == "options")
+        return has(kernelWords(line.argument), std::string("modeset=0"), &KernelWord::text);
+    return line.command == "blacklist" || (line.command == "install" && doesNothing(line)) ||
+           (line.command == "alias" && line.argument == "off");
+}
+
+void readLine(const ImportContext& context, const ModprobeLine& line, Found& found) {
+    const auto module = underscored(line.name);
+    if (line.command == "options" && hasParameters(module)) {
+        readParameters(line.name, kernelWords(line.argument), {IdsFrom::modprobe, placeOf(line), "modprobe"},
+                       removableLine(line), found);
+        return;
+    }
+    if (line.command == "install" && module == "vfio_pci" && !doesNothing(line)) {
+        readInstallCommand(context, placeOf(line), line.argument, removableLine(line), found);
+        return;
+    }
+    // Distributions keep drivers off for reasons of their own.
+    if (!line.file.starts_with("/etc/"))
+        return;
+    Removable removable{placeOf(line), line.str(),
+                        "take the line out, unless it is there for another reason"};
+    if (isSoftdepOnVfio(line))
+        found.company.push_back(std::move(removable));
+    else if (keepsOff(line))
+        found.keptOff.push_back({{module}, std::move(removable), {}});
+}
+
+/// systemd-modules-load(8) takes a whole line for a module's name.
 void readModulesLoad(const ImportContext& context, const std::string& path, Found& found) {
     for (const auto& line : linesOf(path, readSource(context.sysfs, path, found))) {
-        const auto module = line.text.substr(0, line.text.find_first_of(" \t"));
-        if (isVfioModule(module))
-            found.removable.push_back({line.place, line.text, "take the line out"});
+        const auto text = trimmed(line.text);
+        const auto end = text.find_first_of(" \t");
+        const auto module = text.substr(0, end);
+        if (!isVfioModule(module))
+            continue;
+        if (end == std::string::npos) {
+            found.company.push_back({line.place, text, "take the line out"});
+            continue;
+        }
+        found.warnings.push_back(
+            {line.place,
+             fmt::format("a line is a module's name and nothing more (modules-load.d(5)): systemd "
+                         "loads nothing by it, and {} had no effect here; where it is meant, name the "
+                         "devices in a rule",
+                         quote(trimmed(text.substr(end))))});
     }
 }
 
@@ -42,26 +83,20 @@ void readModulesLoad(const ImportContext& context, const std::string& path, Foun
 Found importModprobe(const ImportContext& context) {
     Found found;
     std::vector<SysError> errors;
-    for (const auto& line : modprobeLines(context.sysfs, &errors)) {
-        const auto& words = line.words;
-        // What the daemon writes itself.
-        if (words.size() < 2 || line.file == "/run/modprobe.d/vfio-bind.conf")
-            continue;
-        if (words[0] == "options" && isVfioModule(words[1]))
-            readOptions(line, found);
-        // Distributions keep drivers off for reasons of their own.
-        else if (line.file.starts_with("/etc/") && isCompany(words))
-            found.removable.push_back({{line.file, line.line},
-                                       fmt::format("{}", fmt::join(words, " ")),
-                                       "take the line out, unless it is there for another reason"});
-    }
+    for (const auto& line : modprobeLines(context.sysfs, &errors))
+        // The daemon writes one itself.
+        if (line.understood && line.file != "/run/modprobe.d/vfio-bind.conf")
+            readLine(context, line, found);
     for (const auto& error : errors)
         warnUnreadable(error, found);
     readModulesLoad(context, "/etc/modules", found);
-    for (const auto& name : listSource(context.sysfs, "/etc/modules-load.d", found))
-        // modules.conf is a link to /etc/modules on Debian.
-        if (name.ends_with(".conf") && !context.sysfs.link("/etc/modules-load.d/" + name))
-            readModulesLoad(context, "/etc/modules-load.d/" + name, found);
+    for (const auto& name : listSource(context.sysfs, "/etc/modules-load.d", found)) {
+        const auto path = "/etc/modules-load.d/" + name;
+        const auto link = context.sysfs.link(path).value_or(std::string{});
+        // Debian's modules.conf is a link to /etc/modules.
+        if (name.ends_with(".conf") && link != "../modules" && link != "/etc/modules")
+            readModulesLoad(context, path, found);
+    }
     return found;
 }
 

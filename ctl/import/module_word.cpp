@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Parameters of the vfio modules, wherever they are written.
-#include "import/found.h"
-#include "modprobe_conf.h"
+#include "import/module_word.h"
+
 #include "pci/text.h"
 #include "rules/module_options.h"
 
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
+#include <iterator>
+#include <optional>
 
 namespace vfiobind::ctl {
 namespace {
@@ -56,19 +57,63 @@ std::optional<bool> readBool(const std::string& value) {
     return std::nullopt;
 }
 
-bool readIds(const std::string& value, const Place& place, const std::string& name, Found& found) {
-    bool good = true;
-    for (const auto entry : split(value, ',')) {
+/// What was understood of a line's parameters.
+struct Reading {
+    bool whole = true;
+    std::vector<IdList> lists;
+};
+
+void readIds(const std::string& module, const std::string& value, const ParameterPlace& where,
+             Reading& reading, Found& found) {
+    IdList list{.module = module, .from = where.from, .place = where.place, .claims = {}, .removable = {}};
+    for (const auto part : split(value, ',')) {
+        const auto begin = std::min(part.find_first_not_of(" \t\n\v\f\r"), part.size());
+        const auto entry = part.substr(begin); // as sscanf passes blanks over
         if (entry.empty())
             continue; // as the kernel does
-        const auto selector = parseVfioId(entry);
+        const auto selector = parseVfioId(trimmed(entry));
         if (selector)
-            found.claims.push_back({.selector = *selector, .place = place, .name = name});
+            list.claims.push_back({.selector = *selector,
+                                   .driver = module == "pci_stub" ? "pci-stub" : "auto",
+                                   .place = where.place,
+                                   .name = where.rule});
         else
-            found.warnings.push_back({place, selector.error()});
-        good = good && selector;
+            found.warnings.push_back({where.place, selector.error()});
+        reading.whole = reading.whole && selector;
     }
-    return good;
+    reading.lists.push_back(std::move(list));
+}
+
+/// A word without `=` behind an `ids=` that a blank has ended.
+bool isLostId(const KernelWord& word) {
+    return !word.value && word.name.contains(':');
+}
+
+void readOption(const std::string& module, const KernelWord& word, const ParameterPlace& where,
+                Reading& reading, Found& found) {
+    const auto* option = findModuleOption(module, underscored(word.name));
+    const auto wanted = option == nullptr ? std::nullopt : readBool(word.value.value_or(""));
+    reading.whole = reading.whole && wanted;
+    if (wanted)
+        found.options.push_back({option->key, *wanted, where.place});
+    else if (option != nullptr)
+        found.warnings.push_back({where.place, fmt::format("{} of {} is neither yes nor no, as in {}=1",
+                                                           quote(word.text), module, word.name)});
+    else if (isLostId(word))
+        found.warnings.push_back(
+            {where.place, fmt::format("a blank ends the list ids=, so that {} was never taken by the kernel: "
+                                      "name it in the rule if it is meant",
+                                      quote(word.text))});
+    else if (module == "vfio_pci" && word.name == "id")
+        found.warnings.push_back(
+            {where.place,
+             fmt::format("vfio-pci has no parameter id, ids={} was meant: nothing was given to VFIO "
+                         "by it",
+                         word.value.value_or(""))});
+    else
+        found.warnings.push_back(
+            {where.place, fmt::format("vfio-bind has no key for {} of {}: leave it where it is",
+                                      quote(word.text), module)});
 }
 
 } // namespace
@@ -104,29 +149,34 @@ std::expected<Selector, std::string> parseVfioId(std::string_view text) {
     return selector;
 }
 
-bool readModuleWord(const std::string& module, const std::string& word, const Place& place,
-                    const std::string& name, Found& found) {
-    const auto equals = word.find('=');
-    const auto parameter = word.substr(0, equals);
-    std::string value = equals == std::string::npos ? "" : word.substr(equals + 1);
-    std::erase(value, '"'); // the kernel takes them off, too
-    if (underscored(module) == "vfio_pci" && parameter == "ids")
-        return readIds(value, place, name, found);
-    const auto* option = findModuleOption(module, parameter);
-    if (option == nullptr) {
-        found.warnings.push_back(
-            {place,
-             fmt::format("vfio-bind has no key for {} of {}: leave it where it is", quote(word), module)});
-        return false;
+bool hasParameters(std::string_view module) {
+    return isVfioModule(module) || underscored(std::string(module)) == "pci_stub";
+}
+
+void readParameters(const std::string& module, const std::vector<KernelWord>& words,
+                    const ParameterPlace& where, const Removable& removable, Found& found) {
+    const auto name = underscored(module);
+    Reading reading;
+    bool comment = false; // modprobe knows none here, but the kernel passes over what it has no parameter for
+    for (const auto& word : words) {
+        comment = comment || word.name.starts_with('#');
+        if ((name == "vfio_pci" || name == "pci_stub") && word.name == "ids")
+            readIds(name, word.value.value_or(""), where, reading, found);
+        else if (!comment)
+            readOption(name, word, where, reading, found);
     }
-    const auto wanted = readBool(value);
-    if (!wanted) {
-        found.warnings.push_back({place, fmt::format("{} of {} is neither yes nor no, as in {}=1",
-                                                     quote(word), module, parameter)});
-        return false;
-    }
-    found.options.push_back({option->key, *wanted, place});
-    return true;
+    if (reading.whole && reading.lists.empty())
+        found.removable.push_back(removable);
+    else if (reading.whole)
+        reading.lists.back().removable.push_back(removable);
+    std::ranges::move(reading.lists, std::back_inserter(found.idLists));
+}
+
+bool isMisspeltIds(std::string_view name) {
+    std::string letters(name);
+    std::erase_if(letters, [](char c) { return c == '-' || c == '_' || c == '.'; });
+    return (letters == "vfiopciids" || letters == "vfiopciid" || letters == "vfioids") &&
+           underscored(std::string(name)) != "vfio_pci.ids";
 }
 
 } // namespace vfiobind::ctl

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The small parsers of vfio-bindctl import.
-#include "import/found.h"
+#include "import/module_word.h"
 #include "import/pci_conf.h"
 #include "import/shell.h"
-#include "modprobe_conf.h"
-
-#include "fake/fake_kernel.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -102,21 +99,10 @@ TEST(PciConf, BadLinesAreToldByTheirPlace) {
     EXPECT_EQ(found.warnings.at(2).place.str(), "g:1");
 }
 
-TEST(ModprobeConf, LinesKnowTheirPlace) {
-    FakeKernel kernel;
-    kernel.putFile("/usr/local/lib/modprobe.d/a.conf", "\n# no\noptions a \\\n b=1\nblacklist c\n");
-    kernel.putFile("/usr/lib/modprobe.d/a.conf", "blacklist hidden\n");
-    const auto lines = modprobeLines(kernel);
-    ASSERT_EQ(lines.size(), 2U);
-    EXPECT_EQ(lines[0].line, 3U);
-    EXPECT_THAT(lines[0].words, ElementsAre("options", "a", "b=1"));
-    EXPECT_EQ(lines[1].line, 5U);
-}
-
 TEST(ModuleWord, ValuesAreReadAsTheKernelDoes) {
     const auto value = [](const std::string& word) {
         Found found;
-        readModuleWord("vfio-pci", word, {"f", 1}, "x", found);
+        readParameters("vfio-pci", kernelWords(word), {IdsFrom::modprobe, {"f", 1}, "x"}, {}, found);
         return found.options.empty() ? std::string("none") : found.options[0].value ? "yes" : "no";
     };
     for (const auto* word : {"disable_vga", "disable_vga=1", "disable_vga=Y", "disable_vga=on"})

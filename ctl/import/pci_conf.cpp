@@ -9,14 +9,6 @@
 namespace vfiobind::ctl {
 namespace {
 
-std::string trimmed(std::string_view text) {
-    constexpr std::string_view blanks = " \t\r";
-    const auto begin = text.find_first_not_of(blanks);
-    if (begin == std::string_view::npos)
-        return {};
-    return std::string(text.substr(begin, text.find_last_not_of(blanks) + 1 - begin));
-}
-
 /// Without the comment: a # at the beginning or after a blank, outside quotes.
 std::string withoutComment(const std::string& line) {
     char quote = '\0';

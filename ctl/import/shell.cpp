@@ -52,7 +52,10 @@ private:
         const std::size_t sign = rest.starts_with("+=") ? 2 : rest.starts_with('=') ? 1 : 0;
         if (end == at_ || sign == 0)
             return false;
-        Assignment found{.line = line_, .name = std::string(text_.substr(at_, end - at_)), .words = {}};
+        Assignment found{.line = line_,
+                         .name = std::string(text_.substr(at_, end - at_)),
+                         .words = {},
+                         .added = sign == 2};
         at_ = end + sign;
         if (!atEnd() && peek() == '(')
             list(found.words);

@@ -15,6 +15,7 @@ struct Assignment {
     unsigned line = 0; ///< where it begins
     std::string name;
     std::vector<std::string> words;
+    bool added = false; ///< by `+=`: what the variable had before stays
 };
 
 struct ShellText {

@@ -31,15 +31,11 @@ Libkmod::Libkmod() {
     find(handle, unref_, "kmod_unref");
     find(handle, getDirname_, "kmod_get_dirname");
     find(handle, newFromLookup_, "kmod_module_new_from_lookup");
-    find(handle, newFromName_, "kmod_module_new_from_name");
     find(handle, unrefModule_, "kmod_module_unref");
     find(handle, unrefList_, "kmod_module_unref_list");
     find(handle, next_, "kmod_list_next");
     find(handle, getModule_, "kmod_module_get_module");
     find(handle, getName_, "kmod_module_get_name");
-    find(handle, getPath_, "kmod_module_get_path");
-    find(handle, getInitstate_, "kmod_module_get_initstate");
-    find(handle, getInstallCommands_, "kmod_module_get_install_commands");
     context_ = {new_(nullptr, nullptr), unref_};
     if (!context_)
         throw std::runtime_error("libkmod cannot be set up (kmod_new)");
@@ -54,18 +50,6 @@ std::expected<std::vector<Libkmod::Module>, int> Libkmod::serving(const std::str
     for (kmod_list* item = raw; item != nullptr; item = next_(raw, item))
         found.push_back({*this, getModule_(item)});
     return found;
-}
-
-std::expected<Libkmod::Module, int> Libkmod::named(const std::string& name) const {
-    kmod_module* raw = nullptr;
-    if (const int code = newFromName_(context_.get(), name.c_str(), &raw); code < 0)
-        return std::unexpected(code);
-    return Module(*this, raw);
-}
-
-std::string Libkmod::Module::installCommands() const {
-    const char* command = kmod_->getInstallCommands_(module_.get());
-    return command == nullptr ? "" : command;
 }
 
 } // namespace vfiobind

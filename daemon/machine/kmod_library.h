@@ -21,11 +21,6 @@ public:
     class Module {
     public:
         std::string name() const { return kmod_->getName_(module_.get()); }
-        bool isInstalled() const { return kmod_->getPath_(module_.get()) != nullptr; }
-        bool isBuiltIn() const { return kmod_->getInitstate_(module_.get()) == KMOD_MODULE_BUILTIN; }
-        /// The command of modprobe.d's `install` line, which is run in place of loading it; empty without
-        /// one.
-        std::string installCommands() const;
 
     private:
         friend class Libkmod;
@@ -39,23 +34,17 @@ public:
     /// The modules that serve the alias. The error is a negative errno. An index that cannot be opened is an
     /// empty one to kmod 30.
     std::expected<std::vector<Module>, int> serving(const std::string& alias) const;
-    /// The module of that name, whether it is installed or not. The error is a negative errno: it is no name.
-    std::expected<Module, int> named(const std::string& name) const;
 
 private:
     decltype(&::kmod_new) new_;
     decltype(&::kmod_unref) unref_;
     decltype(&::kmod_get_dirname) getDirname_;
     decltype(&::kmod_module_new_from_lookup) newFromLookup_;
-    decltype(&::kmod_module_new_from_name) newFromName_;
     decltype(&::kmod_module_unref) unrefModule_;
     decltype(&::kmod_module_unref_list) unrefList_;
     decltype(&::kmod_list_next) next_;
     decltype(&::kmod_module_get_module) getModule_;
     decltype(&::kmod_module_get_name) getName_;
-    decltype(&::kmod_module_get_path) getPath_;
-    decltype(&::kmod_module_get_initstate) getInitstate_;
-    decltype(&::kmod_module_get_install_commands) getInstallCommands_;
     std::unique_ptr<kmod_ctx, decltype(&::kmod_unref)> context_{nullptr, nullptr};
 };
 

@@ -7,16 +7,6 @@
 namespace vfiobind::kmod_library_test {
 namespace {
 
-TEST(KmodLibraryTest, AModuleThatNobodyHasIsNamedAndNotInstalled) {
-    const Libkmod kmod;
-    const auto module = kmod.named("vfio_bind_is_no_module");
-    ASSERT_TRUE(module);
-    EXPECT_EQ(module->name(), "vfio_bind_is_no_module");
-    EXPECT_FALSE(module->isInstalled());
-    EXPECT_FALSE(module->isBuiltIn());
-    EXPECT_EQ(module->installCommands(), "");
-}
-
 TEST(KmodLibraryTest, WhatServesAnAliasThatNobodyHasIsNothing) {
     const Libkmod kmod;
     const auto serving = kmod.serving("pci:v0000FFFEd0000FFFEsv*");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "machine/kmod_modules.h"
 
+#include "modules/module_state.h"
 #include "sysfs/descriptor.h"
 
 #include <algorithm>
@@ -139,9 +140,11 @@ std::optional<std::vector<std::string>> KmodModules::native(const Ids& ids) {
     const auto found = serving(alias);
     if (!found)
         return std::nullopt;
+    // A module with several aliases for the device is found by each.
     std::vector<std::string> names;
-    std::ranges::transform(*found, std::back_inserter(names), &Libkmod::Module::name);
-    std::erase(names, "vfio_pci");
+    for (const auto& module : *found)
+        if (auto name = module.name(); name != "vfio_pci" && std::ranges::find(names, name) == names.end())
+            names.push_back(std::move(name));
     return nativeByAlias_[alias] = std::move(names);
 }
 
@@ -205,11 +208,7 @@ void KmodModules::finish(const std::shared_ptr<Loading>& loading) {
 }
 
 bool KmodModules::canLoad(const std::string& driver) {
-    const auto library = kmod();
-    if (!library)
-        return false;
-    const auto module = (*library)->named(moduleName(driver));
-    return module && module->isInstalled() && module->installCommands().empty();
+    return moduleVerdict(sysfs_, driver).loadable();
 }
 
 void KmodModules::askSystemd(const char* member, const std::string& unit, const std::string& otherwise) {
@@ -235,27 +234,17 @@ void KmodModules::startWatch() {
 }
 
 std::string KmodModules::whyMissing(const std::string& driver) {
-    const auto name = moduleName(driver);
-    const auto library = kmod();
-    if (!library)
-        return fmt::format("driver {} is not there, and why cannot be told: {}", driver, library.error());
-    const auto module = (*library)->named(name);
-    if (!module)
-        return fmt::format("'{}' is no module's name", driver);
-    if (module->isBuiltIn())
+    const auto verdict = moduleVerdict(sysfs_, driver);
+    if (verdict.state == ModuleState::noName)
+        return verdict.sentence;
+    if (verdict.state == ModuleState::builtIn)
         return fmt::format(
             "driver {} is built into the kernel, but /sys/bus/pci/drivers/{} is not there; does it drive "
             "PCI devices?",
             driver, driver);
-    if (!module->isInstalled())
-        return fmt::format("driver {} is not there: module {} is not installed for kernel {}; install the "
-                           "package that has it, "
-                           "or name another driver",
-                           driver, name, kernelRelease());
-    if (const auto command = module->installCommands(); !command.empty())
-        return fmt::format(
-            "driver {} is not there: modprobe.d has 'install {} {}' in place of its module; remove that line",
-            driver, name, command);
+    if (!verdict.loadable())
+        return fmt::format("driver {} is not there: module {}; {}", driver, verdict.sentence, verdict.remedy);
+    const auto name = moduleName(driver);
     if (systemd_ == nullptr)
         return fmt::format(
             "driver {} is not there, and there is no systemd to load its module; run modprobe {}", driver,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "rules/module_options.h"
 
+#include "modules/kernel_words.h"
+
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
@@ -14,17 +16,12 @@ constexpr std::array<ModuleOption, 3> known{
      {"vfio_iommu_type1", "allow_unsafe_interrupts", "allow-unsafe-interrupts",
       &ModuleOptions::allowUnsafeInterrupts}}};
 
-std::string underscored(std::string_view module) {
-    std::string name{module};
-    std::ranges::replace(name, '-', '_');
-    return name;
-}
-
 } // namespace
 
 const ModuleOption* findModuleOption(std::string_view module, std::string_view parameter) {
     const auto found = std::ranges::find_if(known, [&](const ModuleOption& option) {
-        return underscored(option.module) == underscored(module) && option.parameter == parameter;
+        return underscored(option.module) == underscored(std::string(module)) &&
+               option.parameter == parameter;
     });
     return found == known.end() ? nullptr : &*found;
 }
