@@ -33,7 +33,8 @@ struct Claim {
     Selector selector;
     std::string driver = "auto";
     Place place;
-    std::string name; ///< for the rule
+    std::string name;   ///< for the rule
+    bool asked = false; ///< another program takes it when its VM starts: nothing is bound at boot
 };
 
 struct ImportedOption {

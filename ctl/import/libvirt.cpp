@@ -150,12 +150,8 @@ private:
         }
         const Address found{*domain, static_cast<std::uint8_t>(*bus), static_cast<std::uint8_t>(*slot),
                             static_cast<std::uint8_t>(*function)};
-        claims_.push_back({.selector = {.address = found}, .place = here(), .name = {}});
-        if (managed_)
-            found_.removable.push_back(
-                {here(), fmt::format("managed='yes' of {}", found.str()),
-                 fmt::format("it may become managed='no' (virsh {} {}); 'yes' does no harm",
-                             open_.front() == "network" ? "net-edit" : "edit", quote(domain_))});
+        // With managed='yes' libvirt takes it from its driver when the VM starts, and gives it back.
+        claims_.push_back({.selector = {.address = found}, .place = here(), .name = {}, .asked = managed_});
     }
 
     const ImportContext& context_;

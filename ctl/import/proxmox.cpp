@@ -108,7 +108,9 @@ private:
                 continue;
             }
             for (const auto& one : whole ? functionsOf(context_.topology, *address) : std::vector{*address})
-                found_.claims.push_back({.selector = {.address = one}, .place = place, .name = rule});
+                // Proxmox takes it from its driver when the VM starts.
+                found_.claims.push_back(
+                    {.selector = {.address = one}, .place = place, .name = rule, .asked = true});
         }
     }
 

@@ -62,6 +62,8 @@ std::string renderToml(const ImportedRules& made, const ImportContext& context) 
         for (const auto& device : rule.devices)
             text += deviceText(device, context);
         text += "]\n";
+        if (rule.asked)
+            text += "when = \"asked\"\n";
         if (rule.driver != "auto")
             text += fmt::format("driver = \"{}\"\n", rule.driver);
     }

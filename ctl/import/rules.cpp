@@ -45,9 +45,10 @@ bool meet(const std::set<T>& a, const std::set<T>& b) {
 }
 
 bool belongTogether(const Item& a, const Item& b) {
-    return (a.claim.place.file == b.claim.place.file && a.claim.name == b.claim.name) ||
-           meet(a.devices, b.devices) || meet(a.groups, b.groups) ||
-           a.claim.selector.covers(b.claim.selector) || b.claim.selector.covers(a.claim.selector);
+    const bool sameFile = a.claim.place.file == b.claim.place.file && a.claim.name == b.claim.name;
+    return (sameFile && a.claim.asked == b.claim.asked) || meet(a.devices, b.devices) ||
+           meet(a.groups, b.groups) || a.claim.selector.covers(b.claim.selector) ||
+           b.claim.selector.covers(a.claim.selector);
 }
 
 /// For each item the first one that it belongs together with, over any number of others.
@@ -71,6 +72,7 @@ std::string freeName(const std::string& wanted, std::set<std::string>& taken) {
 }
 
 void addTo(ImportedRule& rule, const Item& item, std::vector<Warning>& warnings) {
+    rule.asked = rule.asked && item.claim.asked;
     const auto same = std::ranges::find(rule.devices, item.claim.selector, &ImportedDevice::selector);
     if (same == rule.devices.end())
         rule.devices.push_back({item.claim.selector, {item.claim.place}});

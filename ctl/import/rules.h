@@ -18,6 +18,7 @@ struct ImportedRule {
     std::string name;
     std::string driver;
     std::vector<ImportedDevice> devices;
+    bool asked = true; ///< `when = "asked"`: nobody wants any of it at boot
 };
 
 struct ImportedRules {

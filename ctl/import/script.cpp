@@ -126,7 +126,7 @@ bool isUnit(std::string_view name) {
     return name.ends_with(".service") && name != "vfio-bind.service";
 }
 
-/// What hooks do while a VM starts is no wish for the boot.
+/// What a hook does when a VM starts is to be had by asking, and not at boot.
 void readHooks(const ImportContext& context, const std::string& folder, unsigned depth, Found& found) {
     constexpr unsigned deepest = 6; // qemu.d/VM/prepare/begin/FILE
     const auto folders = context.sysfs.folders(folder).value_or(std::vector<std::string>{});
@@ -137,18 +137,15 @@ void readHooks(const ImportContext& context, const std::string& folder, unsigned
                 readHooks(context, path, depth + 1, found);
             continue;
         }
-        const auto script = readScript(path, readSource(context.sysfs, path, found), "libvirt-hook");
+        auto script = readScript(path, readSource(context.sysfs, path, found), "libvirt-hook");
+        if (script.handsOver != 0 && script.claims.empty())
+            warnOfScript({path, script.handsOver}, found);
         if (script.handsOver == 0)
             continue;
-        std::vector<std::string> devices;
-        for (const auto& claim : script.claims)
-            devices.push_back(claim.selector.str());
-        found.warnings.push_back(
-            {{path, script.handsOver},
-             fmt::format(
-                 "this hook hands {} over while a VM starts: no rule is made of it, for one would take "
-                 "them at boot",
-                 devices.empty() ? "devices" : fmt::format("{}", fmt::join(devices, ", ")))});
+        for (auto& claim : script.claims) {
+            claim.asked = true;
+            found.claims.push_back(std::move(claim));
+        }
     }
 }
 
