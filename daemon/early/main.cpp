@@ -2,14 +2,17 @@
 // vfio-bind-early: the policy before udev, in an initramfs and in early boot. It ends with 0 whatever
 // happens: a device that could not be taken is no reason not to boot. What failed is in early.log, which the
 // daemon tells.
+#include "config/config.h"
 #include "early/early.h"
 #include "early/parallel.h"
 #include "pci/text.h"
+#include "rules/initramfs.h"
 #include "sysfs/real_sysfs.h"
 #include "transaction/journal.h"
 #include "version.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
@@ -19,6 +22,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
@@ -27,7 +31,7 @@ namespace {
 
 using namespace vfiobind;
 
-enum class Mode { run, giveBack, modules };
+enum class Mode { run, giveBack, modules, takenIn };
 
 constexpr std::string_view help =
     "vfio-bind-early: hands PCI devices to VFIO before udev starts, as /etc/vfio-bind.toml says.\n"
@@ -38,11 +42,13 @@ constexpr std::string_view help =
     "  --dry-run         print what would be done\n"
     "  --give-back       let go of what was taken, and remove the rules\n"
     "  --modules         print the modules that an initramfs needs for it\n"
+    "  --taken-in KERNEL write down what of the configuration goes into the initramfs of that kernel\n"
     "  --version, --help\n";
 
 struct Arguments {
     early::Options options;
     Mode mode = Mode::run;
+    std::string kernel; ///< of Mode::takenIn
 };
 
 /// No value, and a sentence on standard error, where they are wrong.
@@ -51,7 +57,8 @@ std::optional<Arguments> parse(int argc, char** argv) {
     auto& options = arguments.options;
     for (int i = 1; i < argc; ++i) {
         const std::string_view word = argv[i];
-        const bool takesValue = word == "--config" || word == "--state" || word == "--limit";
+        const bool takesValue =
+            word == "--config" || word == "--state" || word == "--limit" || word == "--taken-in";
         if (takesValue && i + 1 == argc) {
             fmt::print(stderr, "vfio-bind-early: {} lacks its value\n", word);
             return std::nullopt;
@@ -66,7 +73,10 @@ std::optional<Arguments> parse(int argc, char** argv) {
             options.stateDirectory = value;
         else if (word == "--limit" && number && seconds > 0)
             options.limit = std::chrono::seconds(seconds);
-        else if (word == "--dry-run")
+        else if (word == "--taken-in" && !value.empty() && !value.starts_with('.') && !value.contains('/')) {
+            arguments.kernel = value;
+            arguments.mode = Mode::takenIn;
+        } else if (word == "--dry-run")
             options.dryRun = true;
         else if (word == "--initramfs")
             options.inInitramfs = true;
@@ -117,6 +127,21 @@ void printModules(const early::Options& options) {
         fmt::print("{}\n", module);
     for (const auto& sentence : program.failures())
         say(STDERR_FILENO, sentence);
+}
+
+/// For the hook that builds an initramfs. What was written for kernels that are gone goes.
+void writeTakenIn(const Arguments& arguments) {
+    const RealSysfs sysfs;
+    const auto file = takenInFile(arguments.kernel);
+    const auto folder = file.substr(0, file.rfind('/'));
+    mkdir(folder.substr(0, folder.rfind('/')).c_str(), 0755); // that it cannot be had shows in the next
+    if (const auto written =
+            writeFileAtomically(file, digestsOf(sysfs, configFiles(arguments.options.config)), 0644);
+        !written)
+        say(STDERR_FILENO, written.error().str());
+    for (const auto& kernel : sysfs.list(folder).value_or(std::vector<std::string>{}))
+        if (!sysfs.exists("/lib/modules/" + kernel) && unlink((folder + '/' + kernel).c_str()) != 0)
+            say(STDERR_FILENO, SysError{"unlink", folder + '/' + kernel, errno}.str());
 }
 
 early::Report attempt(const Arguments& arguments) {
@@ -182,6 +207,8 @@ int main(int argc, char** argv) {
     try {
         if (arguments->mode == Mode::modules)
             printModules(arguments->options);
+        else if (arguments->mode == Mode::takenIn)
+            writeTakenIn(*arguments);
         else
             carryOutInTime(*arguments);
     } catch (const std::exception& error) {

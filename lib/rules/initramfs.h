@@ -22,11 +22,20 @@ std::optional<std::int64_t> changeTime(const std::string& path);
 struct Initramfs {
     std::string path;      ///< `/boot/initrd.img-6.1.0-1-amd64`
     std::string command;   ///< builds it anew
-    std::string newerFile; ///< a file of the configuration that was changed after it was built; empty: none
+    std::string newerFile; ///< a file of the configuration that is not as it was taken in; empty: none
 };
 
+/// Where a hook has vfio-bind-early write what it took of the configuration into the image of that kernel.
+std::string takenInFile(const std::string& release);
+
+/// A line for each of the files that is there: a digest of its content (FNV-1a, 64 bits: it tells a changed
+/// file, and guards against nothing) and its path.
+std::string digestsOf(const Sysfs& sysfs, const std::vector<std::string>& configFiles);
+
 /// The running kernel's image, where its builder takes vfio-bind's part in (initramfs-tools, dracut,
-/// mkinitcpio). The folder of the drop-ins counts as a file: a drop-in that was removed shows in it.
+/// mkinitcpio). What was taken in is told by digests; of an image without them, or of a newer one of a hook
+/// that was never there, by the times of change. There the folder of the drop-ins counts as a file: a drop-in
+/// that was removed shows in it.
 std::optional<Initramfs> initramfsOf(const Sysfs& sysfs, const std::vector<std::string>& configFiles,
                                      const ChangeTime& changed);
 

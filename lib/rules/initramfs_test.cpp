@@ -50,6 +50,30 @@ TEST_F(InitramfsTest, IsStaleWhenAFileWasChangedSince) { // case 60
     EXPECT_EQ(look()->newerFile, dropIns);
 }
 
+TEST_F(InitramfsTest, WithADigestTimesDoNotMatter) {
+    const auto takenIn = takenInFile("6.1.0-1");
+    kernel.putFile(config, "[[bind]]\n");
+    kernel.putFile(takenIn, digestsOf(kernel, {config, dropIns}));
+    times[takenIn] = 200;
+    times[config] = 300;
+    times[dropIns] = 300;
+    EXPECT_EQ(look()->newerFile, "");
+    kernel.putFile(config, "[[bind]] # changed\n");
+    EXPECT_EQ(look()->newerFile, config);
+    kernel.dropPath(config);
+    EXPECT_EQ(look()->newerFile, config) << "it was taken in, and is gone";
+}
+
+TEST_F(InitramfsTest, ADigestOfALaterImageIsNotThisOnes) {
+    const auto takenIn = takenInFile("6.1.0-1");
+    kernel.putFile(config, "[[bind]]\n");
+    kernel.putFile(takenIn, digestsOf(kernel, {config}));
+    times[takenIn] = 201;
+    EXPECT_EQ(look()->newerFile, "");
+    times[config] = 300;
+    EXPECT_EQ(look()->newerFile, config);
+}
+
 TEST_F(InitramfsTest, OfAnotherBuilder) {
     kernel.dropPath("/usr/share/initramfs-tools/hooks/vfio-bind");
     EXPECT_FALSE(look()) << "nothing of ours is in it";
