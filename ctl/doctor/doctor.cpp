@@ -49,7 +49,9 @@ void addTarget(Diagnosis& diagnosis, const Sysfs& sysfs, const DoctorContext& co
         diagnosis.findings.push_back({Level::warning, "configuration", {}, str(policy.error()), ""});
     const auto target = resolveTarget(context.target, policy ? *policy : Policy{}, *topology);
     if (!target)
-        throw UnknownTarget(target.error().sentence);
+        throw UnknownTarget(target.error().sentence, target.error().kind == TargetError::Kind::invalidArgument
+                                                         ? ExitCode::usage
+                                                         : ExitCode::failed);
     for (const auto& blocker : target->ungrouped)
         diagnosis.findings.push_back({Level::error, blocker.code, blocker.device, blocker.sentence, ""});
     const auto resolution = resolve(policy ? *policy : Policy{}, *topology);
@@ -57,7 +59,7 @@ void addTarget(Diagnosis& diagnosis, const Sysfs& sysfs, const DoctorContext& co
     for (const auto group : target->groups) {
         const auto* ofRule = isRule ? resolution.ofRule(group) : nullptr;
         append(diagnosis.findings,
-               groupFindings(sysfs, *topology, group,
+               groupFindings(sysfs, *topology, group, context.root,
                              ofRule == nullptr ? Wanted{.by = "vfio-bindctl doctor"} : *ofRule));
     }
     if (target->groups.empty() && target->ungrouped.empty())
@@ -95,7 +97,8 @@ std::string verdict(const Diagnosis& diagnosis) {
         return "This machine cannot pass devices through as it stands.";
     if (refused)
         return fmt::format("{} cannot be passed through as it stands.", what);
-    return fmt::format("Whether {} can be passed through cannot be told: run it as root.", what);
+    return fmt::format("Whether {} can be passed through cannot be told{}.", what,
+                       diagnosis.root ? "" : ": run it as root");
 }
 
 } // namespace
@@ -110,7 +113,7 @@ bool Diagnosis::possible() const {
 }
 
 Diagnosis diagnose(const Sysfs& sysfs, const DoctorContext& context) {
-    Diagnosis diagnosis{.target = context.target};
+    Diagnosis diagnosis{.target = context.target, .root = context.root, .findings = {}};
     auto& findings = diagnosis.findings;
     append(findings, iommuFindings(sysfs));
     append(findings, interruptFindings(sysfs));
@@ -163,7 +166,7 @@ ExitCode runDoctor(const Options& options) {
         if (options.json)
             printLine(errorJson("", error.what()));
         complain(error.what());
-        return ExitCode::failed;
+        return error.code;
     }
 }
 

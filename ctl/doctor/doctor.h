@@ -28,6 +28,7 @@ struct DoctorContext {
 
 struct Diagnosis {
     std::string target;
+    bool root = false; ///< what could not be seen is hidden from root too
     Findings findings;
     /// The target, or without one the machine, can pass devices through; false also where that cannot be
     /// told.
@@ -40,7 +41,9 @@ struct Diagnosis {
 Diagnosis diagnose(const Sysfs& sysfs, const DoctorContext& context);
 
 struct UnknownTarget : std::runtime_error {
-    using std::runtime_error::runtime_error;
+    UnknownTarget(const std::string& sentence, ExitCode itsCode) :
+        std::runtime_error(sentence), code(itsCode) {}
+    ExitCode code; ///< as `check` has it: usage where nothing can be of that name
 };
 
 std::string renderDiagnosis(const Diagnosis& diagnosis, const Style& style);

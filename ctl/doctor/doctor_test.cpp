@@ -101,11 +101,10 @@ TEST(Doctor, ModulesThatAreInstalledBuiltInMissingOrKeptOff) {
                 testing::ElementsAre("ok modules: vfio_pci is installed, and is loaded when it is needed",
                                      "ok modules: vfio_iommu_type1 is built into the kernel"));
     kernel.putFile("/etc/modprobe.d/no.conf", "# blacklist vfio_pci\nblacklist vfio-pci # a word\n");
-    EXPECT_THAT(
-        lines(moduleFindings(kernel)),
-        Contains(
-            "error modules: vfio_pci is kept off (/etc/modprobe.d/no.conf:2: blacklist vfio-pci) -> take that "
-            "line out"));
+    EXPECT_THAT(lines(moduleFindings(kernel)),
+                Contains("error modules: vfio_pci is kept off (/etc/modprobe.d/no.conf:2: blacklist "
+                         "vfio-pci) -> take that "
+                         "line out"));
     kernel.putFile("/etc/modprobe.d/no.conf", "install vfio-pci /bin/false\n");
     EXPECT_THAT(lines(moduleFindings(kernel)), Contains(HasSubstr("install vfio-pci /bin/false")));
     kernel.putFile("/lib/modules/6.1.0-1/modules.dep", "kernel/drivers/vfio/pci/vfio-pci-core.ko:\n");
@@ -124,6 +123,43 @@ TEST(Doctor, ModulesThatTheCommandLineKeepsOff) {
     }
     kernel.putFile("/proc/cmdline", "module_blacklist=vfio_pci_core xmodule_blacklist=vfio_pci\n");
     EXPECT_THAT(lines(moduleFindings(kernel)), Contains(HasSubstr("ok modules: vfio_pci is installed")));
+}
+
+TEST(Doctor, GroupsThatAreSplitByAParameterAreToldOf) {
+    auto kernel = goodMachine();
+    kernel.putFile("/proc/cmdline", "intel_iommu=on pcie_acs_override=downstream,multifunction\n");
+    EXPECT_THAT(
+        about(diagnose(kernel, context()), "iommu"),
+        Contains(HasSubstr("warning iommu: the kernel was told to take devices apart that the hardware does "
+                           "not isolate (pcie_acs_override=downstream,multifunction)")));
+}
+
+TEST(Doctor, NvidiasPersistenceIsToldOf) {
+    auto kernel = goodMachine();
+    kernel.addDriver({.name = "nvidia", .module = "nvidia", .ids = {"10de:1284"}});
+    ASSERT_EQ(unbindIt(kernel, gpu), 0);
+    ASSERT_EQ(bindTo(kernel, "nvidia", gpu), 0);
+    const auto persistence = [&] { return about(diagnose(kernel, context("01:00.0")), "persistence"); };
+    EXPECT_THAT(persistence(), testing::ElementsAre(HasSubstr("reported to help")));
+    kernel.putFile("/run/nvidia-persistenced/socket", "");
+    EXPECT_THAT(persistence(),
+                testing::ElementsAre(HasSubstr("pause-units = [\"nvidia-persistenced.service\"]")));
+}
+
+TEST(Doctor, ACommandInTheModulesPlaceIsAnErrorAsForTheDaemon) {
+    auto kernel = withInstalledModules();
+    kernel.putFile("/etc/modprobe.d/vfio.conf", "install vfio-pci /usr/local/bin/vfio-pci-override.sh\n");
+    EXPECT_THAT(lines(moduleFindings(kernel)),
+                Contains("error modules: vfio_pci is kept off (/etc/modprobe.d/vfio.conf:1: install vfio-pci "
+                         "/usr/local/bin/vfio-pci-override.sh) -> take that line out"));
+}
+
+TEST(Doctor, RootIsNotToldToBeRoot) {
+    auto kernel = goodMachine();
+    for (const auto& line : lines(diagnose(kernel, context("01:00.0", true)).findings))
+        EXPECT_EQ(line.find("run it as root"), std::string::npos) << line;
+    EXPECT_THAT(lines(diagnose(kernel, context("01:00.0", false)).findings),
+                Contains(HasSubstr("run it as root")));
 }
 
 TEST(Doctor, NativeDriversThatAreKeptOffAreNamed) {

@@ -26,10 +26,11 @@ std::optional<Capabilities> capabilitiesOf(const Sysfs& sysfs, const Device& dev
 }
 
 /// Why what is behind a bridge is in the bridge's own group.
-std::string whyNotIsolated(const Sysfs& sysfs, const Device& bridge) {
+std::string whyNotIsolated(const Sysfs& sysfs, const Device& bridge, bool root) {
     const auto capabilities = capabilitiesOf(sysfs, bridge);
     if (!capabilities)
-        return "why cannot be told: only root can read the bridge's capabilities";
+        return root ? "why cannot be told: the bridge's capabilities cannot be read"
+                    : "why cannot be told: only root can read the bridge's capabilities";
     if (!capabilities->port || capabilities->port == PortType::toConventional)
         return "behind it is a conventional PCI bus, whose devices cannot be told apart";
     if (!capabilities->extendedRead)
@@ -47,7 +48,8 @@ std::string slot(const Device& device) {
     return text.substr(0, text.rfind('.'));
 }
 
-void addIsolation(Findings& findings, const Sysfs& sysfs, const Topology& topology, unsigned group) {
+void addIsolation(Findings& findings, const Sysfs& sysfs, const Topology& topology, unsigned group,
+                  bool root) {
     std::vector<const Device*> endpoints = topology.endpoints(group);
     const auto& members = topology.findGroup(group)->members;
     if (members.size() == 1) {
@@ -85,7 +87,7 @@ void addIsolation(Findings& findings, const Sysfs& sysfs, const Topology& topolo
         told = true;
         findings.push_back({Level::note, "isolation", address,
                             fmt::format("the bridge {} is in group {} too: {}", address.str(), group,
-                                        whyNotIsolated(sysfs, *device)),
+                                        whyNotIsolated(sysfs, *device, root)),
                             "try another slot, or a firmware setting for ACS"});
     }
     if (!told)
@@ -133,15 +135,15 @@ void addReset(Findings& findings, const Sysfs& sysfs, const Topology& topology, 
              "do not give these to another VM or leave them to the host at the same time"});
 }
 
-void addInterrupts(Findings& findings, const Sysfs& sysfs, const Device& device) {
+void addInterrupts(Findings& findings, const Sysfs& sysfs, const Device& device, bool root) {
     const auto capabilities = capabilitiesOf(sysfs, device);
     const auto name = device.address.str();
     if (!capabilities)
-        findings.push_back({Level::note, "msi", device.address,
-                            fmt::format("whether {} has MSI or MSI-X cannot be told: only root can read its "
-                                        "capabilities",
-                                        name),
-                            "run it as root"});
+        findings.push_back(
+            {Level::note, "msi", device.address,
+             fmt::format("whether {} has MSI or MSI-X cannot be told: {} read its capabilities", name,
+                         root ? "nobody can" : "only root can"),
+             root ? "" : "run it as root"});
     else if (!capabilities->msi() && !capabilities->msix())
         findings.push_back(
             {Level::warning, "msi", device.address,
@@ -166,6 +168,32 @@ void addInterrupts(Findings& findings, const Sysfs& sysfs, const Device& device)
                             ""});
 }
 
+/// NVIDIA's driver keeps a card's state loaded while nvidia-persistenced has it open, or, in the older way,
+/// while it is told to: then an unbind waits for ever.
+void addPersistence(Findings& findings, const Sysfs& sysfs, const Device& device) {
+    if (device.driver != "nvidia")
+        return;
+    const auto name = device.address.str();
+    const bool runs = sysfs.exists("/run/nvidia-persistenced/socket") ||
+                      sysfs.exists("/var/run/nvidia-persistenced/socket");
+    if (runs)
+        findings.push_back(
+            {Level::warning, "persistence", device.address,
+             fmt::format(
+                 "nvidia-persistenced runs, which has every card of nvidia's driver open: {} is refused as "
+                 "in use until it has ended",
+                 name),
+             "systemctl stop nvidia-persistenced, or pause-units = [\"nvidia-persistenced.service\"] in its "
+             "rule"});
+    else
+        findings.push_back({Level::note, "persistence", device.address,
+                            fmt::format("if nvidia's persistence mode is on for {} (nvidia-smi -q says so; "
+                                        "no file does), its driver "
+                                        "may not let go of it",
+                                        name),
+                            fmt::format("nvidia-smi -i {} -pm 0, which is reported to help", name)});
+}
+
 /// The driver that a rule names; that vfio-pci is there has been looked at before. The daemon loads its
 /// module before it binds.
 void addDriver(Findings& findings, const Sysfs& sysfs, Drivers& drivers, const std::string& driver) {
@@ -177,7 +205,7 @@ void addDriver(Findings& findings, const Sysfs& sysfs, Drivers& drivers, const s
 }
 
 /// What a bind would meet.
-void addBlockers(Findings& findings, const Sysfs& sysfs, Topology topology, unsigned group,
+void addBlockers(Findings& findings, const Sysfs& sysfs, Topology topology, unsigned group, bool root,
                  const Wanted& wanted) {
     for (const auto* device : topology.endpoints(group)) {
         const auto address = device->address;
@@ -205,7 +233,7 @@ void addBlockers(Findings& findings, const Sysfs& sysfs, Topology topology, unsi
         const bool allowable = code != nullptr && code->allowable;
         findings.push_back({blocker.seen ? Level::error : Level::warning, blocker.code, blocker.device,
                             blocker.sentence,
-                            !blocker.seen ? "run it as root"
+                            !blocker.seen ? std::string(root ? "" : "run it as root")
                             : allowable   ? fmt::format("or take it on yourself: --allow {}", blocker.code)
                                           : "",
                             !blocker.seen});
@@ -219,15 +247,17 @@ void addBlockers(Findings& findings, const Sysfs& sysfs, Topology topology, unsi
 
 } // namespace
 
-Findings groupFindings(const Sysfs& sysfs, const Topology& topology, unsigned group, const Wanted& wanted) {
+Findings groupFindings(const Sysfs& sysfs, const Topology& topology, unsigned group, bool root,
+                       const Wanted& wanted) {
     Findings findings;
-    addIsolation(findings, sysfs, topology, group);
-    addBlockers(findings, sysfs, topology, group, wanted);
+    addIsolation(findings, sysfs, topology, group, root);
+    addBlockers(findings, sysfs, topology, group, root, wanted);
     for (auto& finding : nativeModuleFindings(sysfs, topology.endpoints(group)))
         findings.push_back(std::move(finding));
     for (const auto* device : topology.endpoints(group)) {
         addReset(findings, sysfs, topology, *device);
-        addInterrupts(findings, sysfs, *device);
+        addInterrupts(findings, sysfs, *device, root);
+        addPersistence(findings, sysfs, *device);
     }
     return findings;
 }

@@ -11,7 +11,9 @@ namespace vfiobind::ctl {
 
 /// Who else is in the group and why; what the guards and the plan say against binding it; and of each device
 /// that would be bound: ways to reset it, MSI and MSI-X. `overrides` in the topology are read here. `wanted`
-/// is what the rule says that is asked about, or what a bind without options wants.
-Findings groupFindings(const Sysfs& sysfs, const Topology& topology, unsigned group, const Wanted& wanted);
+/// is what the rule says that is asked about, or what a bind without options wants. `root`: whoever asks
+/// cannot see more than now.
+Findings groupFindings(const Sysfs& sysfs, const Topology& topology, unsigned group, bool root,
+                       const Wanted& wanted);
 
 } // namespace vfiobind::ctl

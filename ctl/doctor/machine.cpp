@@ -121,6 +121,18 @@ Findings iommuFindings(const Sysfs& sysfs) {
     else if (groups->empty())
         findings.push_back(switchedOff("the IOMMU has made no groups, so that nothing can be handed over",
                                        "see what the kernel says: dmesg | grep -i iommu"));
+    if (const auto split = kernelParameter(line, "pcie_acs_override"))
+        findings.push_back(
+            {Level::warning,
+             "iommu",
+             {},
+             fmt::format("the kernel was told to take devices apart that the hardware does not isolate "
+                         "(pcie_acs_override={}): with the patch that knows this parameter, devices in "
+                         "different groups "
+                         "can reach each other's memory; without it, it does nothing",
+                         *split),
+             "give such devices to guests that are trusted only, or start without it and hand over the whole "
+             "group"});
     const auto unsafe = sysfs.read("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode", 8);
     if (unsafe && *unsafe == "Y")
         findings.push_back(

@@ -178,6 +178,16 @@ TEST(Doctor, TargetsThatAreNone) {
     auto kernel = goodMachine();
     for (const auto* target : {"09:00.0", "nobody", "group/99", "0000:01:00.0/../x"})
         EXPECT_THROW(diagnose(kernel, context(target)), UnknownTarget) << target;
+    const auto codeOf = [&](const std::string& target) {
+        try {
+            diagnose(kernel, context(target));
+        } catch (const UnknownTarget& error) {
+            return error.code;
+        }
+        return ExitCode::done;
+    };
+    EXPECT_EQ(codeOf("26:00"), ExitCode::usage);
+    EXPECT_EQ(codeOf("26:00.0"), ExitCode::failed);
 }
 
 } // namespace

@@ -251,7 +251,9 @@ Blockers bootDisplayBlockers(const Sysfs& sysfs, const Address& device) {
             {"boot-display", device,
              fmt::format(
                  "the firmware's framebuffer ({}) lies in the memory of {}, so that a VM cannot map it; "
-                 "start with the kernel parameter initcall_blacklist=sysfb_init, or on another display",
+                 "start on another display, or with the kernel parameter initcall_blacklist=sysfb_init, "
+                 "which is "
+                 "reported to help on some kernels and not to on others that have simpledrm built in",
                  name, device.str())});
     return blockers;
 }
