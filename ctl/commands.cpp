@@ -34,20 +34,22 @@ ExitCode runStatus(Client& client, const Options& options) {
 
 namespace {
 
-ExitCode failShow(const Options& options, const std::string& message) {
+ExitCode failShow(const Options& options, const std::string& message, ExitCode code = ExitCode::failed) {
     if (options.json)
         printLine(errorJson("", message));
     complain(message);
-    return ExitCode::failed;
+    return code;
 }
 
 } // namespace
 
 ExitCode runShow(Client& client, const Options& options) {
     const Snapshot snapshot = client.snapshot();
-    const auto touched = resolveTarget(snapshot, options.target);
+    const auto touched =
+        options.target.empty() ? everything(snapshot) : resolveTarget(snapshot, options.target);
     if (!touched)
-        return failShow(options, touched.error());
+        return failShow(options, touched.error(),
+                        isMalformedTarget(options.target) ? ExitCode::usage : ExitCode::failed);
     if (!options.json) {
         print(renderShow(snapshot, *touched, Style::forStdout()));
         return ExitCode::done;

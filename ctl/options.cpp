@@ -61,6 +61,7 @@ private:
     void addBindOptions(CLI::App& sub);
     void addAllow(CLI::App& sub, bool release = false);
     void addImport();
+    void refuseUnknownCommand(const std::vector<std::string>& arguments) const;
     ParseEnd endOf(const CLI::ParseError& error) const;
 
     CLI::App app_{"Shows which IOMMU groups belong to VFIO, and hands them over and back.", "vfio-bindctl"};
@@ -121,7 +122,7 @@ Parser::Parser() {
     app_.get_formatter()->column_width(26);
 
     subcommand(Command::status, "status", "show groups and devices (the default)");
-    CLI::App* show = subcommand(Command::show, "show", "show everything about a target");
+    CLI::App* show = subcommand(Command::show, "show", "show everything about a target, or about all");
     CLI::App* bind = subcommand(Command::bind, "bind", "hand the target's groups to VFIO");
     CLI::App* release =
         subcommand(Command::release, "release", "give the target's groups back to their native drivers");
@@ -139,9 +140,10 @@ Parser::Parser() {
     subcommand(Command::completeCodes, "complete-codes", "list blocker codes for shell completion")
         ->group("");
 
-    for (CLI::App* sub : {show, bind, release, check, exporting})
+    for (CLI::App* sub : {bind, release, check, exporting})
         sub->add_option("TARGET", options_.target, targetHelp)->required()->type_name("");
-    doctor->add_option("TARGET", options_.target, targetHelp)->type_name("");
+    for (CLI::App* sub : {show, doctor})
+        sub->add_option("TARGET", options_.target, targetHelp)->type_name("");
     exporting->add_option("--for", options_.exportFor, "what is to have them: " + exporterNames())
         ->required()
         ->type_name("WHAT")
@@ -155,6 +157,25 @@ Parser::Parser() {
                       "also take it out of the drop-in that bind --persist wrote");
 }
 
+/// CLI11 would complain of what stands behind it.
+void Parser::refuseUnknownCommand(const std::vector<std::string>& arguments) const {
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        const auto& word = arguments[i];
+        if (word == "-H" || word == "--host")
+            ++i; // its value
+        if (word.starts_with('-'))
+            continue;
+        std::string names;
+        for (const auto* command : app_.get_subcommands([](const CLI::App*) { return true; })) {
+            if (command->get_name() == word)
+                return;
+            if (!command->get_group().empty()) // others are for completions
+                names += (names.empty() ? "" : ", ") + command->get_name();
+        }
+        throw CLI::ValidationError(fmt::format("there is no command '{}'; there are {}", word, names));
+    }
+}
+
 ParseEnd Parser::endOf(const CLI::ParseError& error) const {
     std::ostringstream out;
     std::ostringstream err;
@@ -166,6 +187,7 @@ ParseEnd Parser::endOf(const CLI::ParseError& error) const {
 std::variant<Options, ParseEnd> Parser::parse(const std::vector<std::string>& arguments) {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend()); // the order that CLI11 takes
     try {
+        refuseUnknownCommand(arguments);
         app_.parse(reversed);
         if (options_.all && options_.command != Command::status)
             throw CLI::ExcludesError("--all", "any command but status");

@@ -50,6 +50,19 @@ TEST(CommandLine, BindTakesTheOptionsOfTheApi) {
     EXPECT_TRUE(options.persist && options.noWait && options.json);
 }
 
+TEST(CommandLine, ShowWithoutATargetIsAboutAll) {
+    EXPECT_EQ(parsed({"show"}).command, Command::show);
+    EXPECT_EQ(parsed({"show"}).target, "");
+}
+
+TEST(CommandLine, AnUnknownCommandIsNamed) {
+    EXPECT_THAT(refused({"bnd", "01:00.0"}).err,
+                AllOf(HasSubstr("there is no command 'bnd'"), HasSubstr("status, show, bind")));
+    EXPECT_EQ(refused({"bnd", "01:00.0"}).code, ExitCode::usage);
+    EXPECT_THAT(refused({"--host", "box", "bnd"}).err, HasSubstr("'bnd'"));
+    EXPECT_EQ(parsed({"--host", "bind", "show"}).command, Command::show);
+}
+
 TEST(CommandLine, ExportWantsToKnowForWhat) {
     const Options options = parsed({"export", "--for", "cloud-hypervisor", "guest-gpu", "--json"});
     EXPECT_EQ(options.command, Command::exportGroups);

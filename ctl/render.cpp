@@ -2,10 +2,12 @@
 #include "render.h"
 
 #include "lines.h"
+#include "pci/text.h"
 
 #include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <span>
 
 namespace vfiobind::ctl {
 
@@ -24,7 +26,10 @@ void addHead(Lines& lines, const Snapshot& snapshot) {
                        none ? "no IOMMU" : "IOMMU: " + manager.iommu,
                        manager.rules.size() == 1 ? "1 rule" : fmt::format("{} rules", manager.rules.size())));
     if (!manager.configError.empty()) {
-        lines.sentence(0, "configuration error: " + manager.configError, Colour::red);
+        const auto errors = split(manager.configError, '\n'); // one a line
+        lines.sentence(0, "configuration error: " + std::string(errors.front()), Colour::red);
+        for (const auto error : std::span(errors).subspan(1))
+            lines.sentence(0, error, Colour::red);
         lines.sentence(0,
                        manager.rules.empty() ? "No rule is in force until it is mended and reloaded."
                                              : "The rules that were read before it are still in force.",

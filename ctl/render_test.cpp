@@ -67,6 +67,16 @@ TEST(Status, NoIommuIsExplained) { // case 22
     EXPECT_THAT(text, HasSubstr("intel_iommu=on"));
 }
 
+TEST(Status, EachErrorOfTheConfigurationHasItsLine) {
+    Snapshot snapshot;
+    snapshot.manager.configError = "/etc/vfio-bind.toml:3:7: one\n/etc/vfio-bind.toml:4:1: other";
+    const std::string text = renderStatus(snapshot, Style{.columns = 0}, false);
+    EXPECT_THAT(
+        text,
+        HasSubstr("configuration error: /etc/vfio-bind.toml:3:7: one\n/etc/vfio-bind.toml:4:1: other\n"));
+    EXPECT_EQ(text.find('?'), std::string::npos);
+}
+
 TEST(Status, NoLineIsWiderThanTheTerminal) {
     Snapshot snapshot = testSnapshot();
     DeviceState& device = snapshot.devices["/org/vfiobind1/device/0000:01:00.0"];

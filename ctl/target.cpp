@@ -105,6 +105,18 @@ std::expected<Touched, std::string> resolveTarget(const Snapshot& snapshot, std:
     return groupsOf(snapshot, found);
 }
 
+std::expected<Touched, std::string> everything(const Snapshot& snapshot) {
+    return Touched{snapshot.groupsInOrder(), snapshot.groupless()};
+}
+
+bool isMalformedTarget(std::string_view target) {
+    if (target.starts_with("group/")) {
+        const auto number = target.substr(6);
+        return number.empty() || number.find_first_not_of("0123456789") != std::string_view::npos;
+    }
+    return target.contains(':') && !Selector::parse(target);
+}
+
 RuleMatches matchesOf(const Snapshot& snapshot, const RuleState& rule) {
     RuleMatches result;
     result.wantsGroup = std::ranges::any_of(

@@ -22,6 +22,12 @@ struct Touched {
 /// Bind. The error is a sentence.
 std::expected<Touched, std::string> resolveTarget(const Snapshot& snapshot, std::string_view target);
 
+/// All groups, and the devices that are in none.
+std::expected<Touched, std::string> everything(const Snapshot& snapshot);
+
+/// Whether nothing could ever be of this name: `26:00`, `group/x`. The daemon calls it an invalid argument.
+bool isMalformedTarget(std::string_view target);
+
 /// What becomes of a rule today.
 struct RuleMatches {
     bool wantsGroup = false; ///< some group is the rule's

@@ -85,5 +85,12 @@ TEST(Target, CompletionsAreAllTargets) {
                                    "0000:01:00.1", "group/22", "10000:e1:00.0", "group/101"));
 }
 
+TEST(Target, WhatNothingCanBeCalledIsMalformed) {
+    for (const auto* target : {"26:00", "group/x", "group/", "10de:12845"})
+        EXPECT_TRUE(isMalformedTarget(target)) << target;
+    for (const auto* target : {"26:00.0", "group/22", "10de:1284", "guest-gpu"})
+        EXPECT_FALSE(isMalformedTarget(target)) << target;
+}
+
 } // namespace
 } // namespace vfiobind::ctl::target_test

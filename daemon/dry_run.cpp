@@ -15,6 +15,9 @@
 namespace vfiobind {
 namespace {
 
+/// Need not be there; one that is named must.
+constexpr const char* defaultConfig = "/etc/vfio-bind.toml";
+
 template <typename T>
 T orThrow(SysResult<T> result) {
     if (!result)
@@ -54,6 +57,10 @@ Drivers driversToBe(Sysfs& sysfs, const Topology& topology, const Resolution& re
 int dryRun(const std::string& configFile) {
     RealSysfs sysfs;
     auto topology = orThrow(Topology::read(sysfs));
+    if (configFile != defaultConfig && !sysfs.exists(configFile)) {
+        fmt::print(stderr, "there is no configuration {}\n", configFile);
+        return EXIT_FAILURE;
+    }
     const auto policy = loadPolicy(configFile);
     const auto errors = policy ? contradictions(*policy, topology) : policy.error();
     if (!errors.empty()) {
@@ -62,6 +69,8 @@ int dryRun(const std::string& configFile) {
     }
     const auto wanted = resolve(*policy, topology);
     const auto drivers = driversToBe(sysfs, topology, wanted);
+    if (policy->rules.empty())
+        fmt::print("there is no rule in {} and its drop-ins: nothing would be done\n", configFile);
     for (const auto& name : wanted.waiting)
         fmt::print("rule {}: matches no device today; it waits for one\n", name);
     for (const auto& blocker : wanted.ungrouped)

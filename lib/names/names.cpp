@@ -4,6 +4,11 @@
 #include <cstring>
 
 namespace vfiobind {
+namespace {
+
+constexpr const char* modelKey = "ID_MODEL_FROM_DATABASE";
+
+} // namespace
 
 Names::Names() {
     sd_hwdb* hwdb = nullptr;
@@ -19,9 +24,14 @@ std::string Names::get(const Ids& ids, const char* key) const {
     return value;
 }
 
+std::string Names::device(const Ids& ids) const {
+    auto model = get(ids, modelKey);
+    return model.empty() ? kind(ids) : model;
+}
+
 std::string Names::name(const Ids& ids) const {
     const auto maker = vendor(ids);
-    const auto model = device(ids);
+    const auto model = get(ids, modelKey);
     return maker.empty() || model.empty() ? maker + model : maker + ' ' + model;
 }
 

@@ -14,8 +14,9 @@ class Names {
 public:
     Names();
     std::string vendor(const Ids& ids) const { return get(ids, "ID_VENDOR_FROM_DATABASE"); }
-    std::string device(const Ids& ids) const { return get(ids, "ID_MODEL_FROM_DATABASE"); }
-    /// Both, vendor first.
+    /// Of a model that it has not, what it is by its class.
+    std::string device(const Ids& ids) const;
+    /// Vendor and model, as far as it has them.
     std::string name(const Ids& ids) const;
     /// What it is by its class, `VGA compatible controller`.
     std::string kind(const Ids& ids) const;

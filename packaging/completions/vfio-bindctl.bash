@@ -27,7 +27,7 @@ _vfio_bindctl() {
     case $prev in
         --allow) candidates=$("${words[0]}" complete-codes 2>/dev/null) ;;
         --method) candidates='override new-id' ;;
-        --from) candidates='libvirt sysconfig modprobe cmdline driverctl initramfs opennebula' ;;
+        --from) candidates='libvirt proxmox sysconfig modprobe cmdline driverctl udev initramfs scripts opennebula' ;;
         --root)
             mapfile -t COMPREPLY < <(compgen -d -- "$cur")
             return

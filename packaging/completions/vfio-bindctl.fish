@@ -49,6 +49,6 @@ complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind release' -l no-wai
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from export' -l for -x \
     -a 'qemu libvirt cloud-hypervisor docker podman kata crosvm opennebula cdi kubevirt nova proxmox incus' -d 'Program that is to have the devices'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from import' -l from -x \
-    -a 'libvirt sysconfig modprobe cmdline driverctl initramfs opennebula' -d 'Look there only'
+    -a 'libvirt proxmox sysconfig modprobe cmdline driverctl udev initramfs scripts opennebula' -d 'Look there only'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from import' -l write -d 'Write them to /etc/vfio-bind.d/'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from import' -l root -x -a '(__fish_complete_directories)' -d 'Take another directory for /'
