@@ -1,14 +1,42 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "bus/answers.h"
 
+#include <algorithm>
 #include <fmt/ranges.h>
 #include <set>
 
 namespace vfiobind::bus {
 namespace {
 
-std::vector<std::string> actionsOf(Action action, const CallOptions& options) {
+/// Module and driver are one but for this: the module `mlx5_vfio_pci` has the driver `mlx5_vfio_pci`, and
+/// `vfio_pci` has `vfio-pci`.
+std::string plainName(std::string driver) {
+    std::ranges::replace(driver, '_', '-');
+    return driver;
+}
+
+/// Whether the call names a driver that is neither what would be taken without it, nor a VFIO driver made for
+/// every device of the target: such a driver's module is root's code, and its probe the card's risk.
+bool choosesDriver(const Core& core, const Target& target, const CallOptions& options) {
+    if (!options.driver || *options.driver == "auto" || plainName(*options.driver) == "vfio-pci")
+        return false;
+    const auto chosen = plainName(*options.driver);
+    for (const auto group : target.groups) {
+        const auto* rule = core.intent().resolution().ofRule(group);
+        if (rule != nullptr && plainName(rule->driver) == chosen)
+            continue;
+        for (const auto* device : core.topology().endpoints(group))
+            if (plainName(core.modules().automatic(device->ids)) != chosen)
+                return true;
+    }
+    return false;
+}
+
+std::vector<std::string> actionsOf(const Core& core, Action action, const Target& target,
+                                   const CallOptions& options) {
     std::vector<std::string> actions{action == Action::bind ? "bind" : "release"};
+    if (action == Action::bind && choosesDriver(core, target, options))
+        actions.emplace_back("choose-driver");
     if (!options.allow.empty())
         actions.emplace_back("override-guard");
     if (options.persist)
@@ -21,14 +49,18 @@ Authority::Details detailsOf(const Core& core, Action action, const Target& targ
                              const CallOptions& options) {
     std::set<std::string> devices;
     std::set<std::string> drivers;
+    std::set<std::string> methods;
     for (const auto group : target.groups) {
         for (const auto* device : core.topology().endpoints(group))
             devices.insert(device->address.str());
-        drivers.insert(core.intent().requested(action, group, options, {}).driver);
+        const auto wanted = core.intent().requested(action, group, options, {});
+        drivers.insert(wanted.driver);
+        methods.emplace(wanted.method == Method::newId ? "new-id" : "override");
     }
     return {{"group", fmt::format("{}", fmt::join(target.groups, " "))},
             {"devices", fmt::format("{}", fmt::join(devices, " "))},
             {"driver", fmt::format("{}", fmt::join(drivers, " "))},
+            {"method", fmt::format("{}", fmt::join(methods, " "))},
             {"allow", fmt::format("{}", fmt::join(options.allow, " "))}};
 }
 
@@ -57,7 +89,7 @@ void changeGroups(Core& core, Authority& authority, const Caller& caller, Action
                                      details.at("devices"))}));
         core.change(action, *now, options, by, reply);
     };
-    authority.ask(caller, actionsOf(action, *options), std::move(details), go);
+    authority.ask(caller, actionsOf(core, action, *target, *options), std::move(details), go);
 }
 
 } // namespace vfiobind::bus

@@ -45,6 +45,8 @@ void GroupObject::show(GroupView view) {
     add(names, view.lastError != view_.lastError, "LastError");
     add(names, view.job != view_.job, "Job");
     view_ = std::move(view);
+    if (type_) // nobody has a value that nobody has asked for
+        add(names, *std::exchange(type_, groupType(core_, view_.number)) != *type_, "Type");
     if (!names.empty())
         table_.tellChanged(groupPath(view_.number), names);
 }
@@ -122,15 +124,15 @@ const sd_bus_vtable* DeviceObject::members() {
                                           constant<D, &D::subsystemVendor>("SubsystemVendor", "q"),
                                           constant<D, &D::subsystemDevice>("SubsystemDevice", "q"),
                                           constant<D, &D::classCode>("Class", "u"),
-                                          changing<D, &D::vendorName>("VendorName", "s"),
-                                          changing<D, &D::deviceName>("DeviceName", "s"),
+                                          constant<D, &D::vendorName>("VendorName", "s"),
+                                          constant<D, &D::deviceName>("DeviceName", "s"),
                                           changing<D, &D::driver>("Driver", "s"),
                                           changing<D, &D::driverOverride>("DriverOverride", "s"),
                                           changing<D, &D::nativeModules>("NativeModules", "as"),
                                           changing<D, &D::group>("Group", "o"),
-                                          changing<D, &D::bootVga>("BootVga", "b"),
+                                          constant<D, &D::bootVga>("BootVga", "b"),
                                           changing<D, &D::resetMethods>("ResetMethods", "as"),
-                                          changing<D, &D::numaNode>("NumaNode", "i"),
+                                          constant<D, &D::numaNode>("NumaNode", "i"),
                                           constant<D, &D::path>("Path", "s"),
                                           changing<D, &D::vfioDevice>("VfioDevice", "s"),
                                           changing<D, &D::physicalFunction>("PhysicalFunction", "o"),
@@ -150,6 +152,11 @@ void DeviceObject::show(DeviceView view) {
     add(names, now.physicalFunction != before.physicalFunction, "PhysicalFunction");
     add(names, now.virtualFunctions != before.virtualFunctions, "VirtualFunctions");
     view_ = std::move(view);
+    if (details_) { // nobody has values that nobody has asked for
+        const auto known = std::exchange(details_, nullptr);
+        add(names, details().nativeModules != known->nativeModules, "NativeModules");
+        add(names, details().resetMethods != known->resetMethods, "ResetMethods");
+    }
     if (!names.empty())
         table_.tellChanged(devicePath(view_.device.address), names);
 }

@@ -11,6 +11,7 @@
 #include "show/views.h"
 
 #include <memory>
+#include <optional>
 
 namespace vfiobind::bus {
 
@@ -42,7 +43,7 @@ private:
     const std::string& rule() const { return view_.rule; }
     const std::string& driver() const { return view_.driver; }
     const std::string& node() const { return view_.node; }
-    std::string type() const { return groupType(core_, view_.number); }
+    const std::string& type() { return type_ ? *type_ : type_.emplace(groupType(core_, view_.number)); }
     std::vector<BlockerStruct> blockers() const { return toBus(view_.blockers); }
     std::vector<sdbus::Struct<std::uint32_t, std::string>> holders() const;
     const std::string& lastError() const { return view_.lastError; }
@@ -52,6 +53,7 @@ private:
     Core& core_;
     Authority& authority_;
     GroupView view_;
+    std::optional<std::string> type_; ///< as somebody has read it
 };
 
 class DeviceObject final {

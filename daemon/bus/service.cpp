@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <exception>
+#include <functional>
 #include <ranges>
+#include <spdlog/spdlog.h>
 
 namespace vfiobind::bus {
 namespace {
@@ -29,6 +32,15 @@ std::optional<vfiobind::Address> addressNamed(std::string_view name) {
         text[last] = '.';
     const auto address = vfiobind::Address::parse(text);
     return address && address->objectName() == name ? std::optional(*address) : std::nullopt;
+}
+
+/// One change that cannot be told, for a full queue or a lack of memory, keeps no other from being told.
+void tellAlone(const std::string& what, const std::function<void()>& tell) {
+    try {
+        tell();
+    } catch (const std::exception& error) {
+        spdlog::error("the bus is not told of a change of {}: {}", what, error.what());
+    }
 }
 
 std::vector<std::string> pathsOf(const auto& objects, auto pathOf) {
@@ -206,17 +218,16 @@ void Service::syncDevice(const vfiobind::Address& address) {
 void Service::sync() {
     const auto changes = core_.takeChanges();
     for (const auto& device : changes.devices)
-        syncDevice(device);
+        tellAlone("device " + device.str(), [&] { syncDevice(device); });
     for (const auto group : changes.groups)
-        syncGroup(group);
+        tellAlone(fmt::format("group {}", group), [&] { syncGroup(group); });
     for (const auto group : changes.jobs)
         if (const auto* job = core_.jobOf(group))
-            showJob(*job);
-    if (changes.manager) {
-        showManager(managerView(core_));
-    } else if (changes.jobList) {
-        showJobList(managerView(core_).jobs);
-    }
+            tellAlone(fmt::format("job {}", job->id), [&] { showJob(*job); });
+    if (changes.manager)
+        tellAlone("the root object", [&] { showManager(managerView(core_)); });
+    else if (changes.jobList)
+        tellAlone("the list of jobs", [&] { showJobList(jobIds(core_)); });
 }
 
 void Service::tellSteps() {

@@ -95,9 +95,15 @@ ManagerView managerView(const Core& core) {
             shown.selectors.push_back(selector.str());
         view.rules.push_back(std::move(shown));
     }
-    for (const auto& job : core.jobs())
-        view.jobs.push_back(job.id);
+    view.jobs = jobIds(core);
     return view;
+}
+
+std::vector<std::uint32_t> jobIds(const Core& core) {
+    std::vector<std::uint32_t> ids;
+    for (const auto& job : core.jobs())
+        ids.push_back(job.id);
+    return ids;
 }
 
 } // namespace vfiobind

@@ -73,5 +73,6 @@ GroupView groupView(const Core& core, unsigned group);
 /// /sys/kernel/iommu_groups/N/type; empty where the kernel does not tell.
 std::string groupType(const Core& core, unsigned group);
 ManagerView managerView(const Core& core);
+std::vector<std::uint32_t> jobIds(const Core& core);
 
 } // namespace vfiobind

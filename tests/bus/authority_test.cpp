@@ -71,8 +71,10 @@ TEST_F(AuthorityTest, WhatPolkitAllowsIsDone) {
     ASSERT_EQ(calls.size(), 1U);
     EXPECT_THAT(calls[0].subject, StartsWith("system-bus-name :1."));
     EXPECT_EQ(calls[0].action, "org.vfiobind1.bind");
-    EXPECT_EQ(calls[0].details, (std::map<std::string, std::string>{
-                                    {"group", "3"}, {"devices", nic}, {"driver", "auto"}, {"allow", ""}}));
+    EXPECT_EQ(
+        calls[0].details,
+        (std::map<std::string, std::string>{
+            {"group", "3"}, {"devices", nic}, {"driver", "auto"}, {"method", "override"}, {"allow", ""}}));
     EXPECT_FALSE(calls[0].mayAskUser);
     EXPECT_THAT(log(), HasSubstr("bind begins (uid 65534 "));
 }
@@ -103,6 +105,21 @@ TEST_F(AuthorityTest, GuardsAndFilesAreActionsOfTheirOwn) {
     EXPECT_THAT(report, HasSubstr("(org.vfiobind1.persist)"));
     EXPECT_EQ(polkit.calls(2)[1].details.at("allow"), "mounted");
     EXPECT_THAT(writes(), IsEmpty());
+}
+
+/// The module of such a driver would be loaded before any guard looks, and its probe would run on the card.
+TEST_F(AuthorityTest, AGrantForACardIsNoGrantForAnyDriver) {
+    OtherUser user([] {
+        auto report = call("Bind", nic, {{"driver", text("dummy")}});
+        report += '\n' + call("Bind", nic, {{"driver", text("vfio_pci")}});
+        return report;
+    });
+    start();
+    FakePolkit polkit({{"org.vfiobind1.bind", Word::yes}});
+    user.go();
+    EXPECT_THAT(user.report(), AllOf(HasSubstr("(org.vfiobind1.choose-driver)"), testing::EndsWith("done")));
+    client().waitForState(3, "bound");
+    EXPECT_EQ(polkit.calls(2)[1].action, "org.vfiobind1.choose-driver");
 }
 
 TEST_F(AuthorityTest, ReloadIsAskedFor) {

@@ -284,6 +284,37 @@ TEST_F(PersistTest, TheOptionsOfTheCallAreKept) {
     EXPECT_EQ(client().root("ConfigError"), "");
 }
 
+TEST_F(PersistTest, ACodeThatIsAllowedTwiceIsWrittenOnce) {
+    start();
+    EXPECT_THAT(client().bindAndWait(
+                    nic, {{"persist", sdbus::Variant(true)}, {"allow", texts({"network-up", "network-up"})}}),
+                ElementsAre("done"));
+    client().manager().Reload();
+    EXPECT_EQ(client().root("ConfigError"), "");
+    EXPECT_EQ(client().root("Rules").size(), 1U);
+}
+
+TEST_F(PersistTest, WhatRootIsEditingIsLeftForReload) {
+    start();
+    configure("[[bind]]\nname = \"pending\"\ndevices = [\"" + gpu + "\"]\n");
+    EXPECT_THAT(client().bindAndWait(nic, persist), ElementsAre("done"));
+    ASSERT_EQ(client().root("Rules").size(), 1U);
+    EXPECT_EQ(client().root("Rules")[0][0], "persist-0000_02_00_0");
+    client().manager().Reload();
+    EXPECT_EQ(client().root("Rules").size(), 2U);
+}
+
+TEST_F(PersistTest, ARefusedCallLeavesNoErrorOfTheConfiguration) {
+    start();
+    const auto refused = refusalOf([&] {
+        client().bind(nic, {{"persist", sdbus::Variant(true)}, {"allow", texts({"unexpected-member"})}});
+    });
+    EXPECT_THAT(refused.message, HasSubstr("not valid"));
+    EXPECT_EQ(client().root("ConfigError"), "");
+    EXPECT_FALSE(std::ifstream(dropIn()).good());
+    EXPECT_EQ(driverOf(nic), "e1000e");
+}
+
 TEST_F(PersistTest, ARuleWrittenByHandIsNotReleasedForGood) {
     configure(lanRule);
     start();

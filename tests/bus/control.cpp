@@ -179,6 +179,8 @@ json Control::run(const std::string& command, const std::string& rest) {
         hooks_.noIndex();
     else if (command == "silent-workers" || command == "workers")
         hooks_.silentWorkers(command == "silent-workers");
+    else if (command == "dying-workers")
+        hooks_.dyingWorkers(static_cast<unsigned>(std::stoul(first)));
     else if (command == "no-udev" || command == "udev")
         hooks_.udevRuns(command == "udev");
     else if (command == "restart")

@@ -28,6 +28,7 @@
 ///     no-processes | processes    no worker can be started, or one can again
 ///     no-index                    which modules serve a device cannot be told any more
 ///     silent-workers | workers    a worker hangs before it tells anything, or works again
+///     dying-workers N             the next N workers die before they tell anything
 ///     no-udev | udev              udev tells of nothing, as when udevd is stopped, or does again
 ///     restart                     the daemon ends and another starts; the kernel and its workers stay
 ///     settle                      answered when nothing is left to do but to wait for the kernel or for
@@ -53,6 +54,7 @@ public:
         std::function<void(bool)> noProcesses;
         std::function<void()> noIndex;
         std::function<void(bool)> silentWorkers;
+        std::function<void(unsigned)> dyingWorkers;
         std::function<void(bool)> udevRuns;
         std::function<void()> overflow;
         std::function<std::vector<std::string>()> violations;

@@ -93,6 +93,7 @@ int serve(const Options& options) {
                            .noProcesses = [&](bool none) { executor.noProcesses = none; },
                            .noIndex = [&] { modules.noIndex = true; },
                            .silentWorkers = [&](bool silent) { executor.silentWorkers = silent; },
+                           .dyingWorkers = [&](unsigned count) { executor.dyingWorkers = count; },
                            .udevRuns = [&](bool runs) { uevents.udevRuns = runs; },
                            .overflow = [&] { daemon->core().rescan(); },
                            .violations = [&] { return sysfs.violations(); },

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Workers that die one after another, and journals that cannot be read.
+#include "fixture.h"
+
+#include <filesystem>
+
+namespace vfiobind::bustest::death_test {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+
+const std::string lan = "[[bind]]\nname = \"lan\"\ndevices = [\"" + nic + "\"]\n";
+
+class DeathTest : public BusTest {
+protected:
+    std::string journal() const { return stateFolder() + "/journal/3.json"; }
+    void leaveJournal(const std::string& text) const {
+        std::filesystem::create_directories(stateFolder() + "/journal");
+        writeFile(journal(), text);
+    }
+};
+
+TEST_F(DeathTest, AfterThreeWorkersThatDiedNothingIsTriedUntilSomebodyAsks) {
+    start();
+    configure(lan);
+    tell("dying-workers 3");
+    client().manager().Reload();
+    client().waitForState(3, "partial");
+    EXPECT_THAT(client().group(3, "LastError").get<std::string>(), HasSubstr("3 workers have died"));
+    EXPECT_EQ(driverOf(nic), "e1000e");
+    client().manager().Reload();
+    client().waitForState(3, "bound");
+    EXPECT_EQ(client().group(3, "LastError"), "");
+}
+
+TEST_F(DeathTest, OneWorkerThatDiesIsReplacedAfterAPause) {
+    start();
+    configure(lan);
+    tell("dying-workers 1");
+    client().manager().Reload();
+    client().waitForState(3, "bound");
+}
+
+TEST_F(DeathTest, ACallWhoseWorkerDiesIsRefusedAndTheNextIsNot) {
+    start();
+    tell("dying-workers 1");
+    EXPECT_THAT(refusalOf([&] { client().bind(nic); }).message, HasSubstr("did not finish"));
+    EXPECT_THAT(client().bindAndWait(nic), testing::ElementsAre("done"));
+}
+
+TEST_F(DeathTest, AJournalThatCannotBeReadIsKeptAndTold) {
+    leaveJournal("{ half a journal");
+    start();
+    EXPECT_THAT(client().root("Warnings").get<std::vector<std::string>>(),
+                Contains(HasSubstr("kept as " + journal() + ".unreadable")));
+    EXPECT_THAT(client().bindAndWait(nic), testing::ElementsAre("done"));
+    EXPECT_EQ(readFile(journal() + ".unreadable"), "{ half a journal");
+}
+
+} // namespace
+} // namespace vfiobind::bustest::death_test
