@@ -21,6 +21,8 @@ const char* ApiError::name() const {
         return "org.vfiobind1.Error.Busy";
     case Kind::inUse:
         return "org.vfiobind1.Error.InUse";
+    case Kind::limitsExceeded:
+        return "org.vfiobind1.Error.LimitsExceeded";
     case Kind::driverMissing:
         return "org.vfiobind1.Error.DriverMissing";
     case Kind::kernelRefused:

@@ -18,6 +18,7 @@ struct ApiError {
         blocked,
         busy,
         inUse,
+        limitsExceeded,
         driverMissing,
         kernelRefused,
         configInvalid,

@@ -7,9 +7,11 @@
 
 namespace vfiobind {
 
-Core::Core(EventLoop& loop, const Sysfs& sysfs, Executor& executor, Modules& modules, Files files) :
+Core::Core(EventLoop& loop, const Sysfs& sysfs, Executor& executor, Modules& modules, LeaseStore& store,
+           Files files) :
     loop_(loop), modules_(modules), files_(std::move(files)), machine_(sysfs, changes_),
-    intent_(machine_, changes_, files_.config,
+    leases_(loop, store, files_.stateDirectory.empty() ? "" : files_.stateDirectory + "/leases.json"),
+    intent_(machine_, changes_, leases_, files_.config,
             files_.stateDirectory.empty() ? "" : files_.stateDirectory + "/ledger.json"),
     journals_(files_.stateDirectory + "/journal"),
     around_{.loop = loop,
@@ -27,7 +29,12 @@ Core::Core(EventLoop& loop, const Sysfs& sysfs, Executor& executor, Modules& mod
     calls_(around_, modules, [this](unsigned number) -> Group& { return groupAt(number); }),
     virtualFunctions_(around_, files_.stateDirectory,
                       [this](unsigned number, const std::string& why) { groupAt(number).fail(why); }),
-    warnings_(loop, machine_, intent_, changes_, files_.stateDirectory), survey_(loop, executor, machine_) {}
+    warnings_(loop, machine_, intent_, changes_, files_.stateDirectory), survey_(loop, executor, machine_) {
+    leases_.onEnded([this](unsigned group, bool) {
+        changes_.group(group);
+        consider(group, false);
+    });
+}
 
 void Core::start() {
     if (!names_.error().empty())
@@ -106,6 +113,11 @@ void Core::consider(unsigned number, bool cutOff) {
         return intent_.adopt(number, {});
     case Decision::watchDrift:
         return group.watchDrift();
+    case Decision::awaitHolders:
+        return group.awaitHolders();
+    case Decision::settle:
+        intent_.settleLease(number);
+        return consider(number, cutOff);
     case Decision::bind:
     case Decision::release:
         return undertake(number, *intent_.wanted(number), false);
@@ -137,6 +149,28 @@ void Core::change(Action action, const Target& target, const CallOptions& option
                                                .rule = wanted.rule,
                                                .by = by});
     }
+    calls_.begin(std::move(order));
+}
+
+void Core::acquire(const Target& target, const CallOptions& options, Lessee lessee, AcquireReply reply) {
+    if (!target.ungrouped.empty())
+        return reply(std::unexpected(ApiError::from(target.ungrouped)));
+    if (const auto room = intent_.checkRoom(lessee.uid, target.groups); !room)
+        return reply(std::unexpected(room.error()));
+    const auto lease = std::make_shared<std::optional<Descriptor>>();
+    Call::Order order{.action = Action::bind, .options = options, .lease = lease};
+    order.reply = [lease,
+                   reply = std::move(reply)](const std::expected<std::vector<JobView>, ApiError>& jobs) {
+        if (!jobs)
+            return reply(std::unexpected(jobs.error()));
+        reply(Acquired{.lease = std::move(lease->value()), .jobs = *jobs});
+    };
+    for (const auto number : target.groups) {
+        groupAt(number).forgetRefusals();
+        order.groups.emplace(number, intent_.requested(Action::bind, number, options, lessee.by));
+        order.authorised.emplace(number, intent_.membersOf(number));
+    }
+    order.lessee = std::move(lessee);
     calls_.begin(std::move(order));
 }
 

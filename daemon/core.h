@@ -25,7 +25,8 @@ public:
         std::string config;         ///< /etc/vfio-bind.toml
         std::string stateDirectory; ///< /run/vfio-bind; empty keeps state in memory
     };
-    Core(EventLoop& loop, const Sysfs& sysfs, Executor& executor, Modules& modules, Files files);
+    Core(EventLoop& loop, const Sysfs& sysfs, Executor& executor, Modules& modules, LeaseStore& store,
+         Files files);
 
     void listen(JobListener& listener) { around_.listener = &listener; }
     /// Reads the machine and the configuration, resolves what an earlier run left, and begins to reconcile.
@@ -45,6 +46,13 @@ public:
     /// looked.
     void change(Action action, const Target& target, const CallOptions& options, const std::string& by,
                 JobsReply reply);
+    struct Acquired {
+        Descriptor lease;
+        std::vector<JobView> jobs;
+    };
+    using AcquireReply = std::function<void(std::expected<Acquired, ApiError>)>;
+    /// Binds the groups, as change() does, for as long as the descriptor that it replies with is open.
+    void acquire(const Target& target, const CallOptions& options, Lessee lessee, AcquireReply reply);
     /// What a Bind would meet; touches nothing.
     void check(const Target& target, const CallOptions& options, const std::string& by, CheckReply reply);
 
@@ -86,6 +94,7 @@ private:
     Names names_;
     ChangeLog changes_;
     Machine machine_;
+    LeaseBook leases_;
     Intent intent_;
     FileJournalStore journals_;
     Surroundings around_;

@@ -5,6 +5,7 @@
 #include "core.h"
 #include "dry_run.h"
 #include "early_log.h"
+#include "lease/systemd_lease_store.h"
 #include "log.h"
 #include "loop/clock_watch.h"
 #include "machine/kmod_modules.h"
@@ -39,7 +40,8 @@ int serve(const Options& options) {
     FileJournalStore journals(options.stateDirectory + "/journal");
     ForkExecutor executor(loop, sysfs, journals, options.stateDirectory);
     KmodModules modules(loop, sysfs, options.session ? nullptr : connection.get());
-    Core core(loop, sysfs, executor, modules,
+    SystemdLeaseStore store(loop);
+    Core core(loop, sysfs, executor, modules, store,
               {.config = options.config, .stateDirectory = options.stateDirectory});
 
     // Listening begins before the first look, so that nothing falls in between.

@@ -17,6 +17,7 @@ METHODS = {
     "Manager": {
         "Bind": (TARGET_CALL, (("jobs", "ao"),)),
         "Release": (TARGET_CALL, (("jobs", "ao"),)),
+        "Acquire": (TARGET_CALL, (("lease", "h"), ("jobs", "ao"))),
         "Check": (TARGET_CALL, CHECK_REPLY),
         "Reload": ((), ()),
         "Describe": ((), (("json", "s"),)),
@@ -34,7 +35,8 @@ PROPERTIES = {
     "Manager": {"Version": "s", "Iommu": "s", "NoIommu": "b", "ConfigFiles": "as", "ConfigError": "s",
                 "Rules": "a(ssas)", "Jobs": "ao", "Warnings": "as"},
     "Group": {"Number": "u", "State": "s", "Viable": "b", "Devices": "ao", "Rule": "s", "Driver": "s", "Node": "s",
-              "Type": "s", "Blockers": "a(sss)", "Holders": "a(us)", "LastError": "s", "Job": "o"},
+              "Type": "s", "Blockers": "a(sss)", "Holders": "a(us)", "Leases": "a(ut)", "LastError": "s",
+              "Job": "o"},
     "Device": {"Address": "s", "Vendor": "q", "Device": "q", "SubsystemVendor": "q", "SubsystemDevice": "q",
                "Class": "u", "VendorName": "s", "DeviceName": "s", "Driver": "s", "DriverOverride": "s",
                "NativeModules": "as", "Group": "o", "BootVga": "b", "ResetMethods": "as", "NumaNode": "i", "Path": "s",

@@ -32,10 +32,12 @@ bool choosesDriver(const Core& core, const Target& target, const CallOptions& op
     return false;
 }
 
-std::vector<std::string> actionsOf(const Core& core, Action action, const Target& target,
+std::vector<std::string> actionsOf(const Core& core, Call call, const Target& target,
                                    const CallOptions& options) {
-    std::vector<std::string> actions{action == Action::bind ? "bind" : "release"};
-    if (action == Action::bind && choosesDriver(core, target, options))
+    std::vector<std::string> actions{call == Call::acquire ? "acquire"
+                                     : call == Call::bind  ? "bind"
+                                                           : "release"};
+    if (call != Call::release && choosesDriver(core, target, options))
         actions.emplace_back("choose-driver");
     if (!options.allow.empty())
         actions.emplace_back("override-guard");
@@ -64,32 +66,62 @@ Authority::Details detailsOf(const Core& core, Action action, const Target& targ
             {"allow", fmt::format("{}", fmt::join(options.allow, " "))}};
 }
 
-} // namespace
+using Go = std::function<void(const Target& target, const CallOptions& options)>;
+using Refuse = std::function<void(const ApiError& error)>;
 
-void changeGroups(Core& core, Authority& authority, const Caller& caller, Action action, FindTarget find,
-                  const OptionMap& given, JobsReply reply) {
-    const auto options = parseOptions(action == Action::bind ? Call::bind : Call::release, given);
+/// What the user is authorised for is what goes on, or nothing does.
+void authorise(Core& core, Authority& authority, const Caller& caller, Call call, FindTarget find,
+               const OptionMap& given, Go go, Refuse refuse) {
+    const auto action = call == Call::release ? Action::release : Action::bind;
+    const auto options = parseOptions(call, given);
     if (!options)
         throw toBus(options.error());
     const auto target = find();
     if (!target)
         throw toBus(target.error());
     auto details = detailsOf(core, action, *target, *options);
-    const auto go = [&core, action, find = std::move(find), options = *options, by = caller.str(), details,
-                     reply = std::move(reply)](const std::optional<ApiError>& denial) {
+    const auto authorised = [&core, action, find = std::move(find), options = *options, caller, details,
+                             go = std::move(go),
+                             refuse = std::move(refuse)](const std::optional<ApiError>& denial) {
         if (denial)
-            return reply(std::unexpected(*denial));
+            return refuse(*denial);
         const auto now = find();
         if (!now)
-            return reply(std::unexpected(now.error()));
+            return refuse(now.error());
         if (detailsOf(core, action, *now, options) != details)
-            return reply(std::unexpected(
+            return refuse(
                 ApiError{ApiError::Kind::busy,
-                         fmt::format("devices came or went while {} was authorised for {}; ask again", by,
-                                     details.at("devices"))}));
-        core.change(action, *now, options, by, reply);
+                         fmt::format("devices came or went while {} was authorised for {}; ask again",
+                                     caller.str(), details.at("devices"))});
+        if (const auto forbidden = core.intent().leaseForbids(action, *now, options, caller.uid))
+            return refuse(*forbidden);
+        go(*now, options);
     };
-    authority.ask(caller, actionsOf(core, action, *target, *options), std::move(details), go);
+    auto actions = actionsOf(core, call, *target, *options);
+    authority.ask(caller, std::move(actions), std::move(details), authorised);
+}
+
+} // namespace
+
+void changeGroups(Core& core, Authority& authority, const Caller& caller, Action action, FindTarget find,
+                  const OptionMap& given, JobsReply reply) {
+    authorise(
+        core, authority, caller, action == Action::bind ? Call::bind : Call::release, std::move(find), given,
+        [&core, action, by = caller.str(), reply](const Target& target, const CallOptions& options) {
+            core.change(action, target, options, by, reply);
+        },
+        [reply](const ApiError& error) { reply(std::unexpected(error)); });
+}
+
+void acquireGroups(Core& core, Authority& authority, const Caller& caller, FindTarget find,
+                   const OptionMap& given, Core::AcquireReply reply) {
+    authorise(
+        core, authority, caller, Call::acquire, std::move(find), given,
+        [&core, caller, reply](const Target& target, const CallOptions& options) {
+            core.acquire(target, options, {.uid = caller.uid, .what = options.what, .by = caller.str()},
+                         reply);
+        },
+        [reply](const ApiError& error) { reply(std::unexpected(error)); });
 }
 
 } // namespace vfiobind::bus

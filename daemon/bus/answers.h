@@ -16,6 +16,10 @@ using FindTarget = std::function<std::expected<Target, ApiError>()>;
 void changeGroups(Core& core, Authority& authority, const Caller& caller, Action action, FindTarget find,
                   const OptionMap& given, JobsReply reply);
 
+/// The same for Acquire.
+void acquireGroups(Core& core, Authority& authority, const Caller& caller, FindTarget find,
+                   const OptionMap& given, Core::AcquireReply reply);
+
 template <typename Result>
 void checkGroups(Core& core, const Target& target, const OptionMap& given, std::shared_ptr<Result> result) {
     answer(result, [&] {

@@ -42,6 +42,7 @@ void GroupObject::show(GroupView view) {
     add(names, view.node != view_.node, "Node");
     add(names, view.blockers != view_.blockers, "Blockers");
     add(names, view.holders != view_.holders, "Holders");
+    add(names, view.leases != view_.leases, "Leases");
     add(names, view.lastError != view_.lastError, "LastError");
     add(names, view.job != view_.job, "Job");
     view_ = std::move(view);
@@ -83,6 +84,7 @@ const sd_bus_vtable* GroupObject::members() {
         changing<G, &G::type>("Type", "s"),
         changing<G, &G::blockers>("Blockers", "a(sss)"),
         changing<G, &G::holders>("Holders", "a(us)"),
+        changing<G, &G::leases>("Leases", "a(ut)"),
         changing<G, &G::lastError>("LastError", "s"),
         changing<G, &G::job>("Job", "o"),
         SD_BUS_VTABLE_END};
@@ -112,6 +114,13 @@ std::vector<sdbus::Struct<std::uint32_t, std::string>> GroupObject::holders() co
     std::vector<sdbus::Struct<std::uint32_t, std::string>> list;
     for (const auto& holder : view_.holders)
         list.emplace_back(holder.pid, holder.command);
+    return list;
+}
+
+std::vector<sdbus::Struct<std::uint32_t, std::uint64_t>> GroupObject::leases() const {
+    std::vector<sdbus::Struct<std::uint32_t, std::uint64_t>> list;
+    for (const auto& lease : view_.leases)
+        list.emplace_back(lease.uid, lease.sinceUsec);
     return list;
 }
 

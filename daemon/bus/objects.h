@@ -46,6 +46,7 @@ private:
     const std::string& type() { return type_ ? *type_ : type_.emplace(groupType(core_, view_.number)); }
     std::vector<BlockerStruct> blockers() const { return toBus(view_.blockers); }
     std::vector<sdbus::Struct<std::uint32_t, std::string>> holders() const;
+    std::vector<sdbus::Struct<std::uint32_t, std::uint64_t>> leases() const;
     const std::string& lastError() const { return view_.lastError; }
     sdbus::ObjectPath job() const { return sdbus::ObjectPath{jobPath(view_.job)}; }
 

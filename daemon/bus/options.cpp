@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "bus/options.h"
 
+#include "pci/lease_text.h"
+
 #include <algorithm>
 #include <fmt/format.h>
 
@@ -26,6 +28,8 @@ std::string_view known(Call call) {
     case Call::bind:
     case Call::check: // the same, so that what a Bind would meet can be asked with its very options
         return "driver, allow, method and persist";
+    case Call::acquire:
+        return "allow, driver, method and what";
     case Call::release:
         break;
     }
@@ -84,6 +88,16 @@ std::expected<void, ApiError> setPersist(CallOptions& options, const sdbus::Vari
     return {};
 }
 
+std::expected<void, ApiError> setWhat(CallOptions& options, const sdbus::Variant& value) {
+    auto what = valueOf<std::string>("what", value, "a string: what the lease is for");
+    if (!what)
+        return std::unexpected(what.error());
+    if (auto good = checkWhat(*what); !good)
+        return invalid(good.error());
+    options.what = std::move(*what);
+    return {};
+}
+
 } // namespace
 
 std::expected<CallOptions, ApiError> parseOptions(Call call, const OptionMap& given) {
@@ -96,7 +110,9 @@ std::expected<CallOptions, ApiError> parseOptions(Call call, const OptionMap& gi
             set = setMethod(options, value);
         else if (key == "allow")
             set = setAllow(call, options, value);
-        else if (key == "persist")
+        else if (key == "what" && call == Call::acquire)
+            set = setWhat(options, value);
+        else if (key == "persist" && call != Call::acquire)
             set = setPersist(options, value);
         else
             set = invalid(fmt::format("option '{}' is unknown here; there are {}", key, known(call)));

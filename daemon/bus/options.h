@@ -13,7 +13,7 @@ namespace vfiobind::bus {
 
 using OptionMap = std::map<std::string, sdbus::Variant>;
 
-enum class Call { bind, release, check };
+enum class Call { bind, release, check, acquire };
 
 /// Reads the options of a call. Unknown keys, keys of another call, wrong types and unknown values are
 /// refused, never ignored.

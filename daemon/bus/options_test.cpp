@@ -28,6 +28,12 @@ TEST(Options, CheckTakesThoseOfBind) {
     EXPECT_EQ(options->method, Method::newId);
 }
 
+TEST(Options, AcquireSaysWhatItIsFor) {
+    const auto options = parseOptions(Call::acquire, {{"what", sdbus::Variant{std::string("VM win11")}}});
+    ASSERT_TRUE(options) << options.error().sentence;
+    EXPECT_EQ(options->what, "VM win11");
+}
+
 TEST(Options, CodesThatNoRuleCanAllow) {
     EXPECT_TRUE(parseOptions(Call::bind, {{"allow", sdbus::Variant{Strings{"unexpected-member"}}}}));
     EXPECT_TRUE(parseOptions(Call::release, {{"allow", sdbus::Variant{Strings{"leased"}}}}));
@@ -55,6 +61,10 @@ TEST(Options, WhatIsRefusedAndWhy) {
         {Call::bind, "allow", sdbus::Variant{Strings{"leased"}}, "leased can be allowed by a Release only"},
         {Call::check, "allow", sdbus::Variant{Strings{"leased"}}, "leased can be allowed by a Release only"},
         {Call::release, "persist", sdbus::Variant{std::string("yes")}, "option 'persist' is to be a boolean"},
+        {Call::acquire, "persist", sdbus::Variant{true}, "there are allow, driver, method and what"},
+        {Call::acquire, "what", sdbus::Variant{true}, "option 'what' is to be a string"},
+        {Call::acquire, "what", sdbus::Variant{std::string("a\nb")}, "'what' has a control character"},
+        {Call::bind, "what", sdbus::Variant{std::string("x")}, "option 'what' is unknown here"},
     };
     for (const auto& row : table) {
         const auto options = parseOptions(row.call, {{row.key, row.value}});

@@ -51,6 +51,13 @@ std::vector<std::string> pathsOf(const auto& objects, auto pathOf) {
     return paths;
 }
 
+std::vector<sdbus::ObjectPath> jobPaths(const std::vector<JobView>& jobs) {
+    std::vector<sdbus::ObjectPath> paths;
+    for (const auto& job : jobs)
+        paths.emplace_back(jobPath(job.id));
+    return paths;
+}
+
 } // namespace
 
 Service::Service(EventLoop& loop, sdbus::IConnection& connection, Core& core, Authority& authority) :
@@ -90,10 +97,22 @@ void Service::change(Action action, Jobs_&& result, const std::string& target, c
             [shared](const auto& jobs) {
                 if (!jobs)
                     return shared->returnError(toBus(jobs.error()));
-                std::vector<sdbus::ObjectPath> paths;
-                for (const auto& job : *jobs)
-                    paths.emplace_back(jobPath(job.id));
-                shared->returnResults(paths);
+                shared->returnResults(jobPaths(*jobs));
+            });
+    });
+}
+
+void Service::Acquire(Acquisition&& result, std::string target, OptionMap options) {
+    const auto shared = std::make_shared<Acquisition>(std::move(result));
+    answer(shared, [&] {
+        acquireGroups(
+            core_, authority_, callerOf(currentCall(getObject())),
+            [this, target] { return core_.intent().targetOf(target); }, options,
+            [shared](std::expected<Core::Acquired, ApiError> acquired) {
+                if (!acquired)
+                    return shared->returnError(toBus(acquired.error()));
+                // The message has a copy of its own, and the caller who is gone leaves none.
+                shared->returnResults(sdbus::UnixFd{acquired->lease.get()}, jobPaths(acquired->jobs));
             });
     });
 }
@@ -125,7 +144,7 @@ void Service::reload(sdbus::Result<>& result) {
 
 std::string Service::Describe() {
     try {
-        return describe(core_);
+        return describe(core_, callerOf(currentCall(getObject())).uid);
     } catch (const std::exception& error) {
         throw makeError("org.freedesktop.DBus.Error.Failed", error.what());
     }

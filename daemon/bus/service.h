@@ -26,9 +26,11 @@ public:
 
 private:
     using Jobs_ = sdbus::Result<std::vector<sdbus::ObjectPath>>;
+    using Acquisition = sdbus::Result<sdbus::UnixFd, std::vector<sdbus::ObjectPath>>;
     using CheckAnswer = sdbus::Result<bool, std::vector<BlockerStruct>, std::vector<std::string>>;
     void Bind(Jobs_&& result, std::string target, OptionMap options) override;
     void Release(Jobs_&& result, std::string target, OptionMap options) override;
+    void Acquire(Acquisition&& result, std::string target, OptionMap options) override;
     void Check(CheckAnswer&& result, std::string target, OptionMap options) override;
     void Reload(sdbus::Result<>&& result) override;
     std::string Describe() override;

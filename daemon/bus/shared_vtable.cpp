@@ -164,6 +164,13 @@ void append(sd_bus_message* message, const std::vector<sdbus::ObjectPath>& value
     appendArray(message, "o", values, [&](const auto& value) { append(message, value); });
 }
 
+void append(sd_bus_message* message, const std::vector<sdbus::Struct<std::uint32_t, std::uint64_t>>& values) {
+    appendArray(message, "(ut)", values, [&](const auto& pair) {
+        checked(sd_bus_message_append(message, "(ut)", std::get<0>(pair), std::get<1>(pair)),
+                "cannot write a message");
+    });
+}
+
 void append(sd_bus_message* message, const std::vector<BlockerStruct>& values) {
     appendArray(message, "(sss)", values, [&](const BlockerStruct& blocker) {
         checked(sd_bus_message_append(message, "(sss)", std::get<0>(blocker).c_str(),

@@ -56,6 +56,7 @@ void append(sd_bus_message* message, const std::vector<std::string>& values);
 void append(sd_bus_message* message, const std::vector<sdbus::ObjectPath>& values);
 void append(sd_bus_message* message, const std::vector<BlockerStruct>& values);
 void append(sd_bus_message* message, const std::vector<sdbus::Struct<std::uint32_t, std::string>>& values);
+void append(sd_bus_message* message, const std::vector<sdbus::Struct<std::uint32_t, std::uint64_t>>& values);
 
 /// A call that is answered once, now or later, as sdbus::Result is for sdbus-c++'s own objects.
 class PendingCall {

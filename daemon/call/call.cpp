@@ -76,9 +76,10 @@ void Call::hangs(const std::string& sentence) {
 
 /// The reconciler's own wish can be gone when the guards have looked: a rule was taken out meanwhile.
 bool Call::stillWished() const {
-    return !order_.requests.empty() || std::ranges::all_of(order_.groups, [this](const auto& one) {
-        return !around_.machine.hasGroup(one.first) || around_.intent.wanted(one.first) == one.second;
-    });
+    return !order_.requests.empty() || order_.lessee ||
+           std::ranges::all_of(order_.groups, [this](const auto& one) {
+               return !around_.machine.hasGroup(one.first) || around_.intent.wanted(one.first) == one.second;
+           });
 }
 
 /// All verdicts are in. A call is refused as a whole when one group is blocked; the reconciler takes each
@@ -104,11 +105,43 @@ void Call::settle() {
     }
     if (!blockers.empty() && order_.reply)
         return refuse(ApiError::from(blockers));
+    if (auto differ = membersDiffer())
+        return refuse(*differ);
+    if (order_.lessee && !order_.lease->has_value())
+        return grant();
     for (const auto group : order_.requests | std::views::keys)
         before_.emplace(group, around_.intent.requestFor(group));
     if (auto noted = around_.intent.note(order_.requests, order_.action, order_.options); !noted)
         return refuse(noted.error());
     letGo(going);
+}
+
+/// The guards have nothing against it: the lease is written down and stored before anything is done.
+void Call::grant() {
+    std::set<unsigned> bound;
+    for (const auto& [group, verdict] : verdicts_)
+        if (verdict.nothingToDo)
+            bound.insert(group);
+    const auto self = shared_from_this();
+    around_.intent.grant(*order_.lessee, order_.groups, bound,
+                         [self](std::expected<Descriptor, ApiError> lease) {
+                             if (!self->order_.reply)
+                                 return; // refused meanwhile: the lease ends with its descriptor
+                             if (!lease)
+                                 return self->refuse(lease.error());
+                             self->order_.lease->emplace(std::move(*lease));
+                             self->settle();
+                         });
+}
+
+/// Another card can have come into the group while its caller was authorised, or the guards looked.
+std::optional<ApiError> Call::membersDiffer() const {
+    for (const auto& [group, members] : order_.authorised)
+        if (members != around_.intent.membersOf(group))
+            return ApiError{
+                ApiError::Kind::busy,
+                fmt::format("devices of group {} came or went since this was asked for; ask again", group)};
+    return std::nullopt;
 }
 
 void Call::letGo(const std::vector<unsigned>& going) {

@@ -39,6 +39,11 @@ public:
         CallOptions options;
         JobsReply reply;
         CheckReply checkReply;
+        std::optional<Lessee> lessee; ///< of Acquire
+        /// Of Acquire: the groups' members when it was authorised.
+        std::map<unsigned, std::map<Address, Ids>> authorised;
+        /// Of Acquire: the lease, once it is there, for the reply.
+        std::shared_ptr<std::optional<Descriptor>> lease;
         bool takesBack = false; ///< from a program that took the group
     };
     using FindGroup = std::function<Group&(unsigned)>;
@@ -64,6 +69,8 @@ private:
     void drop(const std::set<unsigned>& groups);
     void refuse(const ApiError& error);
     void settle();
+    void grant();
+    std::optional<ApiError> membersDiffer() const;
     void letGo(const std::vector<unsigned>& going);
     bool stillWished() const;
     void answerCheck();

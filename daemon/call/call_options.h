@@ -15,6 +15,7 @@ struct CallOptions {
     std::optional<Method> method;
     std::vector<std::string> allow;
     bool persist = false;
+    std::string what; ///< of Acquire
 };
 
 } // namespace vfiobind

@@ -3,8 +3,24 @@
 
 namespace vfiobind {
 
+namespace {
+
+Decision decideWhatIsOwed(const Situation& now) {
+    if (now.wanted != Action::release || now.handedOver == 0)
+        return Decision::settle;
+    if (now.unresolved || now.pausing)
+        return Decision::nothing;
+    return now.refused ? Decision::awaitHolders : Decision::release;
+}
+
+} // namespace
+
 Decision decide(const Situation& now) {
-    if (now.busy || !now.wanted)
+    if (now.busy)
+        return Decision::nothing;
+    if (now.owed)
+        return decideWhatIsOwed(now);
+    if (!now.wanted)
         return Decision::nothing;
     if (*now.wanted == Action::release) // a release is done once, by its call
         return now.cutOff ? Decision::release : Decision::nothing;

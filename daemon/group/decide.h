@@ -18,6 +18,7 @@ struct Situation {
     bool unresolved = false; ///< a transaction was neither finished nor undone
     bool refused = false;    ///< the very same was refused, and nothing has changed since
     bool pausing = false;    ///< workers died, and the next try is not due, or there is none
+    bool owed = false;       ///< the last lease has ended
     bool cutOff = false;     ///< what was begun before was undone after its worker died
 };
 
@@ -27,6 +28,8 @@ enum class Decision {
     watchDrift, ///< another program took it
     bind,
     release,
+    settle,       ///< it has gone back after its last lease, or stays for another's sake
+    awaitHolders, ///< it cannot go back after its last lease as long as somebody holds it
 };
 
 /// What is to be done about a group. Pure.

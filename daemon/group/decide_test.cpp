@@ -36,6 +36,22 @@ TEST(Decide, Table) {
         {{.wanted = release, .endpoints = 2, .handedOver = 2, .owned = true, .cutOff = true},
          Decision::release}, // case 38
         {{.wanted = bind, .endpoints = 2, .cutOff = true}, Decision::bind},
+        // The last lease has ended.
+        {{.wanted = release, .endpoints = 2, .handedOver = 2, .owned = true, .owed = true},
+         Decision::release},
+        {{.wanted = release, .endpoints = 2, .handedOver = 1, .owned = true, .owed = true},
+         Decision::release},
+        {{.wanted = release, .endpoints = 2, .handedOver = 2, .owned = true, .refused = true, .owed = true},
+         Decision::awaitHolders},
+        {{.wanted = release, .endpoints = 2, .handedOver = 2, .unresolved = true, .owed = true},
+         Decision::nothing},
+        {{.wanted = release, .endpoints = 2, .handedOver = 2, .pausing = true, .owed = true},
+         Decision::nothing},
+        {{.busy = true, .wanted = release, .endpoints = 2, .handedOver = 2, .owed = true}, Decision::nothing},
+        {{.wanted = release, .endpoints = 2, .owed = true}, Decision::settle}, // it is native
+        {{.wanted = bind, .endpoints = 2, .handedOver = 2, .owed = true},
+         Decision::settle}, // another wants it
+        {{.endpoints = 2, .handedOver = 2, .owned = true, .owed = true}, Decision::settle}, // it is to stay
     };
     for (const auto& [now, decision] : table)
         EXPECT_EQ(decide(now), decision) << "row " << &now - &table.front().first;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "group/group.h"
 
+#include <algorithm>
 #include <fmt/format.h>
+#include <set>
 #include <spdlog/spdlog.h>
 
 namespace vfiobind {
@@ -11,6 +13,9 @@ using namespace std::chrono_literals;
 
 /// The guards read files that can block behind another program's hung unbind.
 constexpr auto verdictLimit = 10s;
+/// After which it is looked again whether a group can go back; doubled each time.
+constexpr std::chrono::milliseconds firstPause = 250ms;
+constexpr std::chrono::milliseconds longestPause = 8s;
 
 } // namespace
 
@@ -53,6 +58,7 @@ Situation Group::situation(bool cutOff) const {
                   .owned = around_.intent.owned(number_) != nullptr,
                   .unresolved = memory_.unresolved,
                   .pausing = again_ || !memory_.gaveUp.empty(),
+                  .owed = around_.intent.isOwed(number_),
                   .cutOff = cutOff};
     if (now.wanted == Action::bind || now.owned) {
         now.handedOver = machine.handedOver(number_, wanted ? wanted->driver : "auto");
@@ -75,6 +81,8 @@ std::string Group::state() const {
     if (const auto* working = std::get_if<Working>(&state_)) {
         in.binding = working->attempt.wanted.action == Action::bind;
         in.releasing = !in.binding;
+    } else if (isIdle()) {
+        in.releasing = now.owed && now.wanted == Action::release && now.handedOver > 0;
     }
     return groupState(in);
 }
@@ -199,6 +207,20 @@ void Group::forgetRefusals() {
     memory_.gaveUp.clear();
     again_.reset();
     drift_.forgive();
+}
+
+void Group::awaitHolders() {
+    if (holderWatch_)
+        return;
+    std::set<unsigned> processes;
+    for (const auto& holder : memory_.holders)
+        processes.insert(holder.pid);
+    holderPause_ = std::min(holderPause_ == 0ms ? firstPause : holderPause_ * 2, longestPause);
+    holderWatch_ = std::make_unique<HolderWatch>(around_.loop, processes, holderPause_, [this] {
+        holderWatch_.reset();
+        memory_.refused.reset();
+        around_.consider(number_, false);
+    });
 }
 
 void Group::fail(const std::string& why) {

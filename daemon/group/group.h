@@ -7,7 +7,9 @@
 #include "group/group_state.h"
 #include "group/group_states.h"
 #include "group/surroundings.h"
+#include "lease/holder_watch.h"
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -77,6 +79,9 @@ public:
     void forgetRefusals();
     /// The group's members are not what they were: what was refused may be possible now.
     void membersChanged() { memory_.refused.reset(); }
+    /// The group cannot go back after its last lease: waits for those who hold it, and has it considered
+    /// again.
+    void awaitHolders();
     /// Shows an error that is not a job's.
     void fail(const std::string& why);
 
@@ -108,6 +113,8 @@ private:
     unsigned number_;
     Drift drift_;
     GroupMemory memory_;
+    std::unique_ptr<HolderWatch> holderWatch_;
+    std::chrono::milliseconds holderPause_{};
     EventSource again_; ///< when the next try after a death is due
     std::variant<Idle, Looking, Judged, Working, Stuck, AwaitingOldWorker> state_;
 };

@@ -179,6 +179,8 @@ void Group::noteOutcome(const Working& done, const Finished& finished) {
     memory_.holders.clear();
     memory_.deaths = 0;
     memory_.gaveUp.clear();
+    holderWatch_.reset();
+    holderPause_ = {};
     if (attempt.wanted.action == Action::bind)
         around_.intent.adopt(number_, done.verdict.drivers);
     else

@@ -12,13 +12,18 @@
 
 namespace vfiobind {
 
-Intent::Intent(const Machine& machine, ChangeLog& changes, std::string config, std::string ledger) :
-    machine_(machine), changes_(changes), config_(std::move(config)), ledger_(std::move(ledger)) {}
+Intent::Intent(const Machine& machine, ChangeLog& changes, LeaseBook& leases, std::string config,
+               std::string ledger) :
+    machine_(machine), changes_(changes), leases_(leases), config_(std::move(config)),
+    ledger_(std::move(ledger)) {}
 
 void Intent::load() {
     if (auto loaded = ledger_.load(); !loaded)
         spdlog::error("what was asked for before is not known: {}", loaded.error());
     ledger_.prune(machine_.topology());
+    if (auto loaded = leases_.load(); !loaded)
+        spdlog::error("what was leased before is not known: {}", loaded.error());
+    leases_.prune(machine_.topology());
     if (auto done = read(); !done)
         spdlog::error("no rules are in force: {}", done.error().sentence);
     resolution_ = vfiobind::resolve(policy_, machine_.topology());
@@ -63,6 +68,7 @@ std::expected<Policy, std::vector<ConfigError>> Intent::validated(ConfigTexts re
 void Intent::putInForce(Policy policy, Texts texts) {
     policy_ = std::move(policy);
     texts_ = std::move(texts);
+    policyKnown_ = true;
     configError_.clear();
     changes_.wanted();
     changes_.manager();
@@ -92,6 +98,7 @@ bool Intent::hear(const DeviceChange& change) {
     if (change.before && change.now && sameToRules(*change.before, *change.now))
         return false;
     ledger_.prune(machine_.topology());
+    leases_.prune(machine_.topology());
     return std::ranges::any_of(states, [this](const auto* device) {
         return *device && concerns(policy_, machine_.topology(), **device);
     });
@@ -105,18 +112,28 @@ std::expected<Target, ApiError> Intent::targetOf(std::string_view text) const {
 }
 
 std::optional<Wanted> Intent::wanted(unsigned group) const {
-    const auto request = requestFor(group);
-    if (!request) {
-        const auto rule = resolution_.groups.find(group);
-        return rule == resolution_.groups.end() ? std::nullopt : std::optional(rule->second);
-    }
+    if (const auto* request = leaseRequest(group))
+        return wantedBy(*request, group);
+    if (isOwed(group) && !staysAfterLeases(group))
+        return requested(Action::release, group, {}, "the end of its last lease");
+    return wantedByOthers(group);
+}
+
+std::optional<Wanted> Intent::wantedByOthers(unsigned group) const {
+    if (const auto request = requestFor(group))
+        return wantedBy(*request, group);
+    const auto rule = resolution_.groups.find(group);
+    return rule == resolution_.groups.end() ? std::nullopt : std::optional(rule->second);
+}
+
+Wanted Intent::wantedBy(const Request& request, unsigned group) const {
     const auto* rule = resolution_.ofRule(group);
     Wanted wanted = rule == nullptr ? Wanted{} : *rule;
-    wanted.action = request->action;
-    wanted.driver = request->driver;
-    wanted.method = request->method;
-    wanted.allow = request->allow;
-    wanted.by = request->by;
+    wanted.action = request.action;
+    wanted.driver = request.driver;
+    wanted.method = request.method;
+    wanted.allow = request.allow;
+    wanted.by = request.by;
     return wanted;
 }
 
@@ -126,6 +143,10 @@ Wanted Intent::requested(Action action, unsigned group, const CallOptions& optio
     Wanted wanted = rule == nullptr ? Wanted{} : *rule;
     wanted.action = action;
     wanted.by = by;
+    if (const auto* leased = leases_.find(group)) { // all of a group's leases have one driver
+        wanted.driver = leased->request.driver;
+        wanted.method = leased->request.method;
+    }
     if (options.driver)
         wanted.driver = *options.driver;
     if (options.method)
@@ -175,12 +196,15 @@ std::expected<void, ApiError> Intent::note(const Requests& requests, Action acti
         return std::unexpected(ApiError{
             ApiError::Kind::readOnly,
             fmt::format("the request cannot be noted, so nothing is done: {}", saved.error().str())});
+    overrule(requests, true);
     if (!options.persist)
         return {};
     auto persisted = persist(requests, action, options);
-    if (!persisted)
-        if (auto saved = ledger_.setRequests(machine_.topology(), before); !saved)
-            spdlog::error("a request that was refused stays in the ledger: {}", saved.error().str());
+    if (persisted)
+        return {};
+    overrule(requests, false);
+    if (auto saved = ledger_.setRequests(machine_.topology(), before); !saved)
+        spdlog::error("a request that was refused stays in the ledger: {}", saved.error().str());
     return persisted;
 }
 
@@ -224,6 +248,7 @@ std::expected<void, ApiError> Intent::persist(const Requests& requests, Action a
 }
 
 void Intent::withdraw(unsigned group, const std::optional<Request>& before) {
+    overrule({{group, requestFor(group)}}, false);
     if (auto saved = ledger_.setRequests(machine_.topology(), {{group, before}}); !saved)
         spdlog::error("group {}: the failed request cannot be taken out of the ledger: {}", group,
                       saved.error().str());

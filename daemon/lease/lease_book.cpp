@@ -64,7 +64,7 @@ std::expected<void, std::string> LeaseBook::load() {
         hold(pipe, std::move(end));
     }
     for (const auto pipe : missing)
-        endLease(pipe);
+        noteEnd(record_.leases.extract(pipe).mapped());
     return read;
 }
 
@@ -142,13 +142,16 @@ void LeaseBook::endLease(std::uint64_t pipe) {
     const auto ended = record_.leases.extract(pipe);
     if (ended.empty())
         return;
-    store_.drop(pipe);
-    const auto& lease = ended.mapped();
+    noteEnd(ended.mapped());
+    if (ended_)
+        for (const auto group : ended.mapped().groups)
+            ended_(group, !isLeased(group));
+}
+
+void LeaseBook::noteEnd(const Lease& lease) {
+    store_.drop(lease.pipe);
     spdlog::info("the lease of {} has ended", describe(lease, true));
     saveOrWarn();
-    if (ended_)
-        for (const auto group : lease.groups)
-            ended_(group, !isLeased(group));
 }
 
 std::vector<const Lease*> LeaseBook::leasesOn(unsigned group) const {
@@ -183,14 +186,14 @@ void LeaseBook::settle(unsigned group) {
         saveOrWarn();
 }
 
-SysResult<void> LeaseBook::overrule(unsigned group) {
+SysResult<void> LeaseBook::overrule(unsigned group, bool overruled) {
     const auto found = record_.groups.find(group);
-    if (found == record_.groups.end() || found->second.overruled)
+    if (found == record_.groups.end() || found->second.overruled == overruled)
         return {};
-    found->second.overruled = true;
+    found->second.overruled = overruled;
     auto saved = save();
     if (!saved)
-        found->second.overruled = false;
+        found->second.overruled = !overruled;
     return saved;
 }
 

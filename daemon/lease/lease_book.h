@@ -29,8 +29,8 @@ public:
     void onEnded(Ended ended) { ended_ = std::move(ended); }
 
     /// Takes up what an earlier run left: from the store, and where that lost a pipe, from a process that
-    /// holds its other end. What neither has is ended. Says of a file that cannot be read why; it counts as
-    /// empty.
+    /// holds its other end. What neither has is ended, and owed(); nobody is called. Says of a file that
+    /// cannot be read why; it counts as empty.
     std::expected<void, std::string> load();
     /// Forgets members that are not in their group any more, and groups that have none left.
     void prune(const Topology& topology);
@@ -54,13 +54,14 @@ public:
 
     /// The group was given back, or stays bound for another's sake. Does nothing where it is leased.
     void settle(unsigned group);
-    /// A Release takes the group in spite of its leases; the next grant() ends that.
-    SysResult<void> overrule(unsigned group);
+    /// A Release takes the group in spite of its leases, or has failed to; the next grant() ends that.
+    SysResult<void> overrule(unsigned group, bool overruled);
 
 private:
     struct Held;
     void hold(std::uint64_t pipe, Descriptor end);
     void endLease(std::uint64_t pipe);
+    void noteEnd(const Lease& lease);
     void saveOrWarn();
     SysResult<void> save() const;
 

@@ -28,7 +28,17 @@ json toJson(const JobView& job) {
             {"state", job.state}, {"steps", steps},   {"started-usec", job.startedUsec}};
 }
 
-json toJson(const GroupView& group, const std::string& type) {
+json leasesJson(const Core& core, unsigned group, uid_t uid) {
+    auto list = json::array();
+    for (const auto* lease : core.intent().leases().leasesOn(group)) {
+        list.push_back({{"uid", lease->uid}, {"since-usec", lease->sinceUsec}});
+        if (uid == 0 || uid == lease->uid)
+            list.back()["what"] = lease->what;
+    }
+    return list;
+}
+
+json toJson(const GroupView& group, const std::string& type, json leases) {
     auto blockers = json::array();
     for (const auto& b : group.blockers)
         blockers.push_back(
@@ -46,6 +56,7 @@ json toJson(const GroupView& group, const std::string& type) {
             {"type", type},
             {"blockers", blockers},
             {"holders", holders},
+            {"leases", std::move(leases)},
             {"last-error", group.lastError},
             {"job", group.job}};
 }
@@ -89,7 +100,7 @@ json rulesJson(const Core& core, const ManagerView& manager) {
 
 } // namespace
 
-std::string describe(const Core& core) {
+std::string describe(const Core& core, uid_t uid) {
     const auto manager = managerView(core);
     json document{{"version", manager.version},
                   {"iommu", manager.iommu},
@@ -102,7 +113,8 @@ std::string describe(const Core& core) {
                   {"devices", json::array()},
                   {"jobs", json::array()}};
     for (const auto number : core.topology().groups() | std::views::keys)
-        document["groups"].push_back(toJson(groupView(core, number), groupType(core, number)));
+        document["groups"].push_back(
+            toJson(groupView(core, number), groupType(core, number), leasesJson(core, number, uid)));
     for (const auto& address : core.topology().devices() | std::views::keys)
         document["devices"].push_back(toJson(deviceView(core, address), deviceDetails(core, address)));
     for (const auto& job : core.jobs())

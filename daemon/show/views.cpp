@@ -74,6 +74,8 @@ GroupView groupView(const Core& core, unsigned group) {
         view.holders = known->memory().holders;
         view.lastError = known->memory().lastError;
     }
+    for (const auto* lease : core.intent().leases().leasesOn(group))
+        view.leases.push_back({lease->uid, lease->sinceUsec});
     if (const auto* job = core.jobOf(group))
         view.job = job->id;
     return view;

@@ -26,6 +26,12 @@ struct GroupView {
     std::string node;
     Blockers blockers;
     std::vector<Holder> holders;
+    struct LeaseView {
+        std::uint32_t uid = 0;
+        std::uint64_t sinceUsec = 0; ///< CLOCK_REALTIME
+        bool operator==(const LeaseView&) const = default;
+    };
+    std::vector<LeaseView> leases; ///< the oldest first
     std::string lastError;
     std::uint32_t job = 0; ///< 0 for none
     bool operator==(const GroupView&) const = default;

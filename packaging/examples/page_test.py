@@ -14,7 +14,7 @@ import xml.etree.ElementTree as ET
 HERE = pathlib.Path(__file__).resolve().parent
 PAGE = HERE.parent / "man/org.vfiobind1.5"
 DBUS = HERE.parent.parent / "dbus"
-EXAMPLES = ("vfio-bind-target.cpp", "vfio-watch.py")
+EXAMPLES = ("vfio-bind-target.cpp", "vfio-watch.py", "vfio-lease.py")
 ROFF = {"\\": r"\e", "-": r"\-", "'": r"\(aq", "`": r"\(ga", "^": r"\(ha", "~": r"\(ti"}
 
 

@@ -185,6 +185,10 @@ json Control::run(const std::string& command, const std::string& rest) {
         hooks_.udevRuns(command == "udev");
     else if (command == "restart")
         hooks_.restart();
+    else if (command == "lose-store")
+        hooks_.loseStore();
+    else if (command == "stored-leases")
+        return hooks_.storedLeases();
     else if (command == "state")
         return kernel_.state();
     else if (command == "modules") {

@@ -31,6 +31,8 @@
 ///     dying-workers N             the next N workers die before they tell anything
 ///     no-udev | udev              udev tells of nothing, as when udevd is stopped, or does again
 ///     restart                     the daemon ends and another starts; the kernel and its workers stay
+///     lose-store                  systemd forgets the daemon's ends of leases
+///     stored-leases               how many of them it has
 ///     settle                      answered when nothing is left to do but to wait for the kernel or for
 ///     calls
 #pragma once
@@ -51,6 +53,8 @@ public:
         std::function<void()> kernelMoved; ///< after each command
         std::function<bool()> idle;        ///< for settle
         std::function<void()> restart;
+        std::function<void()> loseStore;
+        std::function<std::size_t()> storedLeases;
         std::function<void(bool)> noProcesses;
         std::function<void()> noIndex;
         std::function<void(bool)> silentWorkers;

@@ -4,6 +4,7 @@
 #include "bus/service.h"
 #include "control.h"
 #include "core.h"
+#include "fake/fake_lease_store.h"
 #include "fake_modules.h"
 #include "fake_uevents.h"
 #include "inline_executor.h"
@@ -33,9 +34,10 @@ struct Options {
 /// What main.cpp of vfio-bindd wires, but for the kernel.
 class Daemon {
 public:
-    Daemon(EventLoop& loop, Sysfs& sysfs, Executor& executor, Modules& modules, const Options& options) :
+    Daemon(EventLoop& loop, Sysfs& sysfs, Executor& executor, Modules& modules, LeaseStore& store,
+           const Options& options) :
         connection_(options.session ? bus::openSessionBus() : bus::openSystemBus()),
-        core_(loop, sysfs, executor, modules,
+        core_(loop, sysfs, executor, modules, store,
               {.config = options.config, .stateDirectory = options.stateDirectory}),
         authority_(loop, *connection_),
         files_(modules,
@@ -76,12 +78,13 @@ int serve(const Options& options) {
     LoopSysfs sysfs(kernel);
     InlineExecutor executor(loop, kernel, options.stateDirectory + "/journal");
     FakeModules modules(loop, kernel);
+    FakeLeaseStore store;
     std::optional<Daemon> daemon;
     FakeUevents uevents(loop, kernel, [&]() -> Core& { return daemon->core(); });
     const auto begin = [&] {
         daemon.reset();
         uevents.forget();
-        daemon.emplace(loop, sysfs, executor, modules, options);
+        daemon.emplace(loop, sysfs, executor, modules, store, options);
     };
     begin();
     const auto onTerm = loop.signal(SIGTERM, [&] { loop.exit(EXIT_SUCCESS); });
@@ -90,6 +93,8 @@ int serve(const Options& options) {
                           {.kernelMoved = [&] { executor.look(); },
                            .idle = [&] { return executor.idle() && uevents.idle() && modules.idle(); },
                            .restart = begin,
+                           .loseStore = [&] { store.lose(); },
+                           .storedLeases = [&] { return store.size(); },
                            .noProcesses = [&](bool none) { executor.noProcesses = none; },
                            .noIndex = [&] { modules.noIndex = true; },
                            .silentWorkers = [&](bool silent) { executor.silentWorkers = silent; },

@@ -64,6 +64,7 @@ json toJson(const sdbus::Variant& value) {
         {"a(ss)", many<sdbus::Struct<Text, Text>>},
         {"a(sss)", many<sdbus::Struct<Text, Text, Text>>},
         {"a(us)", many<sdbus::Struct<std::uint32_t, Text>>},
+        {"a(ut)", many<sdbus::Struct<std::uint32_t, std::uint64_t>>},
         {"a(ssas)", many<sdbus::Struct<Text, Text, std::vector<Text>>>},
     };
     const auto it = readers.find(signatureOf(value));
