@@ -86,6 +86,10 @@ void takeOver(const bus::PropertyMap& properties, GroupState& group) {
     takeStructs<HolderStruct>(properties, "Holders", group.holders, [](const HolderStruct& item) {
         return HolderState{std::get<0>(item), std::get<1>(item)};
     });
+    using LeaseStruct = sdbus::Struct<std::uint32_t, std::uint64_t>;
+    takeStructs<LeaseStruct>(properties, "Leases", group.leases, [](const LeaseStruct& item) {
+        return LeaseState{std::get<0>(item), std::get<1>(item)};
+    });
     take(properties, "LastError", group.lastError);
     takePath(properties, "Job", group.job);
 }

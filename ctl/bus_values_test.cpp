@@ -23,8 +23,10 @@ TEST(BusValues, AGroupIsTakenOver) {
               property("Devices", std::vector{sdbus::ObjectPath{"/org/vfiobind1/device/0000_01_00_0"}}),
               property("Blockers", std::vector<BlockerStruct>{{"mounted", "0000:02:00.0", "holds /"}}),
               property("Holders", std::vector<sdbus::Struct<std::uint32_t, std::string>>{{812U, "qemu"}}),
+              property("Leases", std::vector<sdbus::Struct<std::uint32_t, std::uint64_t>>{{1000U, 77U}}),
               property("Job", sdbus::ObjectPath{"/"})},
              group);
+    EXPECT_THAT(group.leases, ElementsAre(LeaseState{1000, 77}));
     EXPECT_EQ(group.number, 22U);
     EXPECT_EQ(group.state, "bound");
     EXPECT_TRUE(group.viable);

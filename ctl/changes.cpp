@@ -2,6 +2,7 @@
 #include "changes.h"
 
 #include "job_tracker.h"
+#include "render.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -53,6 +54,13 @@ std::vector<std::string> changes(const GroupState& before, const GroupState& aft
             result.push_back(fmt::format("{}: in use by {} (pid {})", name, holder.command, holder.pid));
     if (!before.holders.empty() && after.holders.empty())
         result.push_back(fmt::format("{}: no longer in use", name));
+    for (const LeaseState& lease : after.leases)
+        if (std::ranges::find(before.leases, lease) == before.leases.end())
+            result.push_back(fmt::format("{}: {}", name, leaseText(lease)));
+    if (!before.leases.empty() && after.leases.size() < before.leases.size())
+        result.push_back(after.leases.empty()
+                             ? fmt::format("{}: no longer leased", name)
+                             : fmt::format("{}: a lease has ended, {} left", name, after.leases.size()));
     if (before.lastError != after.lastError && !after.lastError.empty())
         result.push_back(fmt::format("{}: error: {}", name, after.lastError));
     return result;

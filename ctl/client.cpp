@@ -5,6 +5,7 @@
 #include "Manager-proxy.h"
 
 #include <cerrno>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 
@@ -198,6 +199,19 @@ std::vector<std::string> Client::change(const std::string& method, const std::st
     std::vector<sdbus::ObjectPath> jobs;
     reply >> jobs;
     return toStrings(jobs);
+}
+
+Acquired Client::acquire(const std::string& target, const CallOptions& options) {
+    auto reply = bus::callInteractively(*connection_, bus::rootPath, managerInterface, "Acquire",
+                                        authorisationLimit, target, options);
+    sdbus::UnixFd lease;
+    std::vector<sdbus::ObjectPath> jobs;
+    reply >> lease >> jobs;
+    // sdbus-c++ copies it in a way by which a command would inherit it.
+    const int own = fcntl(lease.get(), F_DUPFD_CLOEXEC, 3);
+    if (own < 0)
+        throw sdbus::createError(errno, "the lease cannot be kept");
+    return {Descriptor(own), toStrings(jobs)};
 }
 
 CheckResult Client::check(const std::string& target, const CallOptions& options) {

@@ -5,6 +5,7 @@
 #include "bus_values.h"
 #include "render.h"
 #include "state.h"
+#include "sysfs/descriptor.h"
 
 #include <exception>
 #include <functional>
@@ -39,6 +40,12 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+/// What Acquire answered.
+struct Acquired {
+    Descriptor lease; ///< the groups are bound for as long as a copy of it is open
+    std::vector<std::string> jobs;
+};
+
 using CallOptions = std::map<std::string, sdbus::Variant>;
 
 class Client {
@@ -65,6 +72,7 @@ public:
     std::string describe();
     std::vector<std::string> bind(const std::string& target, const CallOptions& options);
     std::vector<std::string> release(const std::string& target, const CallOptions& options);
+    Acquired acquire(const std::string& target, const CallOptions& options);
     CheckResult check(const std::string& target, const CallOptions& options);
     void reload();
     /// LastError of a group; nothing where the group is no longer there.

@@ -13,6 +13,10 @@ enum class ExitCode : int {
     usage = 2,   ///< the command line is wrong, or the daemon took an argument for invalid
     blocked = 3, ///< refused as it stands: a blocker, a holder, a missing driver, a group that is not viable
     noDaemon = 4, ///< there is no bus or no daemon on it, or it went away
+    // Of `run` and `hold`, as env(1) has them; `run` ends with its command's status otherwise.
+    notAcquired = 125,   ///< the devices could not be had, or the command line is wrong
+    cannotExecute = 126, ///< the command is there and cannot be run
+    notFound = 127,      ///< there is no such command
 };
 
 constexpr int toInt(ExitCode code) {

@@ -95,6 +95,18 @@ TEST(Changes, SayWhatAPersonWouldWantToKnow) {
                             "group/22: no longer in use"));
 }
 
+TEST(Changes, SayWhoLeases) {
+    GroupState before;
+    before.number = 22;
+    before.leases = {{0, 1'000'000}};
+    GroupState after = before;
+    after.leases.push_back({4294967294, 0});
+    EXPECT_THAT(changes(before, after),
+                ElementsAre(testing::StartsWith("group/22: leased by uid 4294967294 since 19")));
+    EXPECT_THAT(changes(after, before), ElementsAre("group/22: a lease has ended, 1 left"));
+    EXPECT_THAT(changes(before, GroupState{.number = 22}), ElementsAre("group/22: no longer leased"));
+}
+
 TEST(Changes, OfADeviceItIsTheDriver) {
     DeviceState before;
     before.address = "0000:01:00.0";

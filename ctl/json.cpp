@@ -87,6 +87,9 @@ Json toJson(const GroupState& group) {
     Json holders = Json::array();
     for (const HolderState& holder : group.holders)
         holders.push_back({{"pid", holder.pid}, {"command", holder.command}});
+    Json leases = Json::array();
+    for (const LeaseState& lease : group.leases)
+        leases.push_back({{"uid", lease.uid}, {"since-usec", lease.since}});
     return {{"number", group.number},
             {"state", group.state},
             {"viable", group.viable},
@@ -97,6 +100,7 @@ Json toJson(const GroupState& group) {
             {"type", group.type},
             {"blockers", blockersJson(group.blockers)},
             {"holders", holders},
+            {"leases", leases},
             {"last-error", group.lastError},
             {"job", job.is_null() ? Json(0) : job}};
 }

@@ -37,6 +37,13 @@ TEST(Json, ADescriptionThatCannotBeReadIsSaid) {
     }
 }
 
+TEST(Json, LeasesHaveUserAndTime) {
+    GroupState group;
+    group.leases = {{1000, 1'700'000'000'000'000}};
+    const json shown = toJson(group);
+    EXPECT_EQ(shown["leases"], json::parse(R"([{"uid": 1000, "since-usec": 1700000000000000}])"));
+}
+
 TEST(Json, PathsBecomeAddressesAndNumbers) {
     EXPECT_EQ(addressOfPath("/org/vfiobind1/device/0000_01_00_0"), "0000:01:00.0");
     EXPECT_EQ(addressOfPath("/org/vfiobind1/device/10000_e1_00_0"), "10000:e1:00.0"); // case 53

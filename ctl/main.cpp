@@ -9,6 +9,8 @@
 #include "json.h"
 #include "options.h"
 #include "output.h"
+#include "run/leased.h"
+#include "run/libvirt_rules.h"
 
 #include <clocale>
 #include <cstdio>
@@ -33,6 +35,8 @@ ExitCode run(const Options& options) {
         return runGroups(options);
     if (options.command == Command::importOld)
         return runImport(options);
+    if (options.command == Command::libvirtRules)
+        return runLibvirtRules();
     const Client::Bus which = options.session ? Client::Bus::session
                               : options.host  ? Client::Bus::remote
                                               : Client::Bus::system;
@@ -45,6 +49,9 @@ ExitCode run(const Options& options) {
     case Command::bind:
     case Command::release:
         return runChange(client, options);
+    case Command::run:
+    case Command::hold:
+        return runLeased(client, options);
     case Command::check:
         return runCheck(client, options);
     case Command::reload:
@@ -59,6 +66,7 @@ ExitCode run(const Options& options) {
     case Command::doctor:
     case Command::groups:
     case Command::importOld:
+    case Command::libvirtRules:
         break; // above: they need no bus
     }
     throw std::logic_error("a command without a handler");
@@ -71,13 +79,13 @@ std::string whereToLook(const Options& options) {
 }
 
 ExitCode report(const Options& options, const sdbus::Error& error) {
-    const ExitCode code = exitCodeFor(error.getName());
+    const ExitCode code = isLeasing(options.command) ? ExitCode::notAcquired : exitCodeFor(error.getName());
     if (options.command == Command::completeTargets)
         return code; // it would be written into the middle of the line that is being typed
     std::string message = error.getMessage().empty() ? error.getName() : error.getMessage();
     if (options.json)
         printLine(errorJson(error.getName(), message));
-    if (code == ExitCode::noDaemon)
+    if (exitCodeFor(error.getName()) == ExitCode::noDaemon)
         message = fmt::format("no answer from vfio-bindd: {}\n{}", message, whereToLook(options));
     complain(message);
     return code;
@@ -93,11 +101,11 @@ ExitCode runGuarded(const Options& options) {
             if (options.json)
                 printLine(errorJson("org.freedesktop.DBus.Error.NoReply", error.what()));
             complain(error.what());
-            return ExitCode::noDaemon;
+            return isLeasing(options.command) ? ExitCode::notAcquired : ExitCode::noDaemon;
         }
     } catch (const std::exception& error) { // standard output is full, memory is out
         complain(error.what());
-        return ExitCode::failed;
+        return isLeasing(options.command) ? ExitCode::notAcquired : ExitCode::failed;
     }
 }
 

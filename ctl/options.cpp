@@ -4,6 +4,7 @@
 #include "config/blocker_codes.h"
 #include "export/exporters.h"
 #include "import/sources.h"
+#include "pci/lease_text.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -54,18 +55,23 @@ std::string checkExporter(const std::string& name) {
 class Parser {
 public:
     Parser();
-    std::variant<Options, ParseEnd> parse(const std::vector<std::string>& arguments);
+    std::variant<Options, ParseEnd> parse(std::vector<std::string> arguments);
 
 private:
     CLI::App* subcommand(Command command, const std::string& name, const std::string& help);
     void addBindOptions(CLI::App& sub);
     void addAllow(CLI::App& sub, bool release = false);
+    void addDriver(CLI::App& sub);
     void addImport();
     void refuseUnknownCommand(const std::vector<std::string>& arguments) const;
+    void addLeasing();
+    void takeCommand(std::vector<std::string>& arguments);
+    void checkTogether() const;
     ParseEnd endOf(const CLI::ParseError& error) const;
 
     CLI::App app_{"Shows which IOMMU groups belong to VFIO, and hands them over and back.", "vfio-bindctl"};
     Options options_;
+    bool isRun_ = false;
 };
 
 CLI::App* Parser::subcommand(Command command, const std::string& name, const std::string& help) {
@@ -83,13 +89,17 @@ void Parser::addAllow(CLI::App& sub, bool release) {
                                ""));
 }
 
-void Parser::addBindOptions(CLI::App& sub) {
-    addAllow(sub);
+void Parser::addDriver(CLI::App& sub) {
     sub.add_option("--driver", options_.driver, "driver to bind (default: what the rule says, else auto)")
         ->type_name("NAME");
     sub.add_option("--method", options_.method, "override or new-id")
         ->type_name("NAME")
         ->check(CLI::IsMember({"override", "new-id"}));
+}
+
+void Parser::addBindOptions(CLI::App& sub) {
+    addAllow(sub);
+    addDriver(sub);
     sub.add_flag("--persist", options_.persist, "also write a drop-in under /etc/vfio-bind.d/");
 }
 
@@ -110,6 +120,21 @@ void Parser::addImport() {
         ->check(CLI::ExistingDirectory);
 }
 
+void Parser::addLeasing() {
+    CLI::App* run = subcommand(Command::run, "run",
+                               "run a command that has the targets' groups for as long as it runs: "
+                               "run TARGET... -- COMMAND ARG...");
+    CLI::App* hold =
+        subcommand(Command::hold, "hold",
+                   "have the targets' groups until it is ended; tells systemd when they are bound");
+    for (CLI::App* sub : {run, hold}) {
+        sub->add_option("TARGET", options_.targets, targetHelp)->required()->type_name("");
+        sub->add_option("--what", options_.what, "what it is for, shown to others")->type_name("TEXT");
+        addAllow(*sub);
+        addDriver(*sub);
+    }
+}
+
 Parser::Parser() {
     app_.require_subcommand(0, 1);
     app_.set_version_flag("--version", std::string("vfio-bindctl ") + VFIO_BIND_VERSION);
@@ -127,6 +152,7 @@ Parser::Parser() {
     CLI::App* release =
         subcommand(Command::release, "release", "give the target's groups back to their native drivers");
     CLI::App* check = subcommand(Command::check, "check", "say what bind would do, and do nothing");
+    addLeasing();
     subcommand(Command::reload, "reload", "have the daemon read its configuration again");
     subcommand(Command::watch, "watch", "print changes as they come");
     CLI::App* exporting = subcommand(Command::exportGroups, "export",
@@ -136,6 +162,9 @@ Parser::Parser() {
                    "say what stands between a target, or the machine, and a VM; needs no daemon");
     subcommand(Command::groups, "groups", "list the IOMMU groups; needs no daemon");
     addImport();
+    subcommand(Command::libvirtRules, "libvirt-rules",
+               "list the rules that are asked for a domain's devices; its XML is standard input")
+        ->group("");
     subcommand(Command::completeTargets, "complete-targets", "list targets for shell completion")->group("");
     subcommand(Command::completeCodes, "complete-codes", "list blocker codes for shell completion")
         ->group("");
@@ -181,22 +210,52 @@ ParseEnd Parser::endOf(const CLI::ParseError& error) const {
     std::ostringstream err;
     if (app_.exit(error, out, err) == 0)
         return {out.str(), {}, ExitCode::done};
-    return {{}, fmt::format("vfio-bindctl: {}\nSee vfio-bindctl --help.\n", error.what()), ExitCode::usage};
+    return {{},
+            fmt::format("vfio-bindctl: {}\nSee vfio-bindctl --help.\n", error.what()),
+            isRun_ ? ExitCode::notAcquired : ExitCode::usage};
 }
 
-std::variant<Options, ParseEnd> Parser::parse(const std::vector<std::string>& arguments) {
+/// What comes after `--` is the command's, options too, and none of ours.
+void Parser::takeCommand(std::vector<std::string>& arguments) {
+    const auto dashes = std::ranges::find(arguments, "--");
+    auto first = arguments.begin();
+    while (first != dashes && first->starts_with('-'))
+        first += (*first == "-H" || *first == "--host") && std::next(first) != dashes ? 2 : 1;
+    isRun_ = first != dashes && *first == "run";
+    if (!isRun_ || dashes == arguments.end())
+        return;
+    options_.words.assign(std::next(dashes), arguments.end());
+    arguments.erase(dashes, arguments.end());
+}
+
+void Parser::checkTogether() const {
+    const auto is = [this](Command command) { return options_.command == command; };
+    if (options_.all && !is(Command::status))
+        throw CLI::ExcludesError("--all", "any command but status");
+    const bool local = is(Command::doctor) || is(Command::groups) || is(Command::importOld);
+    if (local && (options_.host || options_.session))
+        throw CLI::ExcludesError(options_.host ? "--host" : "--session",
+                                 "doctor, groups and import, which look at this machine and ask no daemon");
+    if (isLeasing(options_.command) && options_.host)
+        throw CLI::ValidationError(
+            "--host", "run and hold keep a descriptor open, and none travels to another machine; "
+                      "run vfio-bindctl there: ssh HOST vfio-bindctl run ...");
+    if (is(Command::run) && options_.words.empty())
+        throw CLI::ValidationError("run",
+                                   "there is no command; it comes after the targets and two dashes, as "
+                                   "in: vfio-bindctl run 01:00.0 -- COMMAND ARG...");
+    if (!options_.what.empty())
+        if (const auto good = checkWhat(options_.what); !good)
+            throw CLI::ValidationError("--what", good.error());
+}
+
+std::variant<Options, ParseEnd> Parser::parse(std::vector<std::string> arguments) {
+    takeCommand(arguments);
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend()); // the order that CLI11 takes
     try {
         refuseUnknownCommand(arguments);
         app_.parse(reversed);
-        if (options_.all && options_.command != Command::status)
-            throw CLI::ExcludesError("--all", "any command but status");
-        const bool local = options_.command == Command::doctor || options_.command == Command::groups ||
-                           options_.command == Command::importOld;
-        if (local && (options_.host || options_.session))
-            throw CLI::ExcludesError(
-                options_.host ? "--host" : "--session",
-                "doctor, groups and import, which look at this machine and ask no daemon");
+        checkTogether();
     } catch (const CLI::ParseError& error) {
         return endOf(error);
     }

@@ -17,19 +17,25 @@ enum class Command {
     bind,
     release,
     check,
+    run,
+    hold,
     reload,
     watch,
     exportGroups,
     doctor,
     groups,
     importOld, ///< `import`, which C++ has another use for
+    libvirtRules, ///< for the hook of libvirt
     completeTargets,
     completeCodes
 };
 
 struct Options {
     Command command = Command::status;
-    std::string target;
+    std::string target;               ///< of `run` and `hold` see targets
+    std::vector<std::string> targets; ///< of `run` and `hold`, at least one
+    std::vector<std::string> words;   ///< run: the command and its arguments
+    std::string what;                 ///< run, hold: what the lease is for, shown to others
     std::vector<std::string> allow;
     std::optional<std::string> driver;
     std::optional<std::string> method;
@@ -44,6 +50,11 @@ struct Options {
     bool json = false;
     bool session = false;
 };
+
+/// Whether the command holds a lease: its exit status for what goes wrong is then ExitCode::notAcquired.
+constexpr bool isLeasing(Command command) {
+    return command == Command::run || command == Command::hold;
+}
 
 /// The command line asks for nothing to be done: the text to print, and how to end.
 struct ParseEnd {

@@ -63,6 +63,43 @@ TEST(CommandLine, AnUnknownCommandIsNamed) {
     EXPECT_EQ(parsed({"--host", "bind", "show"}).command, Command::show);
 }
 
+TEST(CommandLine, RunTakesTargetsAndACommand) {
+    const Options options = parsed({"--session", "run", "guest-gpu", "03:00.0", "--what", "VM win11",
+                                    "--allow", "console", "--", "qemu", "--json", "--", "-H", "x"});
+    EXPECT_EQ(options.command, Command::run);
+    EXPECT_THAT(options.targets, ElementsAre("guest-gpu", "03:00.0"));
+    EXPECT_THAT(options.words, ElementsAre("qemu", "--json", "--", "-H", "x"));
+    EXPECT_EQ(options.what, "VM win11");
+    EXPECT_THAT(options.allow, ElementsAre("console"));
+    EXPECT_TRUE(options.session);
+    EXPECT_FALSE(options.json);
+}
+
+TEST(CommandLine, RunEndsAsEnvDoesWhenItIsMisused) {
+    const auto without = refused({"run", "guest-gpu"});
+    EXPECT_EQ(without.code, ExitCode::notAcquired);
+    EXPECT_THAT(without.err, HasSubstr("there is no command; it comes after the targets and two dashes"));
+    EXPECT_EQ(refused({"run", "--", "true"}).code, ExitCode::notAcquired);
+    EXPECT_THAT(refused({"run", "x", "--what", "a\nb", "--", "true"}).err, HasSubstr("control character"));
+}
+
+TEST(CommandLine, NoLeaseTravelsToAnotherMachine) {
+    for (const auto& command : {std::vector<std::string>{"-H", "box", "run", "x", "--", "true"},
+                                std::vector<std::string>{"hold", "x", "--host", "box"}})
+        EXPECT_THAT(refused(command).err, HasSubstr("none travels to another machine"));
+}
+
+TEST(CommandLine, HoldTakesTargets) {
+    const Options options = parsed({"hold", "guest-gpu", "--what", "VM"});
+    EXPECT_EQ(options.command, Command::hold);
+    EXPECT_THAT(options.targets, ElementsAre("guest-gpu"));
+    EXPECT_EQ(refused({"hold"}).code, ExitCode::usage);
+}
+
+TEST(CommandLine, TwoDashesMeanNothingToOtherCommands) {
+    EXPECT_EQ(parsed({"show", "--", "guest-gpu"}).target, "guest-gpu");
+}
+
 TEST(CommandLine, ExportWantsToKnowForWhat) {
     const Options options = parsed({"export", "--for", "cloud-hypervisor", "guest-gpu", "--json"});
     EXPECT_EQ(options.command, Command::exportGroups);

@@ -5,9 +5,12 @@
 #include "pci/text.h"
 
 #include <algorithm>
+#include <ctime>
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <span>
+#include <pwd.h>
 
 namespace vfiobind::ctl {
 
@@ -82,6 +85,8 @@ void addGroupNotes(Lines& lines, const Snapshot& snapshot, const GroupState& gro
             Colour::yellow);
     for (const HolderState& holder : group.holders)
         lines.sentence(indentColumns, fmt::format("in use by {} (pid {})", holder.command, holder.pid));
+    for (const LeaseState& lease : group.leases)
+        lines.sentence(indentColumns, leaseText(lease));
     addJob(lines, snapshot, group);
 }
 
@@ -166,6 +171,15 @@ std::string shortAddress(std::string_view address) {
     if (address.starts_with("0000:"))
         address.remove_prefix(5);
     return std::string(address);
+}
+
+std::string leaseText(const LeaseState& lease) {
+    const auto seconds = static_cast<std::time_t>(lease.since / 1'000'000);
+    std::tm local{};
+    localtime_r(&seconds, &local);
+    const passwd* const user = getpwuid(lease.uid);
+    return fmt::format("leased by {} since {:%F %T}",
+                       user != nullptr ? user->pw_name : fmt::format("uid {}", lease.uid), local);
 }
 
 std::string renderStatus(const Snapshot& snapshot, const Style& style, bool all) {

@@ -17,6 +17,9 @@ Colour stateColour(std::string_view state);
 /// `01:00.0` for `0000:01:00.0`; other domains stay.
 std::string shortAddress(std::string_view address);
 
+/// `leased by peter since 2026-11-30 08:15:00`, in local time; a user without a name by number.
+std::string leaseText(const LeaseState& lease);
+
 /// The table of groups and devices; with `all` those that are native too. Every line ends in a newline and is
 /// no wider than the style's columns, but for words that cannot be broken.
 std::string renderStatus(const Snapshot& snapshot, const Style& style, bool all);

@@ -115,7 +115,9 @@ TEST(Status, TellsWhoHoldsAndThatABoundGroupIsNotViable) {
     group.state = "bound";
     group.viable = false;
     group.holders = {{812, "qemu\033[2Jx86"}};
+    group.leases = {{0, 1'000'000}};
     const std::string text = renderStatus(snapshot, Style{}, false);
+    EXPECT_THAT(text, HasSubstr("leased by root since 19"));
     EXPECT_THAT(text, HasSubstr("in use by qemu?[2Jx86 (pid 812)"));
     EXPECT_THAT(text, HasSubstr("not viable:"));
 }

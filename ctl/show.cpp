@@ -64,6 +64,8 @@ void addGroup(Lines& lines, const Snapshot& snapshot, const GroupState& group) {
     lines.field(2, "viable", group.viable ? "yes" : "no");
     for (const HolderState& holder : group.holders)
         lines.field(2, "in use by", fmt::format("{} (pid {})", holder.command, holder.pid));
+    for (const LeaseState& lease : group.leases)
+        lines.field(2, "lease", leaseText(lease));
     for (const BlockerState& blocker : group.blockers)
         lines.field(2, "blocker", blocker.code + ": " + blocker.sentence, Colour::yellow);
     lines.field(2, "last error", group.lastError, Colour::red);

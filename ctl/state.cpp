@@ -26,7 +26,8 @@ std::string DeviceState::name() const {
 }
 
 bool GroupState::ofInterest() const {
-    return !rule.empty() || state != "native" || !lastError.empty() || (!job.empty() && job != "/");
+    return !rule.empty() || state != "native" || !leases.empty() || !lastError.empty() ||
+           (!job.empty() && job != "/");
 }
 
 bool stepEnded(const std::string& result) {

@@ -24,6 +24,12 @@ struct HolderState {
     bool operator==(const HolderState&) const = default;
 };
 
+struct LeaseState {
+    std::uint32_t uid = 0;
+    std::uint64_t since = 0; ///< CLOCK_REALTIME, microseconds
+    bool operator==(const LeaseState&) const = default;
+};
+
 struct RuleState {
     std::string name;
     std::string driver;
@@ -82,6 +88,7 @@ struct GroupState {
     std::string type;
     std::vector<BlockerState> blockers;
     std::vector<HolderState> holders;
+    std::vector<LeaseState> leases; ///< the oldest first
     std::string lastError;
     std::string job; ///< object path, "/" if none
     bool operator==(const GroupState&) const = default;

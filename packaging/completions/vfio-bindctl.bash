@@ -17,7 +17,11 @@ _vfio_bindctl() {
             --session) bus=(--session) ;;
             -H | --host) host=yes i=$((i + 1)) ;;
             --host=*) host=yes ;;
-            --allow | --driver | --method | --for | --from | --root) i=$((i + 1)) ;;
+            --allow | --driver | --method | --what | --for | --from | --root) i=$((i + 1)) ;;
+            --)
+                # What comes after it is a command with its arguments.
+                [[ $command == run ]] && return
+                ;;
             -*) ;;
             *) if [[ -z $command ]]; then command=${words[i]}; else target=${words[i]}; fi ;;
         esac
@@ -32,6 +36,7 @@ _vfio_bindctl() {
             mapfile -t COMPREPLY < <(compgen -d -- "$cur")
             return
             ;;
+        --what) return ;;
         --driver) candidates='auto vfio-pci pci-stub' ;;
         --for) candidates='qemu libvirt cloud-hypervisor docker podman kata crosvm opennebula cdi kubevirt nova proxmox incus' ;;
         -H | --host)
@@ -40,7 +45,7 @@ _vfio_bindctl() {
             ;;
         *)
             case $command in
-                '') candidates="status show bind release check reload watch export doctor groups import --all --version $globals" ;;
+                '') candidates="status show bind release run hold check reload watch export doctor groups import --all --version $globals" ;;
                 status) candidates="--all $globals" ;;
                 reload | watch) candidates=$globals ;;
                 doctor | groups) candidates='--json --help' ;;
@@ -48,6 +53,7 @@ _vfio_bindctl() {
                 show) candidates=$globals ;;
                 export) candidates="--for $globals" ;;
                 bind) candidates="--allow --driver --method --persist --no-wait $globals" ;;
+                run | hold) candidates="--what --allow --driver --method $globals" ;;
                 check) candidates="--allow --driver --method --persist $globals" ;;
                 release) candidates="--allow --persist --no-wait $globals" ;;
             esac
@@ -59,6 +65,10 @@ _vfio_bindctl() {
                         if [[ -z $target && -z $host ]]; then
                             candidates=$("${words[0]}" "${bus[@]}" complete-targets 2>/dev/null | cut -f1)
                         fi
+                        ;;
+                    run | hold)
+                        [[ -n $host ]] ||
+                            candidates=$("${words[0]}" "${bus[@]}" complete-targets 2>/dev/null | cut -f1)
                         ;;
                 esac
             fi

@@ -14,7 +14,7 @@ function __vfio_bindctl_targets
     end
 end
 
-set -l commands status show bind release check reload watch export doctor groups import
+set -l commands status show bind release run hold check reload watch export doctor groups import
 
 complete -c vfio-bindctl -f
 complete -c vfio-bindctl -l json -d 'Print JSON'
@@ -32,6 +32,8 @@ complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a show 
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a bind -d 'Hand groups to VFIO'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a release -d 'Give groups back to their native drivers'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a check -d 'Say what bind would do'
+complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a run -d 'Run a command that has groups for as long as it runs'
+complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a hold -d 'Have groups until it is ended'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a reload -d 'Read the configuration again'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a watch -d 'Print changes as they come'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a export -d 'Print groups in the words of what is to have them'
@@ -39,12 +41,13 @@ complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a docto
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a groups -d 'List the IOMMU groups'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a import -d 'Print rules for what there is so far'
 
-complete -c vfio-bindctl -n '__fish_seen_subcommand_from show bind release check export doctor' -a '(__vfio_bindctl_targets)'
-complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind release check' -l allow -x \
+complete -c vfio-bindctl -n '__fish_seen_subcommand_from show bind release run hold check export doctor' -a '(__vfio_bindctl_targets)'
+complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind release run hold check' -l allow -x \
     -a '(vfio-bindctl complete-codes 2>/dev/null)' -d 'Take a blocker on oneself'
-complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind check' -l driver -x -a 'auto vfio-pci pci-stub' -d 'Driver to bind'
-complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind check' -l method -x -a 'override new-id' -d 'How to bind'
+complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind run hold check' -l driver -x -a 'auto vfio-pci pci-stub' -d 'Driver to bind'
+complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind run hold check' -l method -x -a 'override new-id' -d 'How to bind'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind release check' -l persist -d 'Write it to /etc/vfio-bind.d/'
+complete -c vfio-bindctl -n '__fish_seen_subcommand_from run hold' -l what -x -d 'What it is for, shown to others'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind release' -l no-wait -d 'Do not wait for the jobs'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from export' -l for -x \
     -a 'qemu libvirt cloud-hypervisor docker podman kata crosvm opennebula cdi kubevirt nova proxmox incus' -d 'Program that is to have the devices'

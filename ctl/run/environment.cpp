@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "run/environment.h"
+
+#include "export/exporters.h"
+#include "target.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <stdexcept>
+
+namespace vfiobind::ctl {
+namespace {
+
+/// All groups of the targets, each once.
+std::expected<Touched, std::string> touchedBy(const Snapshot& snapshot,
+                                              const std::vector<std::string>& targets) {
+    Touched all;
+    for (const auto& target : targets) {
+        const auto touched = resolveTarget(snapshot, target);
+        if (!touched)
+            return std::unexpected(touched.error());
+        for (const auto* group : touched->groups)
+            if (std::ranges::find(all.groups, group) == all.groups.end())
+                all.groups.push_back(group);
+        all.groupless.insert(all.groupless.end(), touched->groupless.begin(), touched->groupless.end());
+    }
+    std::ranges::sort(all.groups, {}, [](const auto* group) { return group->number; });
+    return all;
+}
+
+} // namespace
+
+std::expected<std::map<std::string, std::string>, Refusal>
+leaseEnvironment(const Snapshot& snapshot, const std::vector<std::string>& targets, const Sysfs& sysfs) {
+    const auto touched = touchedBy(snapshot, targets);
+    if (!touched)
+        return std::unexpected(Refusal{ExitCode::notAcquired, touched.error()});
+    const auto groups = passedGroups(snapshot, *touched);
+    if (!groups)
+        return std::unexpected(Refusal{ExitCode::notAcquired, groups.error()});
+    std::vector<unsigned> numbers;
+    std::vector<std::string> nodes;
+    std::vector<std::string> devices;
+    for (const auto& group : *groups) {
+        numbers.push_back(group.number);
+        nodes.push_back(group.node);
+        for (const auto& function : group.functions)
+            devices.push_back(function.address.str());
+    }
+    std::map<std::string, std::string> environment{
+        {"VFIO_BIND_GROUPS", fmt::format("{}", fmt::join(numbers, " "))},
+        {"VFIO_BIND_NODES", fmt::format("{}", fmt::join(nodes, " "))},
+        {"VFIO_BIND_DEVICES", fmt::format("{}", fmt::join(devices, " "))},
+        {"VFIO_BIND_QEMU", ""}};
+    // Without an IOMMU there is nothing to tell QEMU; a program of DPDK's runs all the same.
+    const auto exported = exportTarget(snapshot, *touched, *findExporter("qemu"), &sysfs);
+    if (exported)
+        environment["VFIO_BIND_QEMU"] = fmt::format("{}", fmt::join(exported->arguments, " "));
+    return environment;
+}
+
+} // namespace vfiobind::ctl

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "run/leased.h"
+
+#include "commands.h"
+#include "job_waiter.h"
+#include "output.h"
+#include "pci/lease_text.h"
+#include "run/command.h"
+#include "run/environment.h"
+#include "sysfs/real_sysfs.h"
+#include "text.h"
+
+#include <cerrno>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <systemd/sd-daemon.h>
+
+namespace vfiobind::ctl {
+namespace {
+
+/// The leases of all targets, once their jobs have ended well.
+class Leases {
+public:
+    Leases(Client& client, const Options& options) : options_(options), jobs_(client) {
+        std::vector<std::string> all;
+        for (const auto& target : options.targets) {
+            auto acquired = client.acquire(target, acquireOptions());
+            leases_.push_back(std::move(acquired.lease));
+            all.insert(all.end(), acquired.jobs.begin(), acquired.jobs.end());
+        }
+        jobs_.tracker().await(all);
+    }
+
+    /// The error says which groups could not be bound, a line each.
+    std::expected<void, std::string> wait() {
+        jobs_.wait([] {});
+        std::vector<std::string> faults;
+        for (const auto& end : jobs_.tracker().ends())
+            if (const auto error = jobs_.errorOf(end); !error.empty())
+                faults.push_back(fmt::format("{}: {}: {}", groupName(end.job.group), end.result, error));
+        if (!faults.empty())
+            return std::unexpected(fmt::format("{}", fmt::join(faults, "\n")));
+        return {};
+    }
+
+private:
+    CallOptions acquireOptions() const {
+        auto result = callOptions(options_);
+        if (!options_.what.empty())
+            result.emplace("what", sdbus::Variant{options_.what});
+        else if (!options_.words.empty())
+            result.emplace("what", sdbus::Variant{shortened(baseName(options_.words.front()))});
+        return result;
+    }
+
+    /// A command's name that cannot be a `what` is left out rather than refused.
+    static std::string shortened(std::string_view name) {
+        auto text = printable(name.substr(0, maxWhat));
+        return text.size() <= maxWhat ? text : std::string();
+    }
+
+    const Options& options_;
+    JobWaiter jobs_;
+    std::vector<Descriptor> leases_;
+};
+
+ExitCode fail(const std::string& sentence) {
+    complain(sentence);
+    return ExitCode::notAcquired;
+}
+
+ExitCode run(Client& client, const Options& options) {
+    const RealSysfs here;
+    Leases leases(client, options);
+    if (const auto had = leases.wait(); !had)
+        return fail(had.error());
+    const auto environment = leaseEnvironment(client.snapshot(), options.targets, here);
+    if (!environment)
+        return fail(environment.error().sentence);
+    const HandedOn signals; // until now they end this program, and the leases with it
+    return static_cast<ExitCode>(runCommand(options.words, *environment, signals));
+}
+
+/// To systemd, where it has started us (Type=notify).
+void tellStatus(const std::string& sentence, bool ready) {
+    sd_notify(0, fmt::format("{}STATUS={}", ready ? "READY=1\n" : "", sentence).c_str());
+}
+
+ExitCode holdUntilEnded(Client& client, const Options& options) {
+    Leases leases(client, options);
+    if (const auto had = leases.wait(); !had) {
+        tellStatus(had.error(), false);
+        return fail(had.error());
+    }
+    const HandedOn signals; // until now they end this program, and the leases with it
+    const auto sentence = fmt::format("{}: bound until this ends", fmt::join(options.targets, ", "));
+    tellStatus(sentence, true);
+    printLine(printable(sentence));
+    int signal = 0;
+    while (signal != SIGTERM && signal != SIGINT && signal != SIGHUP)
+        signal = sigwaitinfo(&signals.signals(), nullptr);
+    sd_notify(0, "STOPPING=1");
+    return ExitCode::done;
+}
+
+ExitCode hold(Client& client, const Options& options) {
+    try {
+        return holdUntilEnded(client, options);
+    } catch (const sdbus::Error& error) {
+        tellStatus(error.getMessage(), false);
+        throw;
+    } catch (const DaemonGone& error) {
+        tellStatus(error.what(), false);
+        throw;
+    }
+}
+
+} // namespace
+
+ExitCode runLeased(Client& client, const Options& options) {
+    return options.command == Command::run ? run(client, options) : hold(client, options);
+}
+
+} // namespace vfiobind::ctl
