@@ -96,12 +96,10 @@ TEST(Doctor, WhatOnlyRootCanTellIsNotTakenForGood) {
     putConfig(kernel, nic, std::string(64, '\x01'));
     EXPECT_THAT(about(diagnose(kernel, context("02:00.0", false)), "msi"),
                 testing::ElementsAre(HasSubstr("whether 0000:02:00.0 has MSI or MSI-X cannot be told")));
-    kernel.putDirectory("/sys/devices/pci0000:00/0000:00:02.0/0000:02:00.0/drm");
-    kernel.putLink("/sys/class/drm/card0", "../../devices/pci0000:00/0000:00:02.0/0000:02:00.0/drm/card0");
-    kernel.putFile("/proc/433/comm", "agetty\n");
-    kernel.putLink("/proc/433/exe", "/usr/sbin/agetty");
+    kernel.addNode({"pci0000:00/0000:00:02.0/0000:02:00.0/drm/card0", "drm", "226:0", "dri/card0"});
+    kernel.openNode({.pid = 433, .program = "agetty", .number = "4:1"});
     HostSysfs hidden(kernel); // as an ordinary user meets others' processes
-    hidden.errors = {{"/proc/433/fd", EACCES}, {"/proc/433/fdinfo", EACCES}};
+    hidden.errors = {{"/proc/433/fd", EACCES}};
     const auto diagnosis = diagnose(hidden, context("02:00.0", false));
     EXPECT_THAT(about(diagnosis, "display-in-use"), testing::ElementsAre(HasSubstr("-> run it as root")));
     EXPECT_FALSE(diagnosis.possible());

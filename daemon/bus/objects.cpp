@@ -113,7 +113,7 @@ std::vector<sdbus::ObjectPath> GroupObject::devices() const {
 std::vector<sdbus::Struct<std::uint32_t, std::string>> GroupObject::holders() const {
     std::vector<sdbus::Struct<std::uint32_t, std::string>> list;
     for (const auto& holder : view_.holders)
-        list.emplace_back(holder.pid, holder.command);
+        list.emplace_back(holder.pid, holder.program);
     return list;
 }
 

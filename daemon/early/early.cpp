@@ -4,6 +4,7 @@
 #include "config/config.h"
 #include "early/group_work.h"
 #include "early/parallel.h"
+#include "guard/claimed.h"
 #include "guard/guard.h"
 #include "rules/module_options.h"
 #include "rules/rule_files.h"
@@ -155,7 +156,11 @@ GroupPlan Early::judgeGroup(unsigned group, Wanted wanted, Action action) {
         if (auto held = readDriverOverride(sysfs_, address))
             topology_.setOverride(address, std::move(*held));
     }
-    const auto found = inspect(host_, topology_, group, action);
+    auto found = inspect(host_, topology_, group, action);
+    if (action == Action::bind && !options_.dryRun) {
+        const auto claimed = claimedDisks(sysfs_, topology_, group, wanted.allow);
+        found.blockers.insert(found.blockers.end(), claimed.begin(), claimed.end());
+    }
     return planGroup(group, wanted, topology_, drivers_, found.blockers);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "work/work.h"
 
+#include "guard/claimed.h"
 #include "guard/guard.h"
 #include "guard/look.h"
 #include "guard/storage.h"
@@ -74,12 +75,20 @@ struct Examined {
     GroupPlan plan;
 };
 
+/// `first` may be long before the first write; `last` is right before it, and asks what an answer is not to
+/// be had of for a look alone.
+enum class Look { first, last };
+
 Examined examine(HostLook& host, const Sysfs& sysfs, const WorkOrder& order, Topology& topology,
-                 const Send& send) {
+                 const Send& send, Look look) {
     const auto unreadable = lookAgain(sysfs, topology, order.group, send);
     auto found = inspect(host, topology, order.group, order.wanted.action);
     if (order.wanted.action == Action::bind)
         found.blockers.insert(found.blockers.end(), unreadable.begin(), unreadable.end());
+    if (order.wanted.action == Action::bind && look == Look::last) {
+        const auto claimed = claimedDisks(sysfs, topology, order.group, order.wanted.allow);
+        found.blockers.insert(found.blockers.end(), claimed.begin(), claimed.end());
+    }
     return {.holders = std::move(found.holders),
             .plan = planGroup(order.group, order.wanted, topology, order.drivers, found.blockers)};
 }
@@ -122,7 +131,7 @@ void createVfs(Sysfs& sysfs, const WorkOrder& order, const Send& send) {
 } // namespace
 
 bool judge(HostLook& host, const Sysfs& sysfs, const WorkOrder& order, Topology& topology, const Send& send) {
-    auto before = examine(host, sysfs, order, topology, send);
+    auto before = examine(host, sysfs, order, topology, send, Look::first);
     const bool stop =
         order.kind == WorkOrder::Kind::examine || before.plan.nothingToDo() || before.plan.blocked();
     send(verdictOn(before.plan, std::move(before.holders), topology));
@@ -141,7 +150,7 @@ void carryOutJudged(HostLook& host, Sysfs& sysfs, const WorkOrder& order, Topolo
     }
     // The word to go comes when all groups of a call have been judged: somebody may have mounted a disk
     // since.
-    const auto plan = examine(host, sysfs, order, topology, send).plan;
+    const auto plan = examine(host, sysfs, order, topology, send, Look::last).plan;
     if (plan.blocked()) {
         send(Finished{"failed", "refused right before the first write: " + str(plan.blockers), {}});
         return;

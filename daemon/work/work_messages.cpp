@@ -34,7 +34,7 @@ struct Encoder {
     json operator()(const Verdict& v) const {
         json holders = json::array();
         for (const auto& holder : v.holders)
-            holders.push_back({holder.pid, holder.command});
+            holders.push_back({holder.pid, holder.uid, holder.program, holder.command});
         json drivers = json::object();
         for (const auto& [address, driver] : v.drivers)
             drivers[address.str()] = driver;
@@ -63,8 +63,9 @@ Verdict verdictFrom(const json& j) {
                     .overridden = blockersFrom(j.at("overridden")),
                     .steps = j.at("steps").get<std::vector<std::string>>()};
     for (const auto& holder : j.at("holders"))
-        verdict.holders.push_back(
-            {numberAt<unsigned>(holder, std::size_t{0}), holder.at(1).get<std::string>()});
+        verdict.holders.push_back({numberAt<unsigned>(holder, std::size_t{0}),
+                                   numberAt<unsigned>(holder, std::size_t{1}), holder.at(2).get<std::string>(),
+                                   holder.at(3).get<std::string>()});
     for (const auto& [address, driver] : j.at("drivers").items())
         verdict.drivers[addressFrom(address)] = driver.get<std::string>();
     return verdict;

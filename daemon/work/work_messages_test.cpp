@@ -13,7 +13,7 @@ TEST(WorkMessages, RoundTrip) {
                 .blockers = {{"mounted", device, "holds /"}, {"not-viable", {}, "x \"y\" \n z"}},
                 .overridden = {{"swap", {}, "s"}},
                 .steps = {"override 0000:01:00.0 vfio-pci"},
-                .holders = {{812, "qemu (VM a)"}},
+                .holders = {{812, 1000, "qemu", "qemu (VM a)"}},
                 .drivers = {{device, "nouveau"}}},
         StepBegun{"bind 0000:01:00.0 vfio-pci"},
         StepEnded{"done"},

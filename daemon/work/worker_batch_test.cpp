@@ -65,7 +65,12 @@ public:
         return kernel_.list(path);
     }
     SysResult<std::string> link(const std::string& path) const override { return kernel_.link(path); }
-    SysResult<std::uint64_t> inode(const std::string& path) const override { return kernel_.inode(path); }
+    SysResult<std::optional<DeviceNumber>> node(const std::string& path) const override {
+        return kernel_.node(path);
+    }
+    SysResult<void> openExclusively(const std::string& path, const DeviceNumber& number) const override {
+        return kernel_.openExclusively(path, number);
+    }
     bool exists(const std::string& path) const override { return kernel_.exists(path); }
     SysResult<std::string> netlinkDump(std::uint16_t, std::uint8_t) const override { return std::string{}; }
 

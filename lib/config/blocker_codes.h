@@ -36,6 +36,8 @@ inline constexpr auto blockerCodes = std::to_array<BlockerCode>({
     {"sound-in-use", true},
     {"has-vfs", true},
     {"held-by-vm", true},
+    {"in-use", true},
+    {"mediated", true},
     {"unexpected-member", true, AllowedIn::calls},
     {"leased", true, AllowedIn::release},
     {"foreign-driver-override", true},

@@ -200,11 +200,11 @@ TEST(ConfigErrors, BlockerCodes) {
         {ruleWith("allow = ['mounted', 'boot_display']"),
          "4:21: unknown blocker code \"boot_display\": did you mean \"boot-display\"?"},
         {ruleWith("allow = ['everything']"),
-         "4:10: unknown blocker code \"everything\": the nearest are mounted, usb-storage, console"},
+         "4:10: unknown blocker code \"everything\": the nearest are mounted, usb-storage, mediated"},
         {ruleWith("allow = ['no-iomu']"),
          "4:10: unknown blocker code \"no-iomu\": did you mean \"no-iommu\"? It cannot be allowed, though"},
         {"[defaults]\nallow = ['']",
-         "2:10: unknown blocker code \"\": the nearest are swap, console, mounted"},
+         "2:10: unknown blocker code \"\": the nearest are swap, in-use, console"},
     });
     expectErrors({
         {ruleWith("allow = ['leased']"),

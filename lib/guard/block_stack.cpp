@@ -19,15 +19,15 @@ std::string multipathHead(const std::string& name) {
     return name.substr(0, path) + name.substr(space);
 }
 
-/// A component `usb1` of the place.
+} // namespace
+
+// A component `usb1` of the place.
 bool onUsb(std::string_view place) {
     for (auto at = place.find("/usb"); at != std::string_view::npos; at = place.find("/usb", at + 1))
         if (at + 4 < place.size() && std::isdigit(static_cast<unsigned char>(place[at + 4])) != 0)
             return true;
     return false;
 }
-
-} // namespace
 
 std::string blockPath(const std::string& name, std::string_view file) {
     return fmt::format("/sys/class/block/{}/{}", name, file);

@@ -49,6 +49,9 @@ private:
     std::vector<SysError> unreadable_;
 };
 
+/// Whether the place below /sys/devices hangs on a USB bus.
+bool onUsb(std::string_view place);
+
 /// `/sys/class/block/NAME/FILE`
 std::string blockPath(const std::string& name, std::string_view file);
 

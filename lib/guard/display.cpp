@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "guard/display.h"
 
-#include "guard/idle.h"
 #include "guard/look.h"
 #include "pci/text.h"
 
@@ -23,45 +22,6 @@ bool isNumbered(std::string_view name, std::string_view prefix) {
     return name.starts_with(prefix) && name.size() > prefix.size() &&
            std::ranges::all_of(name.substr(prefix.size()),
                                [](unsigned char c) { return std::isdigit(c) != 0; });
-}
-
-/// The openers of any of the nodes.
-std::vector<Opener> among(const Openers& openers, const std::set<std::string>& nodes) {
-    std::vector<Opener> found;
-    std::ranges::copy_if(openers.found, std::back_inserter(found),
-                         [&](const Opener& opener) { return nodes.contains(opener.node); });
-    return found;
-}
-
-/// `cage (pid 812) has /dev/dri/card0 open` or what could not be looked at.
-void addOpeners(Blockers& blockers, const char* code, const Address& device, const Openers& openers,
-                const std::set<std::string>& nodes) {
-    if (nodes.empty())
-        return;
-    const auto found = among(openers, nodes);
-    if (!found.empty())
-        blockers.push_back({code, device,
-                            fmt::format("{} has {} open, which is of {}; end it first", named(found),
-                                        found.front().node, device.str())});
-    else if (!openers.unreadable.empty())
-        blockers.push_back(cannotTell(code, device, fmt::format("a process has {} open", *nodes.begin()),
-                                      openers.unreadable.front()));
-}
-
-/// A card of NVIDIA's own driver: its node bears a number that only /proc tells.
-void addNvidia(const Sysfs& sysfs, const Address& device, UserNodes& nodes) {
-    const auto text =
-        readIfThere(sysfs, fmt::format("/proc/driver/nvidia/gpus/{}/information", device.str()), 4096);
-    if (!text) {
-        nodes.unknown.push_back(
-            cannotTell("display-in-use", device, about(device, "is in use"), text.error()));
-        return;
-    }
-    std::istringstream lines(*text);
-    for (std::string line; std::getline(lines, line);)
-        if (line.starts_with("Device Minor:"))
-            if (const auto at = line.find_first_of("0123456789"); at != std::string::npos)
-                nodes.display.insert("/dev/nvidia" + line.substr(at));
 }
 
 // ---- the firmware's framebuffer
@@ -152,9 +112,12 @@ SysResult<std::string> terminalUsers(const Sysfs& sysfs, const Openers& openers)
     const auto consoles = readIfThere(sysfs, "/proc/consoles", 4096);
     if (!consoles)
         return std::unexpected(consoles.error());
-    auto users = among(openers, terminalNodes(sysfs));
-    // It keeps a terminal open so that nobody else gets it (ReserveVT= in logind.conf(5)).
-    std::erase_if(users, [](const Opener& opener) { return opener.command == "systemd-logind"; });
+    const auto terminals = terminalNodes(sysfs);
+    // logind keeps a terminal open so that nobody else gets it (ReserveVT= in logind.conf(5)).
+    std::vector<Opener> users;
+    std::ranges::copy_if(openers.found, std::back_inserter(users), [&](const Opener& opener) {
+        return terminals.contains(opener.device) && !isOfService(sysfs, opener.pid, "systemd-logind");
+    });
     if (!users.empty())
         return named(users);
     if (('\n' + *consoles).contains("\ntty0 "))
@@ -187,46 +150,18 @@ void addSerialConsoles(Blockers& blockers, const Sysfs& sysfs, const Address& de
 
 } // namespace
 
-std::set<std::string> terminalNodes(const Sysfs& sysfs) {
-    std::set<std::string> nodes;
+std::set<DeviceNumber> terminalNodes(const Sysfs& sysfs) {
+    std::set<DeviceNumber> nodes;
     constexpr unsigned terminals = 63; // MAX_NR_CONSOLES
     if (sysfs.exists("/sys/class/vtconsole"))
         for (unsigned i = 1; i <= terminals; ++i)
-            nodes.insert(fmt::format("/dev/tty{}", i));
+            nodes.insert({.block = false, .major = 4, .minor = i}); // TTY_MAJOR
     return nodes;
 }
 
 bool mayShowTerminals(const Sysfs& sysfs, const Address& device) {
     const auto on = terminalsOn(sysfs, device);
     return !on || !on->empty();
-}
-
-UserNodes userNodes(const Sysfs& sysfs, const Address& device) {
-    UserNodes nodes;
-    const auto collect = [&](const char* classDirectory, const char* code, auto&& take) {
-        const auto entries = classEntriesBelow(sysfs, classDirectory, device);
-        if (noScreenIsOpen(sysfs, device, classDirectory))
-            return;
-        if (!entries)
-            nodes.unknown.push_back(cannotTell(code, device, about(device, "is in use"), entries.error()));
-        for (const auto& entry : entries.value_or(std::vector<ClassEntry>{}))
-            take(entry.name);
-    };
-    collect("drm", "display-in-use", [&](const std::string& name) {
-        if (isNumbered(name, "card") || isNumbered(name, "renderD"))
-            nodes.display.insert("/dev/dri/" + name);
-    });
-    collect("graphics", "display-in-use", [&](const std::string& name) {
-        if (isNumbered(name, "fb"))
-            nodes.display.insert("/dev/" + name);
-    });
-    // The cards themselves (`card0`) have no node.
-    collect("sound", "sound-in-use", [&](const std::string& name) {
-        if (!isNumbered(name, "card"))
-            nodes.sound.insert("/dev/snd/" + name);
-    });
-    addNvidia(sysfs, device, nodes);
-    return nodes;
 }
 
 Blockers bootDisplayBlockers(const Sysfs& sysfs, const Address& device) {
@@ -273,10 +208,8 @@ Blockers consoleBlockers(const Sysfs& sysfs, const Address& device, const Opener
     return blockers;
 }
 
-Blockers displayBlockers(const Sysfs& sysfs, const Address& device, const UserNodes& nodes,
-                         const Openers& openers) {
+Blockers pictureBlockers(const Sysfs& sysfs, const Address& device) {
     Blockers blockers;
-    addOpeners(blockers, "display-in-use", device, openers, nodes.display);
     const auto connectors = classEntriesBelow(sysfs, "drm", device);
     const auto console = connectors && connectors->empty() ? std::string{} : terminalsOn(sysfs, device);
     if (!connectors || !console) {
@@ -299,17 +232,13 @@ Blockers displayBlockers(const Sysfs& sysfs, const Address& device, const UserNo
     return blockers;
 }
 
-Blockers soundBlockers(const Sysfs& sysfs, const Address& device, const UserNodes& nodes,
-                       const Openers& openers) {
+Blockers streamBlockers(const Sysfs& sysfs, const Address& device, const std::vector<DeviceNode>& nodes) {
     Blockers blockers;
-    addOpeners(blockers, "sound-in-use", device, openers, nodes.sound);
-    if (!blockers.empty())
-        return blockers;
-    for (const auto& node : nodes.sound) {
+    for (const auto& node : nodes) {
         // /dev/snd/pcmC0D3p is /proc/asound/card0/pcm3p.
-        const auto name = std::string(baseName(node));
+        const auto name = std::string(baseName(node.place));
         const auto d = name.find('D');
-        if (!name.starts_with("pcmC") || d == std::string::npos)
+        if (node.kind != "sound" || !name.starts_with("pcmC") || d == std::string::npos)
             continue;
         const auto folder =
             fmt::format("/proc/asound/card{}/pcm{}", name.substr(4, d - 4), name.substr(d + 1));
@@ -321,9 +250,9 @@ Blockers soundBlockers(const Sysfs& sysfs, const Address& device, const UserNode
                 blockers.push_back(
                     cannotTell("sound-in-use", device, about(device, "plays or records"), status.error()));
             else if (status->contains("state: RUNNING") || status->contains("state: DRAINING"))
-                blockers.push_back(
-                    {"sound-in-use", device,
-                     fmt::format("a stream runs on {} of {}; stop it first", node, device.str())});
+                blockers.push_back({"sound-in-use", device,
+                                    fmt::format("a stream runs on {} of {}; stop it first",
+                                                nodeName(sysfs, node), device.str())});
         }
     }
     return blockers;

@@ -3,28 +3,20 @@
 #pragma once
 
 #include "guard/blocker.h"
+#include "guard/device_nodes.h"
 #include "guard/processes.h"
 #include "sysfs/sysfs.h"
 
 #include <set>
-#include <string>
+#include <vector>
 
 namespace vfiobind {
-
-/// The nodes of a PCI function that processes may have open, by what an open one means. Screens that the
-/// kernel counts as open to nobody (noScreenIsOpen()) are not among them.
-struct UserNodes {
-    std::set<std::string> display; ///< /dev/dri/*, /dev/fb*, NVIDIA's /dev/nvidia*
-    std::set<std::string> sound;   ///< /dev/snd/*
-    Blockers unknown;              ///< what could not be looked at
-};
-UserNodes userNodes(const Sysfs& sysfs, const Address& device);
 
 /// Whether the virtual terminals are shown on the device, or it cannot be told.
 bool mayShowTerminals(const Sysfs& sysfs, const Address& device);
 
-/// The nodes that tell whether anybody is at a virtual terminal: /dev/tty1 to /dev/tty63.
-std::set<std::string> terminalNodes(const Sysfs& sysfs);
+/// The devices that tell whether anybody is at a virtual terminal: /dev/tty1 to /dev/tty63.
+std::set<DeviceNumber> terminalNodes(const Sysfs& sysfs);
 
 /// `boot-display` for the card that the firmware used (`boot_vga`), and where the firmware's framebuffer lies
 /// in one of its BARs (/proc/iomem; whatever takes the card then cannot map it).
@@ -35,13 +27,10 @@ Blockers bootDisplayBlockers(const Sysfs& sysfs, const Address& device);
 /// Terminals that nobody has open are no loss.
 Blockers consoleBlockers(const Sysfs& sysfs, const Address& device, const Openers& openers);
 
-/// `display-in-use` where a process has a node open, or a connector shows a picture that is not the
-/// console's.
-Blockers displayBlockers(const Sysfs& sysfs, const Address& device, const UserNodes& nodes,
-                         const Openers& openers);
+/// `display-in-use` where a connector shows a picture that is not the console's.
+Blockers pictureBlockers(const Sysfs& sysfs, const Address& device);
 
-/// `sound-in-use` where a process has a node open, or a stream runs.
-Blockers soundBlockers(const Sysfs& sysfs, const Address& device, const UserNodes& nodes,
-                       const Openers& openers);
+/// `sound-in-use` where a stream runs on one of the nodes: its owner may be a process that cannot be seen.
+Blockers streamBlockers(const Sysfs& sysfs, const Address& device, const std::vector<DeviceNode>& nodes);
 
 } // namespace vfiobind

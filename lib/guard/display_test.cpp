@@ -23,24 +23,22 @@ FakeKernel withCard() {
     kernel.addRootPort("0000:00:01.0", 0, 1);
     kernel.addDevice({.address = gpu, .ids = "10de:1284", .classCode = 0x030000, .group = 1});
     kernel.addDevice({.address = audio, .ids = "10de:0e0f", .classCode = 0x040300, .group = 1});
-    for (const auto* node : {"card1", "renderD129"})
-        kernel.putLink(std::string("/sys/class/drm/") + node, "../../devices/" + place + "/drm/" + node);
+    kernel.addNode({place + "/drm/card1", "drm", "226:1", "dri/card1"});
+    kernel.addNode({place + "/drm/renderD129", "drm", "226:129", "dri/renderD129"});
     kernel.putFile("/sys/class/drm/version", "drm 1.1.0\n");
     kernel.putFile("/sys/devices/" + place + "/drm/card1/card1-HDMI-A-1/enabled", "disabled\n");
     kernel.putLink("/sys/class/drm/card1-HDMI-A-1", "../../devices/" + place + "/drm/card1/card1-HDMI-A-1");
     kernel.putDirectory("/sys/devices/" + soundPlace + "/sound/card1");
-    for (const auto* node : {"card1", "controlC1", "pcmC1D3p", "hwC1D0"})
-        kernel.putLink(std::string("/sys/class/sound/") + node,
-                       "../../devices/" + soundPlace + "/sound/card1/" + node);
+    kernel.putLink("/sys/class/sound/card1", "../../devices/" + soundPlace + "/sound/card1");
+    kernel.addNode({soundPlace + "/sound/card1/controlC1", "sound", "116:8", "snd/controlC1"});
+    kernel.addNode({soundPlace + "/sound/card1/pcmC1D3p", "sound", "116:9", "snd/pcmC1D3p"});
+    kernel.addNode({soundPlace + "/sound/card1/hwC1D0", "sound", "116:10", "snd/hwC1D0"});
     kernel.putFile("/proc/asound/card1/pcm3p/sub0/status", "closed\n");
     return kernel;
 }
 
-void open(FakeKernel& kernel, int pid, const std::string& command, const std::string& node) {
-    const auto process = "/proc/" + std::to_string(pid);
-    kernel.putFile(process + "/comm", command + '\n');
-    kernel.putLink(process + "/exe", "/usr/bin/" + command);
-    kernel.putLink(process + "/fd/7", node);
+void open(FakeKernel& kernel, int pid, const std::string& program, const std::string& number) {
+    kernel.openNode({.pid = pid, .program = program, .number = number});
 }
 
 void putConsole(FakeKernel& kernel, const std::string& framebuffer, const std::string& on = place) {
@@ -62,20 +60,20 @@ std::vector<std::string> sentences(const Sysfs& sysfs) {
 // case 9
 TEST(Display, ACardThatNobodyHasOpenIsFree) {
     auto kernel = withCard();
-    open(kernel, 812, "cage", "/dev/dri/card0"); // the other card's
-    open(kernel, 813, "wireplumber", "/dev/snd/controlC0");
+    open(kernel, 812, "cage", "226:0"); // the other card's
+    open(kernel, 813, "wireplumber", "116:2");
     EXPECT_THAT(sentences(kernel), IsEmpty());
 }
 
 // case 9
 TEST(Display, WhoHasTheCardOpenIsNamed) {
     auto kernel = withCard();
-    open(kernel, 812, "cage", "/dev/dri/card1");
+    open(kernel, 812, "cage", "226:1");
     EXPECT_THAT(sentences(kernel),
                 ElementsAre("display-in-use: cage (pid 812) has /dev/dri/card1 open, which is of "
                             "0000:01:00.0; end it first"));
     auto render = withCard();
-    open(render, 900, "ollama", "/dev/dri/renderD129");
+    open(render, 900, "ollama", "226:129");
     EXPECT_THAT(sentences(render), ElementsAre(HasSubstr("ollama (pid 900) has /dev/dri/renderD129 open")));
 }
 
@@ -99,9 +97,10 @@ TEST(Display, NobodyIsSearchedForWhereTheDriverCountsNoOpenNode) {
     kernel.putFile("/sys/module/bochs/refcnt", "1\n");
     EXPECT_THAT(found(), ElementsAre("display-in-use"));
     kernel.putFile("/sys/module/bochs/refcnt", "0\n");
-    kernel.putLink("/sys/class/drm/card2", "../../devices/" + place + "/virtio0/drm/card2");
+    kernel.addNode({place + "/virtio0/drm/card2", "drm", "226:2", "dri/card2"});
     EXPECT_THAT(found(), ElementsAre("display-in-use")) << "made by another driver than the function's";
     kernel.dropPath("/sys/class/drm/card2");
+    kernel.dropPath("/sys/dev/char/226:2");
     EXPECT_THAT(found(), IsEmpty());
     // In newer kernels a virtio card's node is the PCI function's, and counts for virtio_gpu.
     kernel.putLink("/sys/bus/pci/drivers/bochs/module", "../../../../module/virtio_pci");
@@ -113,9 +112,9 @@ TEST(Display, TheNodeOfNvidiasDriverIsKnown) {
     auto kernel = withCard();
     kernel.putFile("/proc/driver/nvidia/gpus/0000:01:00.0/information",
                    "Model: \t\t X\nDevice Minor: \t 1\n");
-    open(kernel, 700, "nvidia-persiste", "/dev/nvidia0");
+    open(kernel, 700, "nvidia-persiste", "195:0");
     EXPECT_THAT(sentences(kernel), IsEmpty());
-    open(kernel, 701, "python3", "/dev/nvidia1");
+    open(kernel, 701, "python3", "195:1");
     EXPECT_THAT(sentences(kernel), ElementsAre(HasSubstr("python3 (pid 701) has /dev/nvidia1 open")));
 }
 
@@ -138,9 +137,9 @@ TEST(Console, TheTerminalsAreMissedWhereSomebodyUsesThem) {
                 ElementsAre("console: 0000:01:00.0 shows the console (fb0), which is used by the "
                             "kernel (console=tty0)"));
     kernel.putFile("/proc/consoles", "ttyS0 -W- (EC a) 4:64\n");
-    open(kernel, 268, "systemd-logind", "/dev/tty6"); // reserved, not used
+    open(kernel, 268, "systemd-logind", "4:6"); // reserved, not used
     EXPECT_THAT(sentences(kernel), IsEmpty());
-    open(kernel, 433, "agetty", "/dev/tty1");
+    open(kernel, 433, "agetty", "4:1");
     EXPECT_THAT(
         sentences(kernel),
         ElementsAre("console: 0000:01:00.0 shows the console (fb0), which is used by agetty (pid 433)"));
@@ -151,7 +150,7 @@ TEST(Console, AnotherCardsFramebufferIsNotTheConsoles) {
     auto kernel = withCard();
     putConsole(kernel, "fb1"); // ours
     putConsole(kernel, "fb0", "pci0000:00/0000:00:02.0");
-    open(kernel, 433, "agetty", "/dev/tty1");
+    open(kernel, 433, "agetty", "4:1");
     EXPECT_THAT(sentences(kernel), IsEmpty());
     kernel.putFile("/sys/class/vtconsole/vtcon1/bind", "0\n");
     putConsole(kernel, "fb0");
@@ -163,7 +162,7 @@ TEST(Console, TextModeIsOnTheBootDisplay) {
     auto kernel = machine();
     kernel.putFile("/sys/class/vtconsole/vtcon0/name", "(S) VGA+\n");
     kernel.putFile("/sys/class/vtconsole/vtcon0/bind", "1\n");
-    open(kernel, 433, "agetty", "/dev/tty1");
+    open(kernel, 433, "agetty", "4:1");
     EXPECT_THAT(
         sentences(kernel),
         ElementsAre(HasSubstr("boot-display: "),
@@ -203,7 +202,7 @@ TEST(BootDisplay, TheFirmwaresFramebufferInABarIsFound) {
 
 TEST(Sound, WhoHasItOpenIsNamed) {
     auto kernel = withCard();
-    open(kernel, 813, "wireplumber", "/dev/snd/controlC1");
+    open(kernel, 813, "wireplumber", "116:8");
     EXPECT_THAT(sentences(kernel),
                 ElementsAre("sound-in-use: wireplumber (pid 813) has /dev/snd/controlC1 open, which "
                             "is of 0000:01:00.1; end it first"));
@@ -228,15 +227,12 @@ TEST(Display, AKernelWithoutConsolesHasNoneToLose) {
 TEST(Display, WhatCannotBeReadIsNotTakenForFree) {
     auto kernel = withCard();
     putConsole(kernel, "fb0");
-    open(kernel, 433, "agetty", "/dev/null");
+    open(kernel, 433, "agetty", "1:3");
     kernel.putFile("/proc/iomem", "");
-    for (const auto* path :
-         {"/sys/class/drm", "/sys/class/graphics", "/sys/class/sound", "/sys/class/vtconsole", "/proc/433/fd",
-          "/proc", "/proc/iomem", "/proc/consoles"}) {
+    for (const auto* path : {"/sys/dev/char", "/sys/class/drm", "/sys/class/graphics", "/sys/class/vtconsole",
+                             "/proc/433/fd", "/proc", "/proc/iomem", "/proc/consoles"}) {
         HostSysfs blind(kernel);
         blind.errors[path] = EACCES;
-        if (std::string_view(path) == "/proc/433/fd")
-            blind.errors["/proc/433/fdinfo"] = EACCES;
         const auto found = inspect(blind, Topology::read(blind).value(), 1, Action::bind).blockers;
         EXPECT_FALSE(found.empty()) << path;
         for (const auto& blocker : found)

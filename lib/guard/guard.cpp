@@ -2,8 +2,10 @@
 #include "guard/guard.h"
 
 #include "guard/display.h"
+#include "guard/in_use.h"
 #include "guard/keyboard.h"
 #include "guard/look.h"
+#include "guard/mediated.h"
 #include "guard/network.h"
 #include "guard/root_disk.h"
 #include "guard/storage.h"
@@ -97,26 +99,33 @@ void append(Blockers& all, Blockers more) {
 
 void checkUsers(Blockers& found, const Sysfs& sysfs, const std::vector<const Device*>& endpoints,
                 Programs& programs) {
-    std::vector<UserNodes> nodes;
-    std::set<std::string> all;
+    std::vector<std::vector<DeviceNode>> nodes;
+    std::set<DeviceNumber> all;
     for (const auto* device : endpoints) {
-        auto own = userNodes(sysfs, device->address);
-        all.insert(own.display.begin(), own.display.end());
-        all.insert(own.sound.begin(), own.sound.end());
+        auto own = usableNodes(sysfs, device->address);
+        if (!own)
+            found.push_back(
+                cannotTell("in-use", device->address, device->address.str() + " is in use", own.error()));
+        nodes.push_back(std::move(own).value_or(std::vector<DeviceNode>{}));
+        for (const auto& node : nodes.back())
+            all.insert(node.number);
         // Whoever sits at a terminal matters where the device shows one.
         if (mayShowTerminals(sysfs, device->address))
             all.merge(terminalNodes(sysfs));
-        nodes.push_back(std::move(own));
     }
     const auto openers = programs.openersOf(all);
     for (std::size_t i = 0; i < endpoints.size(); ++i) {
         const auto& address = endpoints[i]->address;
-        append(found, std::move(nodes[i].unknown));
         if (endpoints[i]->ids.baseClass() == pciclass::display)
             append(found, bootDisplayBlockers(sysfs, address));
         append(found, consoleBlockers(sysfs, address, openers));
-        append(found, displayBlockers(sysfs, address, nodes[i], openers));
-        append(found, soundBlockers(sysfs, address, nodes[i], openers));
+        auto used = inUseBlockers(sysfs, address, nodes[i], openers);
+        const bool sounds =
+            std::ranges::any_of(used, [](const Blocker& b) { return b.code == "sound-in-use"; });
+        append(found, std::move(used));
+        append(found, pictureBlockers(sysfs, address));
+        if (!sounds)
+            append(found, streamBlockers(sysfs, address, nodes[i]));
     }
 }
 
@@ -149,8 +158,7 @@ Inspection inspect(HostLook& host, const Topology& topology, unsigned group, Act
     const auto& sysfs = host.files();
     auto& programs = host.programs();
     const auto endpoints = topology.endpoints(group);
-    if (std::ranges::any_of(endpoints, [](const Device* d) { return isVfioDriver(d->driver); }))
-        checkHeld(result, sysfs, topology, group, programs);
+    checkHeld(result, sysfs, topology, group, programs);
     if (action == Action::release)
         return result;
     std::vector<const Device*> withUsers;
@@ -168,8 +176,10 @@ Inspection inspect(HostLook& host, const Topology& topology, unsigned group, Act
         if (below.networks)
             append(result.blockers, networkBlockers(sysfs, device->address));
         // A display shows the console also without a driver, and NVIDIA's has no folder.
-        if (below.screens || below.others || mayBeVga(*device))
+        if (below.nodes || mayBeVga(*device))
             withUsers.push_back(device);
+        if (below.others)
+            append(result.blockers, mediatedBlockers(sysfs, device->address, programs));
         mayHaveKeyboards = mayHaveKeyboards || below.others;
         addresses.push_back(device->address);
     }

@@ -6,14 +6,19 @@
 #include "sysfs/sysfs.h"
 #include "topology/topology.h"
 
+#include <set>
 #include <string>
 #include <vector>
 
 namespace vfiobind {
 
+/// A process that holds a group. Its program is for everybody to know, its command for root and the user
+/// whose process it is.
 struct Holder {
     unsigned pid = 0;
-    std::string command; ///< the VM's name where the command line tells it, else the command
+    unsigned uid = 0;
+    std::string program; ///< `qemu-system-x86`
+    std::string command; ///< `qemu-system-x86 (VM win11)` where the command line tells the VM's name
     bool operator==(const Holder&) const = default;
 };
 
@@ -25,8 +30,14 @@ std::string groupNode(const Sysfs& sysfs, unsigned group);
 /// The device's character device (`/dev/vfio/devices/vfio0`), empty when there is none.
 std::string vfioDeviceNode(const Sysfs& sysfs, const Address& device);
 
-/// Processes with an open descriptor of the group's node or of a member's character device
-/// (Programs::openersOf).
+/// The number of the group's node, by its name in /sys/class/vfio (`22`, `noiommu-0`); nothing where VFIO
+/// does not have the group.
+SysResult<std::optional<DeviceNumber>> vfioGroupNumber(const Sysfs& sysfs, const std::string& group);
+/// Those of the character devices in `<folder>/vfio-dev`; none without CONFIG_VFIO_DEVICE_CDEV.
+SysResult<std::set<DeviceNumber>> vfioDeviceNumbers(const Sysfs& sysfs, const std::string& folder);
+
+/// Processes that have the group's node or a member's character device open (Programs::openersOf), whatever
+/// driver has made these. What tells of the nodes and cannot be read is among the unreadable.
 Openers vfioOpeners(const Sysfs& sysfs, const Topology& topology, unsigned group, Programs& programs);
 /// Each process once.
 std::vector<Holder> holdersAmong(const Openers& openers);

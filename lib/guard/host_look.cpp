@@ -9,7 +9,7 @@ namespace vfiobind {
 namespace {
 
 /// `/proc/swaps`, and not `/proc/812/fd`, `/proc/driver/nvidia/gpus/...`; `/sys/class/net`, and not
-/// `/sys/class/net/eth0`, but for the consoles; what file systems have below /sys/fs.
+/// `/sys/class/net/eth0`, but for the consoles; what file systems have below /sys/fs; what is exported.
 bool isOfHost(std::string_view path) {
     constexpr std::string_view proc = "/proc/";
     constexpr std::string_view classes = "/sys/class/";
@@ -21,7 +21,8 @@ bool isOfHost(std::string_view path) {
     }
     if (path.starts_with(classes))
         return !path.substr(classes.size()).contains('/') || path.starts_with("/sys/class/vtconsole/");
-    return path.starts_with("/sys/fs/");
+    return path == "/sys/dev/char" || path == "/sys/dev/block" || path.starts_with("/sys/fs/") ||
+           path == "/sys/bus/mdev/devices" || path.starts_with("/sys/kernel/config/");
 }
 
 /// The answer that is known, or else is got now.

@@ -26,7 +26,21 @@ public:
     SysResult<std::vector<std::string>> folders(const std::string& path) const override {
         return sysfs_.folders(path);
     }
-    SysResult<std::uint64_t> inode(const std::string& path) const override { return sysfs_.inode(path); }
+    SysResult<std::optional<DeviceNumber>> node(const std::string& path) const override {
+        return sysfs_.node(path);
+    }
+    SysResult<std::size_t> countedFolders(const std::string& path) const override {
+        return sysfs_.countedFolders(path);
+    }
+    SysResult<std::vector<DeviceNumber>> nodes(const std::string& path) const override {
+        return sysfs_.nodes(path);
+    }
+    bool shareDescriptors(unsigned thread, unsigned other) const override {
+        return sysfs_.shareDescriptors(thread, other);
+    }
+    SysResult<void> openExclusively(const std::string& path, const DeviceNumber& number) const override {
+        return sysfs_.openExclusively(path, number);
+    }
     bool exists(const std::string& path) const override { return sysfs_.exists(path); }
     SysResult<std::string> netlinkDump(std::uint16_t request, std::uint8_t family) const override;
 

@@ -74,18 +74,14 @@ TEST_F(HostFilesTest, GuardsOnlyLook) {
 
 TEST(HostLook, WhoCameAfterTheLookIsFoundWhenItIsReadAgain) {
     auto kernel = machine();
-    const auto open = [&](const std::string& number, const std::string& command) {
-        kernel.putFile("/proc/" + number + "/comm", command + "\n");
-        kernel.putLink("/proc/" + number + "/exe", "/usr/bin/" + command);
-        kernel.putLink("/proc/" + number + "/fd/3", "/dev/vfio/3");
-    };
     HostLook host(kernel);
-    open("812", "qemu");
-    EXPECT_EQ(host.programs().openersOf({"/dev/vfio/3"}).found.size(), 1U);
-    open("813", "cloud-hypervisor");
-    EXPECT_EQ(host.programs().openersOf({"/dev/vfio/3"}).found.size(), 1U);
+    const DeviceNumber node{.major = 243, .minor = 3};
+    kernel.openNode({.pid = 812, .program = "qemu", .number = node.str()});
+    EXPECT_EQ(host.programs().openersOf({node}).found.size(), 1U);
+    kernel.openNode({.pid = 813, .program = "cloud-hypervisor", .number = node.str()});
+    EXPECT_EQ(host.programs().openersOf({node}).found.size(), 1U);
     host.again();
-    const auto openers = host.programs().openersOf({"/dev/vfio/3"});
+    const auto openers = host.programs().openersOf({node});
     EXPECT_EQ(named(openers.found), "qemu (pid 812), cloud-hypervisor (pid 813)");
 }
 

@@ -88,4 +88,12 @@ bool noScreenIsOpen(const Sysfs& sysfs, const Address& device, std::string_view 
     return count && *count == "0";
 }
 
+bool noNodeIsOpen(const Sysfs& sysfs, const Address& device, std::string_view kind) {
+    if (kind == "drm" || kind == "graphics")
+        return noScreenIsOpen(sysfs, device, kind);
+    if (kind == "nvme" || kind == "nvme-generic")
+        return noDiskIsOpen(sysfs, device);
+    return kind == "ptp" && isOnlyHeldByModules(sysfs, "ptp");
+}
+
 } // namespace vfiobind

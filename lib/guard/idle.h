@@ -34,4 +34,9 @@ bool noDiskIsOpen(const Sysfs& sysfs, const Address& device);
 /// drivers/video/fbdev/core). False as above, for virtio_pci among others, whose nodes count for virtio_gpu.
 bool noScreenIsOpen(const Sysfs& sysfs, const Address& device, std::string_view classDirectory);
 
+/// Whether no node of the kind below the function is open, by what is above, and for `ptp` since an open
+/// clock counts for ptp (`owner` of the posix_clock's operations, posix_clock_register() in
+/// kernel/time/posix-clock.c). False where it cannot be told.
+bool noNodeIsOpen(const Sysfs& sysfs, const Address& device, std::string_view kind);
+
 } // namespace vfiobind

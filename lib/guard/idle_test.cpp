@@ -81,7 +81,12 @@ TEST(Idle, IsNotToldWhileTheUsersOfTheModuleChange) {
             return names;
         }
         SysResult<std::string> link(const std::string& path) const override { return kernel_.link(path); }
-        SysResult<std::uint64_t> inode(const std::string& path) const override { return kernel_.inode(path); }
+        SysResult<std::optional<DeviceNumber>> node(const std::string& path) const override {
+            return kernel_.node(path);
+        }
+        SysResult<void> openExclusively(const std::string& path, const DeviceNumber& number) const override {
+            return kernel_.openExclusively(path, number);
+        }
         bool exists(const std::string& path) const override { return kernel_.exists(path); }
 
     private:

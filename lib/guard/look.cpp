@@ -26,21 +26,22 @@ Below whatIsBelow(const Sysfs& sysfs, const Address& device) {
     const auto folders = sysfs.folders("/sys/bus/pci/devices/" + device.str());
     if (!folders)
         return {};
-    // Of the PCI core (drivers/pci/pci-sysfs.c, drivers/pci/msi/msi.c, drivers/base/power) and of classes
-    // that are only measured and set.
-    constexpr std::array<std::string_view, 7> empty{"hwmon", "link",     "msi_irqs", "power",
-                                                    "ptp",   "vfio-dev", "wakeup"};
+    // Of the PCI core (drivers/pci/pci-sysfs.c, drivers/pci/msi/msi.c, drivers/base/power), and a class that
+    // has no nodes. VFIO's own are asked for by themselves.
+    constexpr std::array<std::string_view, 6> empty{"hwmon", "link",     "msi_irqs",
+                                                    "power", "vfio-dev", "wakeup"};
     Below below{false, false, false, false};
     for (const auto& name : *folders) {
         const bool disks = name == "nvme";
         const bool network = name == "net";
-        const bool screens = name == "drm" || name == "graphics";
-        if (!disks && !network && !screens && std::ranges::find(empty, name) == empty.end())
+        const bool nodes = disks || name == "drm" || name == "graphics" || name == "ptp";
+        if (!network && !nodes && std::ranges::find(empty, name) == empty.end())
             return {};
         // FCoE's SCSI hosts are below the interface (fcoe_ctlr_device_add() in drivers/scsi/fcoe).
-        below.disks = below.disks || disks || (network && sysfs.exists("/sys/bus/fcoe"));
+        const bool fcoe = network && sysfs.exists("/sys/bus/fcoe");
+        below.disks = below.disks || disks || fcoe;
         below.networks = below.networks || network;
-        below.screens = below.screens || screens;
+        below.nodes = below.nodes || nodes || fcoe;
     }
     return below;
 }

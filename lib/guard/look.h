@@ -34,13 +34,13 @@ SysResult<std::vector<ClassEntry>> classEntriesBelow(const Sysfs& sysfs, std::st
 /// Whether a place below /sys/devices is below the PCI function.
 bool isBelow(std::string_view place, const Address& device);
 
-/// What may hang below a PCI function. Looking for disks, screens and keyboards means to read the links of
-/// all that the host has; the folders of the function itself are few.
+/// What may hang below a PCI function. Looking for disks, nodes and keyboards means to read the links of all
+/// that the host has; the folders of the function itself are few.
 struct Below {
     bool disks = true;
     bool networks = true;
-    bool screens = true;
-    bool others = true; ///< sound, terminals, keyboards, whatever else
+    bool nodes = true;  ///< devices with a node that a process can have open, disks among them
+    bool others = true; ///< keyboards, whatever else
 };
 /// By the names of the function's own folders; everything where they cannot be read, or one is not known.
 Below whatIsBelow(const Sysfs& sysfs, const Address& device);

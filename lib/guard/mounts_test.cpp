@@ -167,14 +167,27 @@ TEST(Mounts, TheHostsMountsCountAndNotTheSandboxs) {
     auto kernel = withDisk();
     kernel.putLink("/proc/1/ns/mnt", "mnt:[1]");
     kernel.putLink("/proc/self/ns/mnt", "mnt:[2]");
-    kernel.putFile("/proc/1/mountinfo", "30 1 259:1 / /home rw - ext4 /dev/nvme0n1p1 rw\n");
+    kernel.putFile("/proc/1/mountinfo",
+                   "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n30 1 259:1 / /home rw - ext4 /dev/nvme0n1p1 rw\n");
     EXPECT_THAT(sentences(kernel),
                 ElementsAre("mounted: 0000:05:00.0 holds /home (nvme0n1p1); unmount it first"));
+    // What it binds for itself is not where the disk is mounted.
+    const auto sandbox = "40 1 259:1 /etc /etc/vfio-bind.d rw - ext4 /dev/nvme0n1p1 rw\n";
+    kernel.putFile("/proc/self/mountinfo", sandbox);
+    kernel.putLink("/proc/812/exe", "/usr/libexec/vfio-bindd");
+    kernel.putLink("/proc/812/ns/mnt", "mnt:[2]");
+    kernel.putFile("/proc/812/mountinfo", sandbox);
+    EXPECT_THAT(sentences(kernel),
+                ElementsAre("mounted: 0000:05:00.0 holds /home (nvme0n1p1); unmount it first"));
+    kernel.dropPath("/proc/812");
     HostSysfs blind(kernel);
     blind.errors["/proc/1/mountinfo"] = EACCES;
-    EXPECT_THAT(sentences(blind),
-                ElementsAre("mounted: whether 0000:05:00.0 holds a mounted file system cannot be told: read "
-                            "/proc/1/mountinfo: EACCES (Permission denied)"));
+    EXPECT_THAT(
+        sentences(blind),
+        ElementsAre("mounted: whether 0000:05:00.0 holds a mounted file system cannot be told: read "
+                    "/proc/1/mountinfo: EACCES (Permission denied)",
+                    "mounted: whether 0000:05:00.0 holds the root file system cannot be told: root=UUID=1234 "
+                    "of the kernel's command line names a device that is not known yet"));
 }
 
 } // namespace

@@ -7,11 +7,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <cstdlib>
-#include <cstring>
 #include <fmt/format.h>
-#include <map>
-#include <optional>
+#include <iterator>
+#include <utility>
 
 namespace vfiobind {
 namespace {
@@ -39,37 +37,24 @@ std::string virtualMachineName(const std::vector<std::string>& words) {
     std::string_view name = *std::next(at);
     if (name.starts_with("guest="))
         name.remove_prefix(6);
-    return std::string(name.substr(0, name.find(',')));
+    return printable(name.substr(0, name.find(',')));
 }
 
-std::string commandOf(const Sysfs& sysfs, const std::string& process) {
-    const auto comm = sysfs.read(process + "/comm", 64);
-    auto command = comm ? *comm : "?";
-    if (const auto name = virtualMachineName(arguments(sysfs, process)); !name.empty())
-        command += fmt::format(" (VM {})", name);
-    return command;
-}
-
-/// The number after `name:` of fdinfo.
-std::optional<std::uint64_t> fieldOf(const std::string& fdinfo, const char* name) {
-    const auto at = ('\n' + fdinfo).find(fmt::format("\n{}:", name));
-    if (at == std::string::npos)
-        return std::nullopt;
-    return std::strtoull(fdinfo.c_str() + at + std::strlen(name) + 1, nullptr, 10);
-}
-
-/// The number that a line begins with; 0 without one.
-std::uint64_t numberIn(std::string_view line) {
-    std::uint64_t number = 0;
-    std::from_chars(line.data(), line.data() + line.size(), number);
+unsigned numberOf(std::string_view text) {
+    unsigned number = 0;
+    std::from_chars(text.data(), text.data() + text.size(), number);
     return number;
 }
 
-/// Whether a mount, a line of mountinfo, has device nodes.
-bool hasDeviceNodes(std::string_view line) {
-    const auto words = split(line, ' '); // id, parent, number, root, point
-    const auto point = words.size() > 4 ? words[4] : std::string_view{};
-    return point == "/dev" || point.starts_with("/dev/") || line.contains(" - devtmpfs ");
+/// The numbers after `Uid:` of status: real, effective, saved, of the file system (proc_pid_status(5)).
+std::vector<unsigned> usersOf(const Sysfs& sysfs, const std::string& process) {
+    const auto status = sysfs.read(process + "/status", 4096).value_or(std::string());
+    std::vector<unsigned> users;
+    for (const auto line : split(status, '\n'))
+        if (line.starts_with("Uid:\t"))
+            for (const auto word : split(line.substr(5), '\t'))
+                users.push_back(numberOf(word));
+    return users;
 }
 
 SysResult<std::string> mountinfoOf(const Sysfs& sysfs, const std::string& process) {
@@ -85,36 +70,52 @@ SysResult<std::string> mountinfoOf(const Sysfs& sysfs, const std::string& proces
     return text;
 }
 
-/// What the process has open below /dev, by the links of its descriptors.
-SysResult<std::set<std::string>> openNodes(const Sysfs& sysfs, const std::string& process) {
-    auto descriptors = sysfs.links(process + "/fd");
-    if (!descriptors)
-        return std::unexpected(descriptors.error());
-    std::set<std::string> found;
-    for (auto& [fd, target] : *descriptors)
-        if (target.starts_with("/dev/"))
-            found.insert(std::move(target));
-    return found;
+bool hasProgram(const Sysfs& sysfs, const std::string& process) {
+    const auto program = sysfs.link(process + "/exe");
+    return program || !isGone(program.error());
 }
 
-/// Other users' processes do not show them to everybody; fdinfo does.
-bool mayListLinks(const SysResult<std::set<std::string>>& links) {
-    return links || (links.error().code != EACCES && links.error().code != EPERM);
-}
-
-bool isKernels(const Sysfs& sysfs, const std::string& number) {
-    const auto program = sysfs.link("/proc/" + number + "/exe");
-    return !program && isGone(program.error());
+/// The control group as systemd's hierarchy has it, `/system.slice/systemd-udevd.service/udev`; empty where
+/// there is none (cgroups(7), /proc/PID/cgroup).
+SysResult<std::string> systemdGroup(const Sysfs& sysfs, unsigned pid) {
+    const auto text = readIfThere(sysfs, fmt::format("/proc/{}/cgroup", pid));
+    if (!text)
+        return std::unexpected(text.error());
+    for (const auto line : split(*text, '\n'))
+        for (const std::string_view hierarchy : {":name=systemd:", "0::"})
+            if (const auto at = line.find(hierarchy); at != std::string_view::npos)
+                if (const auto path = line.substr(at + hierarchy.size()); path != "/")
+                    return std::string(path);
+    return std::string{};
 }
 
 } // namespace
+
+bool Programs::isKernels(const std::string& number) const {
+    const auto process = "/proc/" + number;
+    if (hasProgram(sysfs_, process))
+        return false;
+    const auto threads = sysfs_.countedFolders(process + "/task");
+    return !threads || *threads <= 1;
+}
+
+/// `812`, or `812/task/815` where the first thread has ended: it tells nothing any more.
+std::string Programs::folderOf(const std::string& number) const {
+    if (hasProgram(sysfs_, "/proc/" + number))
+        return number;
+    const auto threads = sysfs_.list("/proc/" + number + "/task");
+    for (const auto& thread : threads.value_or(std::vector<std::string>{}))
+        if (const auto folder = number + "/task/" + thread; hasProgram(sysfs_, "/proc/" + folder))
+            return folder;
+    return number;
+}
 
 const SysResult<std::vector<std::string>>& Programs::numbers() {
     if (!numbers_) {
         numbers_ = listIfThere(sysfs_, "/proc");
         if (*numbers_)
             std::erase_if(**numbers_, [this](const auto& name) {
-                return name.find_first_not_of("0123456789") != std::string::npos || isKernels(sysfs_, name);
+                return name.find_first_not_of("0123456789") != std::string::npos || isKernels(name);
             });
     }
     return *numbers_;
@@ -124,157 +125,125 @@ const std::vector<MountTable>& Programs::mountTables() {
     if (mountTables_)
         return *mountTables_;
     mountTables_.emplace();
-    std::vector<std::string> processes{"1", "self"};
+    const auto hosts = sysfs_.link("/proc/1/ns/mnt");
+    std::vector<std::string> processes{"1"};
+    // A sandbox has mounts of its own.
+    if (const auto own = sysfs_.link("/proc/self/ns/mnt"); !hosts || !own || *own == *hosts)
+        processes.emplace_back("self");
+    const auto inHosts = processes.size();
     if (const auto& all = numbers())
         std::ranges::remove_copy(*all, std::back_inserter(processes), "1");
     std::set<std::string> seen;
-    for (const auto& process : processes) {
+    for (std::size_t i = 0; i < processes.size(); ++i) {
+        const bool isHosts = i < inHosts;
+        const auto process = isHosts ? processes[i] : folderOf(processes[i]);
         const auto space = sysfs_.link("/proc/" + process + "/ns/mnt");
         if (space && seen.contains(*space))
             continue;
         auto text = mountinfoOf(sysfs_, process);
-        const bool isHosts = process == "1" || process == "self";
         const bool gone = !text && isGone(text.error());
         if (gone && !isHosts)
             continue;
         if (space && !gone) // who ended can have left others in its namespace
             seen.insert(*space);
-        if (text)
-            learnMounts(*text);
-        mountTables_->push_back({process, isHosts, space.has_value() || isHosts, std::move(text)});
+        mountTables_->push_back({processes[i], isHosts, space.has_value() || isHosts, std::move(text)});
     }
     return *mountTables_;
 }
 
-void Programs::learnMounts(const std::string& mountinfo) {
-    for (const auto line : split(mountinfo, '\n'))
-        if (const auto id = numberIn(line); id != 0)
-            hasDeviceNodes_.emplace(id, hasDeviceNodes(line));
-}
-
-const SysResult<std::set<std::string>>& Programs::links(const std::string& number) {
-    const auto known = links_.find(number);
-    return known != links_.end() ? known->second
-                                 : links_.emplace(number, openNodes(sysfs_, "/proc/" + number)).first->second;
-}
-
-SysResult<std::vector<Programs::Descriptor>> Programs::readDescriptors(const std::string& process) const {
-    const auto names = sysfs_.list(process + "/fdinfo");
-    if (!names)
-        return std::unexpected(names.error());
-    std::vector<Descriptor> found;
-    for (const auto& fd : *names) {
-        const auto text = sysfs_.read(process + "/fdinfo/" + fd, 4096);
-        if (!text && !isGone(text.error()))
-            return std::unexpected(text.error());
-        if (!text)
-            continue;
-        const auto inode = fieldOf(*text, "ino");
-        if (!inode) // before Linux 5.14
-            return std::unexpected(SysError{"look for ino: in", process + "/fdinfo/" + fd, EOPNOTSUPP});
-        found.push_back({fd, *inode, fieldOf(*text, "mnt_id").value_or(0)});
-    }
-    return found;
-}
-
-const SysResult<std::vector<Programs::Descriptor>>& Programs::descriptors(const std::string& number) {
-    const auto known = descriptors_.find(number);
-    return known != descriptors_.end()
-               ? known->second
-               : descriptors_.emplace(number, readDescriptors("/proc/" + number)).first->second;
-}
-
-SysResult<std::set<std::string>> Programs::openAmong(const std::string& number,
-                                                     const std::set<std::string>& nodes) {
+/// By the tables of all threads: some programs give threads one of their own (unshare(2), CLONE_FILES), and
+/// one that has ended has none.
+SysResult<std::set<DeviceNumber>> Programs::openIn(const std::string& number) const {
     const auto process = "/proc/" + number;
-    const auto& open = descriptors(number);
-    if (!open)
-        return std::unexpected(open.error());
-    std::multimap<std::uint64_t, std::string> byInode;
-    for (const auto& node : nodes)
-        for (const auto& path : {node, process + "/root" + node})
-            if (const auto inode = sysfs_.inode(path))
-                byInode.emplace(*inode, node);
-    std::set<std::string> found;
-    for (const auto& descriptor : *open) {
-        const auto [from, to] = byInode.equal_range(descriptor.inode);
-        if (from == to || !onDeviceNodes(number, descriptor.mount))
+    const auto own = sysfs_.nodes(process + "/fd");
+    const auto count = sysfs_.countedFolders(process + "/task");
+    const bool alone = count && *count <= 1;
+    if (!own && (alone || !isGone(own.error())))
+        return std::unexpected(own.error());
+    std::set<DeviceNumber> open;
+    if (own)
+        open.insert(own->begin(), own->end());
+    if (alone)
+        return open;
+    const auto threads = listIfThere(sysfs_, process + "/task");
+    if (!threads)
+        return std::unexpected(threads.error());
+    std::vector<unsigned> owners{numberOf(number)}; // one of each table
+    for (const auto& thread : *threads) {
+        const auto id = numberOf(thread);
+        if (std::ranges::any_of(
+                owners, [&](unsigned other) { return id == other || sysfs_.shareDescriptors(other, id); }))
             continue;
-        if (const auto still = sysfs_.read(process + "/fdinfo/" + descriptor.number, 4096);
-            !still && isGone(still.error()))
-            continue; // closed meanwhile, as by a process that ends: that one's mounts cannot be read either
-        for (auto it = from; it != to; ++it)
-            found.insert(it->second);
+        owners.push_back(id);
+        const auto more = sysfs_.nodes(fmt::format("{}/task/{}/fd", process, thread));
+        if (!more && !isGone(more.error()))
+            return std::unexpected(more.error());
+        if (more)
+            open.insert(more->begin(), more->end());
     }
-    return found;
+    return open;
 }
 
-/// Another file system's file can have a node's inode number: a pipe, a socket, an eventfd, shared memory.
-/// The mounts of these are the kernel's own and in no namespace; the number of a mount is the same in all.
-/// A process in a chroot is told of the mounts below its root only, so its own are asked, too.
-bool Programs::onDeviceNodes(const std::string& number, std::uint64_t mount) {
-    const auto& tables = mountTables();
-    if (!hasDeviceNodes_.contains(mount) && !ownMountsRead_.contains(number)) {
-        const auto own = mountinfoOf(sysfs_, number);
-        if (own)
-            learnMounts(*own);
-        ownMountsRead_[number] = own.has_value();
-    }
-    if (const auto found = hasDeviceNodes_.find(mount); found != hasDeviceNodes_.end())
-        return found->second;
-    return !ownMountsRead_[number] || std::ranges::any_of(tables, [](const auto& table) {
-        return !table.text && !isGone(table.text.error());
-    });
-}
-
-Openers Programs::openersOf(const std::set<std::string>& nodes) {
-    Openers openers;
-    if (nodes.empty())
-        return openers;
+const Programs::OpenDevices& Programs::openDevices() {
+    if (open_)
+        return *open_;
+    open_.emplace();
     const auto& processes = numbers();
     if (!processes) {
-        openers.unreadable.push_back(processes.error());
-        return openers;
+        open_->unreadable.push_back(processes.error());
+        return *open_;
     }
     for (const auto& number : *processes) {
-        const auto process = "/proc/" + number;
-        auto open = links(number);
-        if (open)
-            std::erase_if(*open, [&](const auto& node) { return !nodes.contains(node); });
-        else if (!mayListLinks(open))
-            open = openAmong(number, nodes);
+        const auto open = openIn(number);
         if (!open && !isGone(open.error()))
-            openers.unreadable.push_back(open.error());
-        if (!open || open->empty())
-            continue;
-        unsigned pid = 0;
-        std::from_chars(number.data(), number.data() + number.size(), pid);
-        const auto command = commandOf(sysfs_, process);
-        for (const auto& node : *open)
-            openers.found.push_back({pid, command, node});
+            open_->unreadable.push_back(open.error());
+        if (open)
+            for (const auto& device : *open)
+                open_->processes[device].push_back(number);
     }
+    return *open_;
+}
+
+Opener Programs::openerFrom(const std::string& number, const DeviceNumber& device) const {
+    const auto process = "/proc/" + folderOf(number);
+    const auto comm = sysfs_.read(process + "/comm", 64);
+    const auto users = usersOf(sysfs_, process);
+    Opener opener{.pid = numberOf(number),
+                  .uid = users.empty() ? 0 : users.front(),
+                  .program = comm ? printable(*comm) : "?",
+                  .device = device};
+    const auto machine = virtualMachineName(arguments(sysfs_, process));
+    opener.command = machine.empty() ? opener.program : fmt::format("{} (VM {})", opener.program, machine);
+    return opener;
+}
+
+Openers Programs::openersOf(const std::set<DeviceNumber>& devices) {
+    Openers openers;
+    if (devices.empty())
+        return openers;
+    const auto& open = openDevices();
+    openers.unreadable = open.unreadable;
+    for (const auto& device : devices)
+        if (const auto found = open.processes.find(device); found != open.processes.end())
+            for (const auto& number : found->second)
+                openers.found.push_back(openerFrom(number, device));
+    std::ranges::sort(openers.found, {}, [](const Opener& one) { return std::pair(one.pid, one.device); });
     return openers;
 }
 
 void Programs::again() {
-    const bool opened = !links_.empty();
+    const bool opened = open_.has_value();
     const bool mounted = mountTables_.has_value();
     const bool counted = numbers_.has_value();
     numbers_.reset();
     mountTables_.reset();
-    hasDeviceNodes_.clear();
-    ownMountsRead_.clear();
-    links_.clear();
-    descriptors_.clear();
+    open_.reset();
     if (counted)
         numbers();
     if (mounted)
         mountTables();
-    if (!opened || !numbers())
-        return;
-    for (const auto& number : *numbers())
-        if (!mayListLinks(links(number)))
-            descriptors(number);
+    if (opened)
+        openDevices();
 }
 
 std::string named(const std::vector<Opener>& openers) {
@@ -282,8 +251,23 @@ std::string named(const std::vector<Opener>& openers) {
     std::set<unsigned> told;
     for (const auto& opener : openers)
         if (told.insert(opener.pid).second)
-            text += fmt::format("{}{} (pid {})", text.empty() ? "" : ", ", opener.command, opener.pid);
+            text += fmt::format("{}{} (pid {})", text.empty() ? "" : ", ", opener.program, opener.pid);
     return text;
+}
+
+bool isOfService(const Sysfs& sysfs, unsigned pid, std::string_view service) {
+    const auto group = systemdGroup(sysfs, pid);
+    if (!group)
+        return false;
+    if (!group->empty()) {
+        const auto unit = fmt::format("/system.slice/{}.service", service);
+        return *group == unit || group->starts_with(unit + '/');
+    }
+    const auto users = usersOf(sysfs, fmt::format("/proc/{}", pid));
+    const auto program = sysfs.link(fmt::format("/proc/{}/exe", pid));
+    // systemd-udevd is a name of udevadm's (systemd-udevd(8)).
+    return program && !users.empty() && std::ranges::all_of(users, [](unsigned user) { return user == 0; }) &&
+           (baseName(*program) == service || (service == "systemd-udevd" && baseName(*program) == "udevadm"));
 }
 
 } // namespace vfiobind

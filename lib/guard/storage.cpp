@@ -3,6 +3,8 @@
 
 #include "guard/block_stack.h"
 #include "guard/command_line.h"
+#include "guard/device_nodes.h"
+#include "guard/exports.h"
 #include "guard/idle.h"
 #include "guard/mounts.h"
 #include "guard/processes.h"
@@ -49,6 +51,11 @@ std::string pointsText(const std::vector<std::string>& points) {
     return points.size() > shown ? fmt::format("{} and {} more", text, points.size() - shown) : text;
 }
 
+std::string exportSentence(const std::string& what, const Export& one) {
+    return fmt::format("holds {}, which is exported ({}); take it out of there first: {}", what,
+                       printable(one.place), one.undo);
+}
+
 class StorageLook {
 public:
     StorageLook(const Sysfs& sysfs, const Address& device, Programs& programs) :
@@ -85,6 +92,7 @@ private:
     }
 
     void lookForMembersAndPrograms() {
+        lookForExports();
         for (const auto& [name, node] : stack_.nodes())
             if (!told_.contains(name)) // what is in use says more than what it is part of
                 lookForMembership(node);
@@ -207,33 +215,43 @@ private:
         }
     }
 
-    /// udev and what its rules run, mdadm say, look into every disk that comes, and let go of it by
-    /// themselves.
-    bool worksForUdev(const Opener& opener) const {
-        // An initramfs has no cgroups.
-        const auto cgroup = readIfThere(sysfs_, fmt::format("/proc/{}/cgroup", opener.pid));
-        return opener.command == "(udev-worker)" || opener.command == "systemd-udevd" ||
-               (cgroup && cgroup->contains("/systemd-udevd.service"));
+    /// By number: what is exported has no opener and no holder.
+    void lookForExports() {
+        const auto exports = readExports(sysfs_);
+        for (const auto& error : exports.unreadable)
+            unknown("storage-member", fmt::format("a disk of {} is exported", device_.str()), error);
+        // A whole controller is passed through by its own node, which is no disk's.
+        const auto nodes = exports.all.empty()
+                               ? std::vector<DeviceNode>{}
+                               : nodesBelow(sysfs_, device_).value_or(std::vector<DeviceNode>{});
+        for (const auto& one : exports.all) {
+            for (const auto& node : nodes)
+                if (!node.number.block && node.number == one.device)
+                    blockers_.push_back(
+                        {"storage-member", device_,
+                         fmt::format("{} {}", device_.str(), exportSentence(nodeName(sysfs_, node), one))});
+            for (const auto& [name, node] : stack_.nodes())
+                if (!told_.contains(name) && parseDeviceNumber(node.number, true) == one.device)
+                    refuse(node, "storage-member", exportSentence(node.chain, one));
+        }
     }
 
     /// A VM's disk, a database: open without a file system.
     void lookForPrograms() {
-        std::map<std::string, std::string> names; // by path
-        std::set<std::string> paths;
-        for (const auto& [name, node] : stack_.nodes()) {
-            if (told_.contains(name))
-                continue;
-            names["/dev/" + name] = name;
-            if (const auto mapper = mapperOf(name); !mapper.empty())
-                names["/dev/mapper/" + mapper] = name;
-        }
-        for (const auto& [path, name] : names)
-            paths.insert(path);
-        const auto openers = programs_.openersOf(paths);
+        std::map<DeviceNumber, std::string> names;
+        std::set<DeviceNumber> numbers;
+        for (const auto& [name, node] : stack_.nodes())
+            if (const auto number = parseDeviceNumber(node.number, true); number && !told_.contains(name)) {
+                names.emplace(*number, name);
+                numbers.insert(*number);
+            }
+        const auto openers = programs_.openersOf(numbers);
         std::map<std::string, std::vector<Opener>> users; // by name
+        // udev and what its rules run, mdadm say, look into every disk that comes, and let go of it by
+        // themselves.
         for (const auto& opener : openers.found)
-            if (!worksForUdev(opener))
-                users[names.at(opener.node)].push_back(opener);
+            if (!isOfService(sysfs_, opener.pid, "systemd-udevd"))
+                users[names.at(opener.device)].push_back(opener);
         for (const auto& [name, programs] : users) {
             const auto& node = stack_.nodes().at(name);
             refuse(node, "storage-member",

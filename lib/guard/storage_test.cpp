@@ -95,41 +95,39 @@ TEST(Storage, LoopDevicesOverThePartitionAreFollowed) {
 
 TEST(Storage, ADiskThatAProgramHasOpenIsNotFree) {
     auto kernel = withDisk();
-    kernel.putFile("/proc/812/comm", "qemu-system-x86\n");
-    open(kernel, 812, "/dev/nvme0n1p2");
-    kernel.putFile("/proc/90/comm", "(udev-worker)\n");
-    open(kernel, 90, "/dev/nvme0n1p1");
-    kernel.putFile("/proc/91/comm", "mdadm\n");
+    open(kernel, 812, "qemu-system-x86", "259:2");
+    open(kernel, 90, "udevadm", "259:1");
+    open(kernel, 91, "mdadm", "259:1");
     kernel.putFile("/proc/91/cgroup", "0::/system.slice/systemd-udevd.service/udev\n");
-    open(kernel, 91, "/dev/nvme0n1p1");
     EXPECT_THAT(sentences(kernel),
                 ElementsAre("storage-member: 0000:05:00.0 holds nvme0n1p2, which qemu-system-x86 (pid 812) "
                             "has open; end it first"));
     kernel.dropPath("/proc/812");
     EXPECT_THAT(sentences(kernel), IsEmpty()) << "udev lets go by itself";
     build(kernel, "nvme0n1p2", "dm-0", "254:0", "vg0-data", "LVM-abc");
-    kernel.putFile("/proc/813/comm", "mysqld\n");
-    open(kernel, 813, "/dev/mapper/vg0-data");
+    open(kernel, 813, "mysqld", "254:0");
     EXPECT_THAT(sentences(kernel), ElementsAre(testing::HasSubstr("is part of an LVM volume")))
         << "that it is active says enough";
     kernel.dropPath("/sys/class/block/nvme0n1p2/holders/dm-0");
-    open(kernel, 814, "/dev/nvme0n1");
+    open(kernel, 814, "program", "259:0");
     HostSysfs blind(kernel);
     blind.errors["/proc/814/fd/9"] = EIO;
     EXPECT_THAT(
         sentences(blind),
         ElementsAre("storage-member: whether a program has a disk of 0000:05:00.0 open cannot be told: "
-                    "readlink /proc/814/fd/9: EIO (Input/output error)"));
+                    "stat /proc/814/fd/9: EIO (Input/output error)"));
 }
 
 TEST(Storage, TheKernelsOwnProcessesAreNotLookedAt) {
     auto kernel = withDisk();
-    kernel.putFile("/proc/7/comm", "kworker/0:1\n");
-    kernel.putLink("/proc/7/fd/1", "/dev/nvme0n1"); // which it cannot have; it would be noticed
-    EXPECT_THAT(sentences(kernel), IsEmpty());
-    kernel.putLink("/proc/7/exe", "/usr/bin/program");
-    EXPECT_THAT(sentences(kernel), ElementsAre(testing::HasSubstr("kworker/0:1 (pid 7) has open")));
+    open(kernel, 7, "kworker/0:1", "259:0"); // which it cannot have; it would be noticed
     kernel.dropPath("/proc/7/exe");
+    EXPECT_THAT(sentences(kernel), IsEmpty());
+    kernel.putDirectory("/proc/7/task/7");
+    kernel.putDirectory("/proc/7/task/8");
+    EXPECT_THAT(sentences(kernel), ElementsAre(testing::HasSubstr("kworker/0:1 (pid 7) has open")))
+        << "a program whose first thread has ended";
+    kernel.dropPath("/proc/7/task/8");
     HostSysfs hidden(kernel);
     hidden.errors["/proc/7/exe"] = EACCES;
     EXPECT_THAT(sentences(hidden), ElementsAre(testing::HasSubstr("kworker/0:1 (pid 7) has open")))

@@ -5,7 +5,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -46,6 +48,19 @@ SysResult<void> eachEntry(const std::string& root, const std::string& path, Take
     if (errno != 0)
         return failed("list", path, errno);
     return {};
+}
+
+/// 0, or the errno. Nothing is asked for that a file system would have to look up, and no server is asked: a
+/// process's file on a dead NFS server must not hold up the one who looks. All file systems tell mode and
+/// device number nevertheless, but for a FUSE that does not answer us (fuse_getattr() in fs/fuse/dir.c): it
+/// is of another user, so it has no device nodes that could be opened.
+int statNode(int directory, const char* path, std::optional<DeviceNumber>& number) {
+    struct statx found{};
+    if (::statx(directory, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0, &found) != 0)
+        return errno;
+    if (S_ISBLK(found.stx_mode) || S_ISCHR(found.stx_mode))
+        number = {S_ISBLK(found.stx_mode), found.stx_rdev_major, found.stx_rdev_minor};
+    return 0;
 }
 
 } // namespace
@@ -147,11 +162,52 @@ SysResult<std::string> RealSysfs::link(const std::string& path) const {
     return std::string(target.data(), static_cast<std::size_t>(length));
 }
 
-SysResult<std::uint64_t> RealSysfs::inode(const std::string& path) const {
+SysResult<std::size_t> RealSysfs::countedFolders(const std::string& path) const {
     struct stat found{};
     if (::stat((root_ + path).c_str(), &found) != 0)
         return failed("stat", path, errno);
-    return found.st_ino;
+    if (!S_ISDIR(found.st_mode) || found.st_nlink < 2)
+        return failed("count the links of", path, ENOTDIR);
+    return static_cast<std::size_t>(found.st_nlink) - 2;
+}
+
+SysResult<std::optional<DeviceNumber>> RealSysfs::node(const std::string& path) const {
+    std::optional<DeviceNumber> number;
+    if (const int code = statNode(AT_FDCWD, (root_ + path).c_str(), number); code != 0)
+        return failed("stat", path, code);
+    return number;
+}
+
+SysResult<std::vector<DeviceNumber>> RealSysfs::nodes(const std::string& path) const {
+    std::vector<DeviceNumber> found;
+    const auto seen = eachEntry(root_, path, [&](int directory, const dirent& entry) -> SysResult<void> {
+        std::optional<DeviceNumber> number;
+        const int code = statNode(directory, entry.d_name, number);
+        if (code != 0 && !isNoLink(code))
+            return failed("stat", path + '/' + entry.d_name, code);
+        if (number)
+            found.push_back(*number);
+        return {};
+    });
+    if (!seen)
+        return std::unexpected(seen.error());
+    return found;
+}
+
+bool RealSysfs::shareDescriptors(unsigned thread, unsigned other) const {
+    return ::syscall(SYS_kcmp, thread, other, KCMP_FILES, 0UL, 0UL) == 0;
+}
+
+SysResult<void> RealSysfs::openExclusively(const std::string& path, const DeviceNumber& number) const {
+    const auto there = node(path);
+    if (!there)
+        return std::unexpected(there.error());
+    if (*there != number)
+        return failed("open", path, ENXIO);
+    const Descriptor device(root_ + path, O_RDONLY | O_EXCL | O_NONBLOCK);
+    if (device.get() < 0)
+        return failed("open", path, errno);
+    return {};
 }
 
 bool RealSysfs::exists(const std::string& path) const {

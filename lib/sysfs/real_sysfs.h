@@ -16,7 +16,11 @@ public:
     SysResult<std::string> link(const std::string& path) const override;
     SysResult<std::vector<std::pair<std::string, std::string>>> links(const std::string& path) const override;
     SysResult<std::vector<std::string>> folders(const std::string& path) const override;
-    SysResult<std::uint64_t> inode(const std::string& path) const override;
+    SysResult<std::size_t> countedFolders(const std::string& path) const override;
+    SysResult<std::optional<DeviceNumber>> node(const std::string& path) const override;
+    SysResult<std::vector<DeviceNumber>> nodes(const std::string& path) const override;
+    bool shareDescriptors(unsigned thread, unsigned other) const override;
+    SysResult<void> openExclusively(const std::string& path, const DeviceNumber& number) const override;
     bool exists(const std::string& path) const override;
     SysResult<std::string> netlinkDump(std::uint16_t request, std::uint8_t family) const override;
 

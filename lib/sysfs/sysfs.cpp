@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 
 namespace vfiobind {
@@ -17,6 +18,20 @@ std::string SysError::str() const {
     const char* description = strerrordesc_np(code);
     return fmt::format("{} {}: {} ({})", operation, path, errnoName(code),
                        description ? description : "unknown error");
+}
+
+std::string DeviceNumber::str() const {
+    return fmt::format("{}:{}", major, minor);
+}
+
+std::optional<DeviceNumber> parseDeviceNumber(std::string_view text, bool block) {
+    DeviceNumber number{.block = block};
+    const char* end = text.data() + text.size();
+    const auto first = std::from_chars(text.data(), end, number.major);
+    if (first.ec != std::errc() || first.ptr == end || *first.ptr != ':')
+        return std::nullopt;
+    const auto second = std::from_chars(first.ptr + 1, end, number.minor);
+    return second.ec == std::errc() && second.ptr == end ? std::optional(number) : std::nullopt;
 }
 
 SysResult<std::string> Sysfs::netlinkDump(std::uint16_t /*request*/, std::uint8_t /*family*/) const {
@@ -52,6 +67,32 @@ SysResult<std::vector<std::string>> Sysfs::folders(const std::string& path) cons
             return !inside && (inside.error().code == ENOTDIR || inside.error().code == ENOENT);
         });
     return names;
+}
+
+SysResult<std::size_t> Sysfs::countedFolders(const std::string& path) const {
+    const auto names = folders(path);
+    if (!names)
+        return std::unexpected(names.error());
+    return names->size();
+}
+
+SysResult<std::vector<DeviceNumber>> Sysfs::nodes(const std::string& path) const {
+    const auto names = list(path);
+    if (!names)
+        return std::unexpected(names.error());
+    std::vector<DeviceNumber> found;
+    for (const auto& name : *names) {
+        const auto number = node(path + '/' + name);
+        if (!number && !isNoLink(number.error().code))
+            return std::unexpected(number.error());
+        if (number && *number)
+            found.push_back(**number);
+    }
+    return found;
+}
+
+bool Sysfs::shareDescriptors(unsigned /*thread*/, unsigned /*other*/) const {
+    return false;
 }
 
 std::string_view baseName(std::string_view path) {

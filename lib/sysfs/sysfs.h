@@ -3,9 +3,11 @@
 /// and every kernel write goes out through it.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,7 +17,7 @@ namespace vfiobind {
 
 /// What the kernel answered to a file operation. A value, since failing is normal here.
 struct SysError {
-    std::string operation; ///< "read", "write", "list", "readlink", "dump"
+    std::string operation; ///< "read", "write", "list", "readlink", "stat", "open", "dump"
     std::string path;
     int code = 0; ///< errno
 
@@ -25,6 +27,19 @@ struct SysError {
 
 template <typename T>
 using SysResult = std::expected<T, SysError>;
+
+/// The device that a node stands for (st_mode and st_rdev, inode(7)). The kernel knows devices by it,
+/// whatever path, mount or namespace a node of it lies in.
+struct DeviceNumber {
+    bool block = false; ///< else a character device
+    unsigned major = 0;
+    unsigned minor = 0;
+    auto operator<=>(const DeviceNumber&) const = default;
+    /// `8:16`, as `dev` files have it (Documentation/ABI/testing/sysfs-dev).
+    std::string str() const;
+};
+/// Nothing unless the text is of the form `8:16`.
+std::optional<DeviceNumber> parseDeviceNumber(std::string_view text, bool block);
 
 /// `EBUSY` for EBUSY, `errno 9999` for what has no name (strerrorname_np(3)).
 std::string errnoName(int code);
@@ -47,8 +62,22 @@ public:
     /// The directories in a directory, no links to such, sorted. What is there and does not tell counts as
     /// one.
     virtual SysResult<std::vector<std::string>> folders(const std::string& path) const;
-    /// The inode number that stat(2) gives, symbolic links followed.
-    virtual SysResult<std::uint64_t> inode(const std::string& path) const = 0;
+    /// The number of directories in a directory by its count of links (st_nlink - 2). sysfs counts those of
+    /// other network namespaces, which folders() does not show (kernfs_refresh_inode() in fs/kernfs/inode.c),
+    /// and /proc/PID/task the threads (proc_task_getattr() in fs/proc/base.c). This default counts folders().
+    virtual SysResult<std::size_t> countedFolders(const std::string& path) const;
+    /// The device whose node the path leads to, links followed, so that /proc/PID/fd/N answers for the open
+    /// file whatever its link says. Nothing for a file of another kind.
+    virtual SysResult<std::optional<DeviceNumber>> node(const std::string& path) const = 0;
+    /// The devices whose nodes are among a directory's entries, as node() has them: for /proc/PID/fd. What is
+    /// gone meanwhile is left out; any other error of an entry is the answer.
+    virtual SysResult<std::vector<DeviceNumber>> nodes(const std::string& path) const;
+    /// Whether two threads are known to have one table of descriptors (kcmp(2), KCMP_FILES).
+    virtual bool shareDescriptors(unsigned thread, unsigned other) const;
+    /// Opens the block device that has the number with O_RDONLY|O_EXCL|O_NONBLOCK and closes it: EBUSY where
+    /// the kernel has it claimed for a mount, device-mapper, MD, swap, an export or another O_EXCL (open(2)).
+    /// ENXIO where the path is no node of that number. For the moment between nobody else can claim it.
+    virtual SysResult<void> openExclusively(const std::string& path, const DeviceNumber& number) const = 0;
     /// Whether there is anything of this name; an answer that could not be had counts as no.
     virtual bool exists(const std::string& path) const = 0;
     /// The answer to a dump request of rtnetlink(7), such as RTM_GETROUTE for AF_INET, of this process's

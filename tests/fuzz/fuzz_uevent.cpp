@@ -46,8 +46,11 @@ public:
         const auto it = links.find(path);
         return it == links.end() ? absent("readlink", path) : SysResult<std::string>(it->second);
     }
-    SysResult<std::uint64_t> inode(const std::string& path) const override {
+    SysResult<std::optional<DeviceNumber>> node(const std::string& path) const override {
         return std::unexpected(SysError{"stat", path, ENOENT});
+    }
+    SysResult<void> openExclusively(const std::string& path, const DeviceNumber&) const override {
+        return std::unexpected(SysError{"open", path, ENOENT});
     }
     bool exists(const std::string& path) const override {
         return files.contains(path) || links.contains(path);

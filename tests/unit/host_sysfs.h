@@ -112,7 +112,17 @@ public:
             return std::unexpected(SysError{"readlink", path, code});
         return kernel_.link(path);
     }
-    SysResult<std::uint64_t> inode(const std::string& path) const override { return kernel_.inode(path); }
+    SysResult<std::optional<DeviceNumber>> node(const std::string& path) const override {
+        if (const int code = errorAt(path))
+            return std::unexpected(SysError{"stat", path, code});
+        return kernel_.node(path);
+    }
+    SysResult<std::size_t> countedFolders(const std::string& path) const override {
+        return kernel_.countedFolders(path);
+    }
+    SysResult<void> openExclusively(const std::string& path, const DeviceNumber& number) const override {
+        return kernel_.openExclusively(path, number);
+    }
     bool exists(const std::string& path) const override { return kernel_.exists(path); }
     SysResult<std::string> netlinkDump(std::uint16_t request, std::uint8_t family) const override {
         if (dumpError != 0)

@@ -233,12 +233,10 @@ std::expected<std::string, int> FakeKernel::readNode(const std::string& canonica
     }
     if (directory.starts_with("/sys/module/"))
         return name == "initstate" ? "live" : parameter(split(directory, '/')[2], name);
-    if (directory.ends_with("/fdinfo")) {
-        const auto& holder = holders_.at(std::stoi(nameOf(parentOf(directory))));
-        const auto open = descriptors(*this, holder).at(std::stoul(name) - 10);
-        const auto node = inode(open);
-        return fmt::format("pos:\t0\nflags:\t02000002\nmnt_id:\t20\nino:\t{}\n", node ? *node : 1);
-    }
+    if (name == "dev" && parentOf(directory) == "/sys/class/vfio")
+        return vfioNode("/dev/vfio/" + nameOf(directory)).value().str();
+    if (name == "dev" && nameOf(parentOf(directory)) == "vfio-dev")
+        return vfioNode("/dev/vfio/devices/" + nameOf(directory)).value().str();
     if (directory.starts_with("/proc/")) {
         const auto& holder = holders_.at(std::stoi(nameOf(directory)));
         if (name == "comm")
@@ -248,6 +246,8 @@ std::expected<std::string, int> FakeKernel::readNode(const std::string& canonica
             std::ranges::replace(words, ' ', '\0');
             return words;
         }
+        if (name == "status")
+            return fmt::format("Name:\t{0}\nUid:\t{1}\t{1}\t{1}\t{1}", holder.comm, holder.uid);
         // proc_pid_stat(5): field 22 is the start time
         std::string text = fmt::format("{} ({}) S 1", holder.pid, holder.comm);
         for (int field = 5; field <= 52; ++field)

@@ -13,11 +13,15 @@ namespace vfiobind::fakemachine {
 
 inline const auto disk = Address::parse("0000:05:00.0").value();
 
+/// Without a number it is one path of several to an NVMe disk.
 inline void putBlock(FakeKernel& kernel, const std::string& name, const std::string& place,
                      const std::string& number) {
     const auto folder = "/sys/devices/" + place;
-    kernel.putFile(folder + "/dev", number + "\n");
     kernel.putDirectory(folder + "/holders");
+    if (number.empty())
+        kernel.putFile(folder + "/dev", "\n");
+    else
+        kernel.addNode({place, "block", number, name});
     kernel.putLink("/sys/class/block/" + name, "../../devices/" + place);
 }
 
@@ -63,9 +67,8 @@ inline Blockers blockersOf(const Sysfs& sysfs, const Address& device) {
     return storageBlockers(sysfs, device, programs);
 }
 
-inline void open(FakeKernel& kernel, int pid, const std::string& node) {
-    kernel.putLink(fmt::format("/proc/{}/exe", pid), "/usr/bin/program");
-    kernel.putLink(fmt::format("/proc/{}/fd/9", pid), node);
+inline void open(FakeKernel& kernel, int pid, const std::string& program, const std::string& number) {
+    kernel.openNode({.pid = pid, .program = program, .number = number, .block = true, .fd = 9});
 }
 
 inline std::vector<std::string> sentences(const Sysfs& kernel) {

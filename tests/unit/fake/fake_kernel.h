@@ -50,6 +50,14 @@ public:
     void putLink(const std::string& path, std::string target);
     void putDirectory(const std::string& path);
     void dropPath(const std::string& path);
+    void addNode(const FakeNode& node); ///< with what sysfs and /dev show of it (nodes.cpp)
+    /// A process has the device open; the link of its descriptor shows any path.
+    void openNode(const FakeOpen& open);
+    void closeNode(const FakeOpen& open) { dropPath(open.path()); }
+    /// So many folders of the folder are of another network namespace: counted, and not to be seen.
+    void hideFolders(const std::string& folder, std::size_t count) { hiddenFolders_[folder] = count; }
+    /// What opening the block device exclusively is answered with: EBUSY where it is claimed.
+    void refuseExclusive(const DeviceNumber& number, int code) { exclusive_[number] = code; }
     void setGroupType(unsigned group, std::string type) { groupTypes_[group] = std::move(type); }
     void setReservedRegions(unsigned group, std::string text) { reservedRegions_[group] = std::move(text); }
     void setIommu(std::vector<std::string> units) { iommuUnits_ = std::move(units); } ///< default `dmar0`
@@ -57,10 +65,8 @@ public:
     // ---- switches
     FakeVersion version = FakeVersion::v6_1;
     std::string unsetOverrideReads = "(null)"; ///< "" on other kernels
-    bool descriptorsHidden =
-        false;                ///< /proc/PID/fd is EACCES, fdinfo is not (PTRACE_MODE_READ without CAP_DAC_*)
-    bool noiommuBuilt = true; ///< CONFIG_VFIO_NOIOMMU, which Debian leaves out
-    bool cdevsBuilt = true;   ///< CONFIG_VFIO_DEVICE_CDEV, which Debian leaves out; Linux 6.6 and later
+    bool noiommuBuilt = true;                  ///< CONFIG_VFIO_NOIOMMU, which Debian leaves out
+    bool cdevsBuilt = true; ///< CONFIG_VFIO_DEVICE_CDEV, which Debian leaves out; Linux 6.6 and later
     bool hasCdevs() const { return version == FakeVersion::v6_12 && cdevsBuilt; }
     bool addWindow = false; ///< a hot-plugged device is not matched until finishAdd()
     bool lateLinks = false; ///< a virtual function has no physfn, nor its PF a virtfn, until linkFunctions()
@@ -85,7 +91,9 @@ public:
     SysResult<void> write(const std::string& path, std::string_view data) override;
     SysResult<std::vector<std::string>> list(const std::string& path) const override;
     SysResult<std::string> link(const std::string& path) const override;
-    SysResult<std::uint64_t> inode(const std::string& path) const override;
+    SysResult<std::size_t> countedFolders(const std::string& path) const override;
+    SysResult<std::optional<DeviceNumber>> node(const std::string& path) const override;
+    SysResult<void> openExclusively(const std::string& path, const DeviceNumber& number) const override;
     bool exists(const std::string& path) const override;
 
     // ---- faults and observations
@@ -102,6 +110,8 @@ public:
     /// Files read that take a device's lock (`driver_override` before 6.12, `uevent`, `sriov_numvfs`).
     const std::vector<std::string>& lockedReads() const { return lockedReads_; }
     void clearLockedReads() { lockedReads_.clear(); }
+    /// The block devices that were opened exclusively and closed again.
+    const std::vector<std::string>& exclusiveOpens() const { return exclusiveOpens_; }
 
     std::string driverOf(const std::string& address) const; ///< as its `driver` link says; empty for none
     std::string overrideOf(const std::string& address) const;
@@ -226,6 +236,7 @@ private:
     void moduleChildren(const std::string& directory, std::map<std::string, Node>& found) const;
     void groupChildren(const std::string& directory, std::map<std::string, Node>& found) const;
     void vfioNodeChildren(const std::string& directory, std::map<std::string, Node>& found) const;
+    static std::optional<DeviceNumber> vfioNode(const std::string& path);
     static std::vector<std::string> descriptors(const FakeKernel& kernel, const FakeHolder& holder);
     void procChildren(const std::string& directory, std::map<std::string, Node>& found) const;
     const Function* functionAt(const std::string& directory) const;
@@ -262,7 +273,10 @@ private:
     std::vector<Driver> drivers_; ///< in order of registration, which is the order of probing
     std::map<std::string, Module> modules_;
     std::map<int, FakeHolder> holders_;
-    std::map<std::string, Node> extra_; ///< by canonical path
+    std::map<std::string, Node> extra_;                ///< by canonical path
+    std::map<std::string, DeviceNumber> nodes_;        ///< by canonical path, those of open descriptors too
+    std::map<std::string, std::size_t> hiddenFolders_; ///< by path
+    std::map<DeviceNumber, int> exclusive_;            ///< the errno of an exclusive open
     std::map<unsigned, std::string> groupTypes_, reservedRegions_;
     std::vector<std::string> iommuUnits_{"dmar0"};
     bool driversAutoprobe_ = true;
@@ -278,6 +292,7 @@ private:
     unsigned faultsHit_ = 0;
     std::vector<FakeWrite> writes_;
     mutable std::vector<std::string> lockedReads_;
+    mutable std::vector<std::string> exclusiveOpens_;
     unsigned seqnum_ = 0;
 };
 

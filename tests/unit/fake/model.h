@@ -109,9 +109,32 @@ struct Fault {
     static Fault hang() { return {.kind = Kind::hang}; }
 };
 
+/// A device that has a node.
+struct FakeNode {
+    std::string place;      ///< below /sys/devices: `pci0000:00/0000:00:01.0/drm/card0`
+    std::string subsystem;  ///< `drm`; `block` makes it a block device
+    std::string number;     ///< `226:0`
+    std::string name;       ///< below /dev: `dri/card0`; none where empty
+    std::string category{}; ///< `bus` where the subsystem is a bus (`usb`) and no class
+};
+
+/// A process that has a device open.
+struct FakeOpen {
+    int pid = 0;
+    std::string program;
+    std::string number; ///< `226:0`
+    std::string shownAs = "/dev/node";
+    bool block = false;
+    unsigned uid = 0;
+    int fd = 7;
+    int thread = 0; ///< whose table of descriptors it is; the process's where 0
+    std::string path() const;
+};
+
 /// A process that uses devices through VFIO.
 struct FakeHolder {
     int pid = 0;
+    unsigned uid = 0;
     std::string comm = "qemu-system-x86";
     std::string cmdline = "qemu-system-x86_64 -name guest=demo"; ///< words separated by blanks
     std::optional<unsigned> group{};                             ///< opens /dev/vfio/N

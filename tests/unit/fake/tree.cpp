@@ -107,6 +107,8 @@ std::map<std::string, FakeKernel::Node> FakeKernel::children(const std::string& 
         const auto* owner = nameOf(directory) == "vfio-dev" ? functionAt(parentOf(directory)) : nullptr;
         if (owner != nullptr && owner->vfioIndex)
             found.emplace(fmt::format("vfio{}", *owner->vfioIndex), Node{Node::Type::directory, ""});
+        if (nameOf(parentOf(directory)) == "vfio-dev" && hasCdevs())
+            found.emplace("dev", Node{});
     } else if (directory.starts_with(busDirectory)) {
         busChildren(directory, found);
     } else if (directory.starts_with(groupsDirectory)) {
@@ -137,6 +139,8 @@ void FakeKernel::otherChildren(const std::string& directory, std::map<std::strin
         found.emplace("6.1.0-fake", dir);
     if (directory == "/lib/modules/6.1.0-fake")
         found.emplace("modules.alias", Node{});
+    if (parentOf(directory) == "/sys/class/vfio")
+        found.emplace("dev", Node{});
     if (directory == "/dev" || directory.starts_with("/dev/vfio") || directory == "/sys/class/vfio")
         vfioNodeChildren(directory, found);
 }
@@ -274,16 +278,14 @@ void FakeKernel::procChildren(const std::string& directory, std::map<std::string
             found.insert({{"comm", file},
                           {"cmdline", file},
                           {"stat", file},
+                          {"status", file},
                           {"exe", {Node::Type::link, "/usr/bin/" + holder.comm}},
-                          {"fd", dir},
-                          {"fdinfo", dir},
-                          {"root", {Node::Type::link, "/"}}});
-        if (directory != own + "/fd" && directory != own + "/fdinfo")
+                          {"fd", dir}});
+        if (directory != own + "/fd")
             continue;
         int number = 10;
         for (const auto& target : descriptors(*this, holder))
-            found.emplace(std::to_string(number++),
-                          directory.ends_with("fd") ? Node{Node::Type::link, target} : file);
+            found.emplace(std::to_string(number++), Node{Node::Type::link, target});
     }
 }
 
@@ -295,8 +297,6 @@ SysResult<std::vector<std::string>> FakeKernel::list(const std::string& path) co
     const auto node = entry(parentOf(*canonical), nameOf(*canonical));
     if (!canonical->empty() && node->type != Node::Type::directory)
         return std::unexpected(SysError{"list", path, ENOTDIR});
-    if (descriptorsHidden && canonical->starts_with("/proc/") && canonical->ends_with("/fd"))
-        return std::unexpected(SysError{"list", path, EACCES});
     std::vector<std::string> names;
     for (const auto& [name, child] : children(*canonical))
         names.push_back(name);
@@ -312,14 +312,6 @@ SysResult<std::string> FakeKernel::link(const std::string& path) const {
     if (!node || node->type != Node::Type::link)
         return std::unexpected(SysError{"readlink", path, EINVAL});
     return node->text;
-}
-
-SysResult<std::uint64_t> FakeKernel::inode(const std::string& path) const {
-    stopIfDead();
-    const auto place = resolve(path, true);
-    if (!place)
-        return std::unexpected(SysError{"stat", path, ENOENT});
-    return std::hash<std::string>{}(*place);
 }
 
 bool FakeKernel::exists(const std::string& path) const {
@@ -355,6 +347,9 @@ void FakeKernel::putDirectory(const std::string& path) {
 void FakeKernel::dropPath(const std::string& path) {
     const std::string canonical = canonicalForNew(path);
     std::erase_if(extra_, [&](const auto& node) {
+        return node.first == canonical || node.first.starts_with(canonical + '/');
+    });
+    std::erase_if(nodes_, [&](const auto& node) {
         return node.first == canonical || node.first.starts_with(canonical + '/');
     });
 }

@@ -38,7 +38,12 @@ public:
         return sysfs_.list(path);
     }
     SysResult<std::string> link(const std::string& path) const override { return sysfs_.link(path); }
-    SysResult<std::uint64_t> inode(const std::string& path) const override { return sysfs_.inode(path); }
+    SysResult<std::optional<DeviceNumber>> node(const std::string& path) const override {
+        return sysfs_.node(path);
+    }
+    SysResult<void> openExclusively(const std::string& path, const DeviceNumber& number) const override {
+        return sysfs_.openExclusively(path, number);
+    }
     bool exists(const std::string& path) const override { return sysfs_.exists(path); }
 
     /// Equal lines in a row are told as one with their count; the last run is told here.
