@@ -91,8 +91,9 @@ private:
         return *addresses_;
     }
 
-    /// An interface in another namespace leaves the folder `net` of its device behind, empty: the folder goes
-    /// with the last interface that is unregistered (cleanup_glue_dir in drivers/base/core.c).
+    /// An interface in another namespace is in the folder `net` of its device nevertheless: it is counted
+    /// there and not shown. The folder goes with the last interface that is unregistered (cleanup_glue_dir in
+    /// drivers/base/core.c).
     void lookForMoved(const std::string& folder) {
         const auto names = sysfs_.folders(folder);
         if (!names) {
@@ -117,17 +118,25 @@ private:
     }
 
     void lookWhetherMoved(const std::string& folder) {
-        const auto found = sysfs_.list(folder);
-        if (found && found->empty())
+        // First, so that one which comes in between is not taken for a hidden one.
+        const auto counted = sysfs_.countedFolders(folder);
+        const auto shown = sysfs_.folders(folder);
+        if (!counted || !shown) {
+            const auto& error = !counted ? counted.error() : shown.error();
+            if (!isGone(error))
+                unknown("network-stacked", "has interfaces in other namespaces", error);
+        } else if (shown->empty() || *counted > shown->size()) {
+            const auto hidden = std::max<std::size_t>(*counted, 1) - shown->size();
+            const auto what = hidden == 1 ? std::string("a network interface")
+                                          : fmt::format("{} network interfaces", hidden);
             blockers_.push_back(
                 {"network-stacked", device_,
-                 fmt::format("{} has a network interface {}", device_.str(),
+                 fmt::format("{} has {} {}", device_.str(), what,
                              seesHostsNetwork() ? "in another network namespace (a container's?); bring it "
                                                   "back first"
                                                 : "that cannot be seen from this network namespace, which "
                                                   "is not the host's")});
-        else if (!found && !isGone(found.error()))
-            unknown("network-stacked", "has interfaces in other namespaces", found.error());
+        }
     }
 
     /// /sys/class/net shows one network namespace only, and vfio-bind-early.service has one of its own.

@@ -185,6 +185,20 @@ TEST(Network, AnInterfaceInAnotherNamespaceIsNoticed) {
 }
 
 // case 8
+TEST(Network, OneOfTwoInterfacesInAnotherNamespaceIsNoticed) {
+    auto kernel = machine();
+    putInterface(kernel, "eth0", place, eth0);
+    EXPECT_THAT(sentences(HostSysfs(kernel)), IsEmpty()) << "it is down";
+    kernel.hideFolders("/sys/devices/" + place + "/net", 1);
+    EXPECT_THAT(
+        sentences(HostSysfs(kernel)),
+        ElementsAre("network-stacked: 0000:02:00.0 has a network interface in another network namespace (a "
+                    "container's?); bring it back first"));
+    kernel.hideFolders("/sys/devices/" + place + "/net", 3);
+    EXPECT_THAT(sentences(HostSysfs(kernel)), ElementsAre(HasSubstr("has 3 network interfaces in another")));
+}
+
+// case 8
 TEST(Network, AUsbInterfaceInAnotherNamespaceIsNoticedBehindHubs) {
     for (const std::string below : {"/usb2/2-1/2-1:1.0", "/usb2/2-1/2-1.4/2-1.4.2/2-1.4.2:1.0"}) {
         auto kernel = machine();
