@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What comes from outside the process in JSON: the journal file that an earlier run left, and a worker's
-// messages.
+// The journal file that an earlier run left.
 #include "must.h"
 #include "transaction/journal.h"
-#include "work/work.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -35,22 +33,10 @@ void readJournal(std::string_view text) {
     must(*again == *journal, "what is written means the same", journal->toJson());
 }
 
-void readMessage(std::string_view text) {
-    const auto message = decode(text);
-    if (!message)
-        return must(!message.error().empty(), "an error says what is wrong");
-    const auto line = encode(*message);
-    must(line.find('\n') == std::string::npos, "a message is one line", line);
-    const auto again = decode(line);
-    must(again.has_value(), "what is sent is understood", line);
-    must(*again == *message, "what is sent means the same", line);
-}
-
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     readJournal(text);
-    readMessage(text);
     return 0;
 }
