@@ -41,6 +41,7 @@ SCREEN = "0000:00:02.0"                                # the display that the fi
 DISK_A, DISK_B = "0000:01:00.0", "0000:02:00.0"        # NVMe, a namespace each
 LAN_A, LAN_B = "0000:03:00.0", "0000:04:00.0"
 USB = "0000:05:00.0"                                   # with a stick and a keyboard
+SERIAL = "0000:06:00.0"                                # a serial port
 CARD = "0000:00:1e.0"                                  # another display
 USED = (
     "VGA,addr=02.0",
@@ -50,6 +51,7 @@ USED = (
     "qemu-xhci,bus=rp5,id=xhci",
     "usb-storage,bus=xhci.0,drive=s2",
     "usb-kbd,bus=xhci.0",
+    "pci-serial,bus=rp6,chardev=nobody",
 )
 USED_DISKS = ("nvme,bus=rp1,serial=a,drive=s0", "nvme,bus=rp2,serial=b,drive=s1")
 
@@ -86,7 +88,7 @@ BOOTS = {boot.name: boot for boot in (
     Boot("intel"),
     # The hardware is there and the kernel was not told to use it: the commonest mistake of all.
     Boot("no-iommu", cmdline="intel_iommu=off"),
-    Boot("used", devices=ROOT_PORTS + USED, late=USED_DISKS, disks=3),
+    Boot("used", devices=ROOT_PORTS + USED, late=USED_DISKS, disks=3, extra=("-chardev", "null,id=nobody")),
     Boot("boots"),      # for the scenarios that boot it again
     # No interrupt of an NVMe disk gets through QEMU's AMD IOMMU: its driver gives up, by itself after a minute.
     Boot("amd", iommu="amd-iommu,intremap=on", cmdline="nvme_core.admin_timeout=5", restored=False),   # "migration is not supported"

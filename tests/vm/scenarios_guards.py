@@ -65,7 +65,8 @@ def undone(guest, *commands):
 # case 6, and a rule instead of a call: the machine starts and goes on
 @scenario("used-root-disk-is-refused", boot="used")
 def root_disk(guest):
-    refused(guest, ROOT_DISK, "mounted", "holds /")
+    text = refused(guest, ROOT_DISK, "mounted", "holds /")
+    expect("vfio-bind" not in text and "/tmp" not in text, f"the sandbox's own mounts are named as the host's: {text}")
     with undone(guest, f"printf '{NO_RULES}' > {CONFIG}"):
         with guest.no_kernel_writes("a rule that names the root disk"):
             guest.configure(f'[[bind]]\nname = "mistake"\ndevices = ["{ROOT_DISK}"]\n')
@@ -229,6 +230,10 @@ def netns(guest):
     lan = interface(guest, LAN_A)
     with undone(guest, "ip netns del box"):
         guest.run(f"ip netns add box && ip link set {lan} netns box", 30)
+        # The folder counts what it does not show: so one of two interfaces is noticed as well.
+        folder = f"/sys/bus/pci/devices/{LAN_A}/net"
+        counted = guest.out(f"stat -c %h {folder}; ls {folder} | wc -l").split()
+        expect(counted == ["3", "0"], f"{folder} has {counted[0]} links and shows {counted[1]} interfaces")
         refused(guest, LAN_A, "network-stacked", f"{LAN_A} has a network interface in another network namespace")
         guest.run(f"ip -n box link set {lan} netns 1", 30)
         bound_and_given_back(guest, LAN_A)
