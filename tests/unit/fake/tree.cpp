@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <fmt/format.h>
+#include <optional>
 #include <ranges>
 
 namespace vfiobind {
@@ -17,6 +19,13 @@ namespace {
 const std::string busDirectory = "/sys/bus/pci";
 const std::string driversDirectory = "/sys/bus/pci/drivers";
 const std::string groupsDirectory = "/sys/kernel/iommu_groups";
+
+/// None for a name that no group can have.
+std::optional<unsigned> groupNumber(const std::string& name) {
+    unsigned number = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+    return error == std::errc{} && end == name.data() + name.size() ? std::optional(number) : std::nullopt;
+}
 
 } // namespace
 
@@ -77,9 +86,19 @@ std::optional<FakeKernel::Node> FakeKernel::entry(const std::string& directory,
     }
     if (functionAt(path) != nullptr)
         return Node{Node::Type::directory, ""};
-    if (const auto* device = functionAt(directory))
+    if (const auto* device = functionAt(directory)) {
         if (const auto found = attribute(*device, name))
             return found;
+        if (device->headerType == 0) // without a look at all functions for those that are below this one
+            return name == "vfio-dev" && device->vfioIndex ? std::optional(Node{Node::Type::directory, ""})
+                                                           : std::nullopt;
+    }
+    if (directory == groupsDirectory)
+        return std::ranges::any_of(
+                   functions_,
+                   [number = groupNumber(name)](const auto& f) { return number && f.second.group == number; })
+                   ? std::optional(Node{Node::Type::directory, ""})
+                   : std::nullopt;
     if (directory == "/sys/devices")
         return std::ranges::any_of(functions_,
                                    [&](const auto& f) { return f.second.place.starts_with(path + '/'); })
@@ -210,8 +229,9 @@ void FakeKernel::groupChildren(const std::string& directory, std::map<std::strin
         return;
     }
     const auto parts = split(directory.substr(groupsDirectory.size()), '/');
+    const auto number = groupNumber(parts[0]);
     for (const auto& [address, device] : functions_) {
-        if (!device.group || std::to_string(*device.group) != parts[0])
+        if (!number || device.group != number)
             continue;
         if (parts.size() == 1) {
             found.insert({{"devices", dir}, {"type", file}, {"reserved_regions", file}});
