@@ -68,8 +68,8 @@ def main():
         if done.returncode != 0:
             sys.exit(f"rpmbuild ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         packages = sorted(file.name for file in (work / "RPMS").rglob("*.rpm"))
-    if len(packages) != 2:
-        sys.exit(f"rpmbuild made {packages}; these should be vfio-bind and vfio-bind-devel")
+    if len(packages) != 3:
+        sys.exit(f"rpmbuild made {packages}; these should be vfio-bind, vfio-bind-devel and cockpit-vfio-bind")
     print("\n".join(packages))
 
 
