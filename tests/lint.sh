@@ -84,5 +84,13 @@ done
 for file in $(files 'units/*.service'); do
     check "$file scores at most 2.0" systemd-analyze security --offline=true --threshold=20 --no-pager "$file"
 done
+# The page in Cockpit.
+npm=$PWD/build/npm
+check 'npm has eslint, stylelint and axe-core' tests/cockpit/npm.sh "$npm"
+check 'eslint' env "NODE_PATH=$npm/node_modules" "$npm/node_modules/.bin/eslint" --config tests/cockpit/eslint.config.mjs cockpit
+check 'stylelint' "$npm/node_modules/.bin/stylelint" --config-basedir "$npm" --config tests/cockpit/stylelint.config.json 'cockpit/*.css'
+for file in packaging/*.metainfo.xml; do
+    check "$file is AppStream's" appstreamcli validate --no-net "$file"
+done
 printf '\n%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ]

@@ -7,7 +7,7 @@
 #   tests/run.sh vm [--only REGEX] [--named] [--keep]      see tests/vm/README.md
 #   tests/run.sh --suite RELEASE [PART...]
 #
-#   all              lint, deb, vm, unit, bus and corpora: what a change can break on Debian 12 (default)
+#   all              lint, deb, vm, unit, bus, cockpit and corpora: what a change can break on Debian 12 (default)
 #   everything       all that there is: besides, the long scenarios, leaks, fuzz and tidy, Debian 13 and a build for sid
 #
 #   lint             formatting, shellcheck, XML, man pages, the sandbox's score
@@ -15,6 +15,7 @@
 #   unit             the library and vfio-bindctl on the fake kernel: by GCC, and by clang with address and undefined
 #                    sanitizers; which lines they run
 #   bus              the daemon on a private bus; both builds as above
+#   cockpit          the page in Cockpit, in a browser
 #   corpora          every input that the fuzz targets are known to like, once
 #   vm               the package on a real kernel in a virtual machine (builds it first)
 #   leaks            a thousand rounds of bind and release under valgrind
@@ -134,6 +135,9 @@ need() {
     fi
 }
 
+# Whatever package it is from.
+need_npm() { command -v npm >/dev/null || need "$1" npm; }
+
 need_to_build() {
     local dependencies
     mapfile -t dependencies < <(build_dependencies)
@@ -241,7 +245,7 @@ run_registered() {
 }
 
 part_lint() {
-    need lint git python3 shellcheck clang-format-19 libxml2-utils libdbus-1-dev systemd man-db mandoc rpm rpmlint makepkg || return
+    need lint git python3 shellcheck clang-format-19 libxml2-utils libdbus-1-dev systemd man-db mandoc rpm rpmlint makepkg appstream && need_npm lint || return
     with_sum lint "$logs/lint.log" "$top/tests/lint.sh"
 }
 
@@ -278,6 +282,14 @@ show_coverage() {
     check "the lines of $1 that were run${2:+ are $2 % at least}" gcovr -j "$jobs" --gcov-executable 'llvm-cov-19 gcov' \
         --root "$top" --filter "$top/$1/" --exclude '.*_test\.cpp$' --fail-under-line "${2:-0}" --txt "$table" "$clang/$1"
     [ ! -e "$table" ] || cat "$table"
+}
+
+# The page in Cockpit.
+part_cockpit() {
+    need_for_bus && need cockpit python3-selenium chromium chromium-driver cockpit-ws cockpit-bridge && need_npm cockpit && build_tests || return
+    check 'npm has axe-core' "$top/tests/cockpit/npm.sh" "$top/build/npm" || return
+    with_sum cockpit "$logs/cockpit.log" timeout 1800 /usr/bin/python3 "$top/tests/cockpit/run.py" --build "$packaged" --jobs "$jobs" \
+        --axe "$top/build/npm/node_modules/axe-core/axe.min.js" --pictures "$builds/cockpit"
 }
 
 part_corpora() { need_to_sanitize corpora && build_clang && run_registered corpora "$clang"; }
@@ -400,6 +412,7 @@ run_all() {
     end_beside CONT
     run_part unit
     run_part bus
+    run_part cockpit
     run_part corpora
 }
 
@@ -455,7 +468,7 @@ main() {
     for part in "${@:-all}"; do
         case ${suite:+suite-}$part in
         -h | --help) usage && exit 0 ;;
-        all | everything | lint | deb | unit | bus | corpora | vm | leaks | fuzz | tidy | build | bench | plain) ;;
+        all | everything | lint | deb | unit | bus | cockpit | corpora | vm | leaks | fuzz | tidy | build | bench | plain) ;;
         suite-all | suite-unit | suite-bus | suite-leaks | suite-deb | suite-vm | suite-plain) ;;
         *) refuse "there is no part '$part'${suite:+ for another suite}" ;;
         esac
