@@ -7,6 +7,7 @@
 #include "export/export.h"
 #include "import/import.h"
 #include "json.h"
+#include "metrics.h"
 #include "options.h"
 #include "output.h"
 #include "run/leased.h"
@@ -33,6 +34,8 @@ ExitCode run(const Options& options) {
         return runDoctor(options);
     if (options.command == Command::groups)
         return runGroups(options);
+    if (options.command == Command::metrics)
+        return runMetrics(options);
     if (options.command == Command::importOld)
         return runImport(options);
     if (options.command == Command::libvirtRules)
@@ -65,6 +68,7 @@ ExitCode run(const Options& options) {
     case Command::completeCodes:
     case Command::doctor:
     case Command::groups:
+    case Command::metrics:
     case Command::importOld:
     case Command::libvirtRules:
         break; // above: they need no bus

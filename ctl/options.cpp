@@ -161,6 +161,7 @@ Parser::Parser() {
         subcommand(Command::doctor, "doctor",
                    "say what stands between a target, or the machine, and a VM; needs no daemon");
     subcommand(Command::groups, "groups", "list the IOMMU groups; needs no daemon");
+    subcommand(Command::metrics, "metrics", "print the daemon's metrics in Prometheus' text format");
     addImport();
     subcommand(Command::libvirtRules, "libvirt-rules",
                "list the rules that are asked for a domain's devices; its XML is standard input")
@@ -232,10 +233,12 @@ void Parser::checkTogether() const {
     const auto is = [this](Command command) { return options_.command == command; };
     if (options_.all && !is(Command::status))
         throw CLI::ExcludesError("--all", "any command but status");
-    const bool local = is(Command::doctor) || is(Command::groups) || is(Command::importOld);
+    const bool local =
+        is(Command::doctor) || is(Command::groups) || is(Command::importOld) || is(Command::metrics);
     if (local && (options_.host || options_.session))
-        throw CLI::ExcludesError(options_.host ? "--host" : "--session",
-                                 "doctor, groups and import, which look at this machine and ask no daemon");
+        throw CLI::ExcludesError(
+            options_.host ? "--host" : "--session",
+            "doctor, groups, import and metrics, which look at this machine and ask no daemon");
     if (isLeasing(options_.command) && options_.host)
         throw CLI::ValidationError(
             "--host", "run and hold keep a descriptor open, and none travels to another machine; "

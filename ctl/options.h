@@ -24,6 +24,7 @@ enum class Command {
     exportGroups,
     doctor,
     groups,
+    metrics,
     importOld, ///< `import`, which C++ has another use for
     libvirtRules, ///< for the hook of libvirt
     completeTargets,

@@ -153,6 +153,8 @@ TEST(CommandLine, DoctorAndGroupsLookAtThisMachine) {
     EXPECT_EQ(parsed({"doctor"}).command, Command::doctor);
     EXPECT_EQ(parsed({"doctor", "--json", "01:00.0"}).target, "01:00.0");
     EXPECT_EQ(parsed({"groups"}).command, Command::groups);
+    EXPECT_EQ(parsed({"metrics"}).command, Command::metrics);
+    EXPECT_THAT(refused({"metrics", "--host", "a"}).err, HasSubstr("--host"));
     EXPECT_THAT(refused({"groups", "--host", "other"}).err, HasSubstr("look at this machine"));
     EXPECT_THAT(refused({"--session", "doctor"}).err, HasSubstr("look at this machine"));
     EXPECT_EQ(refused({"groups", "01:00.0"}).code, ExitCode::usage);

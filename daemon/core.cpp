@@ -77,6 +77,12 @@ Group& Core::groupAt(unsigned number) {
     return groups_.try_emplace(number, around_, number).first->second;
 }
 
+bool Core::isSettled() const {
+    return !virtualFunctions_.isCreating() && std::ranges::none_of(groups_, [](const auto& entry) {
+        return entry.second.isLookedAt() || entry.second.isWorking();
+    });
+}
+
 const Group* Core::group(unsigned number) const {
     const auto it = groups_.find(number);
     return it == groups_.end() ? nullptr : &it->second;

@@ -65,6 +65,13 @@ public:
     /// Nullptr for a group of which nothing is known but what the machine has.
     const Group* group(unsigned number) const;
     std::string groupState(unsigned number) const;
+    /// Whether no group is being looked at or worked on, but those where that hangs: after start() that is
+    /// the end of the first pass over the configuration.
+    bool isSettled() const;
+    /// Adds sentences to warnings(), in place of those of the last call. Returns whether they are others.
+    bool noteOtherWarnings(const std::vector<std::string>& sentences) {
+        return warnings_.noteOthers(sentences);
+    }
     /// The job that works on the group; nullptr for none.
     const JobView* jobOf(unsigned number) const;
     std::vector<JobView> jobs() const;

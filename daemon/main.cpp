@@ -10,6 +10,7 @@
 #include "loop/clock_watch.h"
 #include "machine/kmod_modules.h"
 #include "machine/udev_monitor.h"
+#include "publish/publications.h"
 #include "show/status_line.h"
 #include "show/udev_files.h"
 #include "sysfs/real_sysfs.h"
@@ -17,7 +18,10 @@
 #include "work/fork_executor.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
 #include <csignal>
+#include <fmt/format.h>
 #include <optional>
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
@@ -31,6 +35,34 @@ struct Options {
     std::string stateDirectory = "/run/vfio-bind";
     bool session = false;
     bool dryRun = false;
+};
+
+/// Tells systemd that the service is there once its first pass over the configuration has ended: what comes
+/// after vfio-bind-ready.target finds its devices. A group that hangs holds that up for its rule's timeout.
+class Readiness {
+public:
+    /// The bus name is there, and the first pass goes on.
+    void expect(const Core& core) {
+        auto longest = std::chrono::milliseconds(0);
+        for (const auto& rule : core.intent().policy().rules)
+            longest = std::max(longest, rule.timeout);
+        constexpr auto forTheRest = std::chrono::seconds(90); // systemd's own default
+        const auto patience = std::chrono::microseconds(longest + forTheRest);
+        sd_notify(0, fmt::format("EXTEND_TIMEOUT_USEC={}", patience.count()).c_str());
+        expected_ = true;
+        tell(core);
+    }
+    void tell(const Core& core) {
+        if (!expected_ || told_ || !core.isSettled())
+            return;
+        told_ = true;
+        sd_notify(0, "READY=1");
+        spdlog::info("vfio-bindd {} is ready", VFIO_BIND_VERSION);
+    }
+
+private:
+    bool expected_ = false;
+    bool told_ = false;
 };
 
 int serve(const Options& options) {
@@ -55,15 +87,26 @@ int serve(const Options& options) {
     bus::Authority authority(loop, *connection);
     bus::Service service(loop, *connection, core, authority);
     std::optional<UdevFiles> udevFiles;
-    if (!options.session)
+    std::optional<Publications> publications;
+    if (!options.session) {
         udevFiles.emplace(modules, UdevFiles::Actions{.rulesChanged = [&] { modules.reloadUdev(); },
                                                       .overridesCame = [&] { modules.startWatch(); }});
+        publications.emplace(loop);
+        service.addWitness(
+            {.changed = [&](const Changes& changes) { publications->note(changes); },
+             .jobEnded = [&](const JobView& job,
+                             const std::string& result) { publications->jobEnded(job, result); }});
+    }
     StatusLine status(loop);
+    Readiness readiness;
     const auto sync = loop.afterEach([&] {
         service.sync();
         if (udevFiles)
             udevFiles->sync(core);
+        if (publications && core.noteOtherWarnings(publications->sync(core)))
+            service.sync();
         status.show(core);
+        readiness.tell(core);
     });
 
     const ClockWatch clock(loop, [&] {
@@ -81,8 +124,7 @@ int serve(const Options& options) {
     });
     loop.watchdog();
     status.show(core);
-    sd_notify(0, "READY=1");
-    spdlog::info("vfio-bindd {} is ready", VFIO_BIND_VERSION);
+    readiness.expect(core);
     const int code = loop.run();
     sd_notify(0, "STOPPING=1");
     return code;

@@ -236,6 +236,8 @@ void Service::syncDevice(const vfiobind::Address& address) {
 
 void Service::sync() {
     const auto changes = core_.takeChanges();
+    if (witness_.changed)
+        witness_.changed(changes);
     for (const auto& device : changes.devices)
         tellAlone("device " + device.str(), [&] { syncDevice(device); });
     for (const auto group : changes.groups)
@@ -284,6 +286,8 @@ void Service::showJob(const JobView& job) {
 }
 
 void Service::jobRemoved(const JobView& job, const std::string& result) {
+    if (witness_.jobEnded)
+        witness_.jobEnded(job, result);
     const auto it = jobs_.find(job.id);
     if (it != jobs_.end() && it->second->show(job))
         it->second->tellSteps();

@@ -5,6 +5,7 @@
 #include "Manager-adaptor.h"
 #include "bus/objects.h"
 
+#include <functional>
 #include <map>
 #include <memory>
 
@@ -19,6 +20,13 @@ public:
 
     /// Tells on the bus what has changed since the last call.
     void sync();
+
+    /// Who else is to know what is told on the bus.
+    struct Witness {
+        std::function<void(const Changes&)> changed;
+        std::function<void(const JobView& job, const std::string& result)> jobEnded;
+    };
+    void addWitness(Witness witness) { witness_ = std::move(witness); }
 
     void jobAdded(const JobView& job) override;
     void jobRemoved(const JobView& job, const std::string& result) override;
@@ -66,6 +74,7 @@ private:
     sdbus::IConnection& connection_;
     Core& core_;
     Authority& authority_;
+    Witness witness_;
     ManagerView view_;
     std::map<unsigned, GroupObject> groups_;
     std::map<vfiobind::Address, DeviceObject> devices_;

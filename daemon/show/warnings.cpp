@@ -46,6 +46,7 @@ void Warnings::look() {
     lookAtInitramfs(machine_.sysfs(), intent_, stateDirectory_, now);
     if (!stateDirectory_.empty())
         lookAtJournals(stateDirectory_ + "/journal", now);
+    now.insert(now.end(), others_.begin(), others_.end());
     again_ = now.empty() ? EventSource{} : loop_.timer(untilLookedAgain, [this] { look(); });
     if (now == now_)
         return;
@@ -54,6 +55,14 @@ void Warnings::look() {
             spdlog::warn("{}", warning);
     now_ = std::move(now);
     changes_.manager();
+}
+
+bool Warnings::noteOthers(const std::vector<std::string>& sentences) {
+    if (sentences == others_)
+        return false;
+    others_ = sentences;
+    look();
+    return true;
 }
 
 } // namespace vfiobind

@@ -22,6 +22,9 @@ public:
         stateDirectory_(std::move(stateDirectory)) {}
 
     void look();
+    /// Sentences of other parts of the daemon, in place of those of the last call. Returns whether they are
+    /// others.
+    bool noteOthers(const std::vector<std::string>& sentences);
     const std::vector<std::string>& all() const { return now_; }
 
 private:
@@ -31,6 +34,7 @@ private:
     ChangeLog& changes_;
     std::string stateDirectory_;
     std::vector<std::string> now_;
+    std::vector<std::string> others_; ///< which are in now_, too
     EventSource again_;
 };
 

@@ -3,6 +3,7 @@
 
 #include "transaction/virtual_functions.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <system_error>
@@ -26,6 +27,10 @@ void VirtualFunctions::look() {
             (known == creations_.end() || (known->second.work == nullptr && known->second.order != order)))
             create(*device, order);
     }
+}
+
+bool VirtualFunctions::isCreating() const {
+    return std::ranges::any_of(creations_, [](const auto& entry) { return entry.second.work != nullptr; });
 }
 
 void VirtualFunctions::forgive() {

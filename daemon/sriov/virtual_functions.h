@@ -24,6 +24,8 @@ public:
     /// functions away again is not fought, and what failed is tried again at a reload, or when its driver
     /// comes anew.
     void look();
+    /// Whether a worker makes functions now.
+    bool isCreating() const;
     /// What failed may be tried again.
     void forgive();
     void forget(const Address& physicalFunction) { creations_.erase(physicalFunction); }

@@ -2,6 +2,7 @@
 #include "config/config.h"
 
 #include "config/keys.h"
+#include "config/publish_reader.h"
 #include "config/rule_reader.h"
 #include "config/words.h"
 #include "pci/text.h"
@@ -80,6 +81,8 @@ void readFile(const ConfigText& text, Everything& all, std::vector<ConfigError>&
         all.defaults.overrideWith(readDefaults(reader, *table));
     if (const auto* table = reader.table(root, "vfio-pci", "[vfio-pci]"))
         readModules(reader, *table, all.policy.modules);
+    if (const auto* table = reader.table(root, "publish", "[publish]"))
+        readPublish(reader, *table, all.policy.publish);
     readRules(reader, root, all.rules);
 }
 

@@ -91,6 +91,7 @@ TEST(Manual, HasEveryKey) {
                 UnorderedElementsAreArray(topKeys));
     EXPECT_THAT(items("The [daemon] table"), UnorderedElementsAreArray(daemonKeys));
     EXPECT_THAT(items("The [vfio-pci] table"), UnorderedElementsAreArray(moduleKeys));
+    EXPECT_THAT(items("The [publish] table"), UnorderedElementsAreArray(publishKeys));
     const auto rule = section("The [[bind]] tables");
     EXPECT_THAT(items("The [[bind]] tables"), UnorderedElementsAreArray(ruleKeys));
     EXPECT_THAT(found(rule, R"(\b([a-z]+)(?: No)? = "?(?:Qq user|[a-z0-9]+")(?=[ ,\n]))"),
@@ -129,6 +130,14 @@ TEST(Manual, TellsTheDefaults) {
     const auto level = found(section("The [daemon] table"), R"(^\.It Cm log-level No = Qq (\S+)$)");
     ASSERT_EQ(level.size(), 1U);
     EXPECT_EQ(level[0], silent.logLevel);
+    for (const std::string_view key : publishKeys) {
+        const auto told =
+            found(section("The [publish] table"), fmt::format(R"re(^\.It Cm {} No = (.+)$)re", key));
+        ASSERT_EQ(told.size(), 1U) << key;
+        const auto value = told[0].starts_with("Qq ") ? fmt::format("'{}'", told[0].substr(3)) : told[0];
+        EXPECT_EQ(parsed("a default", fmt::format("[publish]\n{} = {}\n", key, value)).publish, silent.publish)
+            << key;
+    }
 }
 
 TEST(Manual, ShowsSelectorsAsTheyAre) {
@@ -158,7 +167,7 @@ TEST(Manual, EveryExampleOfAConfigurationIsRight) {
     };
     for (const auto& entry : fs::directory_iterator(manual.parent_path()))
         check(entry.path(), blocks(pageOf(entry.path()), ".Bd -literal", ".Ed"));
-    for (const auto& folder : {top, top / "docs"}) {
+    for (const auto& folder : {top, top / "doc"}) {
         if (!fs::exists(folder))
             continue;
         for (const auto& entry : fs::directory_iterator(folder))

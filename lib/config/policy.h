@@ -2,6 +2,7 @@
 /// What the administrator wants, as the configuration files say it.
 #pragma once
 
+#include "config/publish_options.h"
 #include "pci/selector.h"
 
 #include <chrono>
@@ -80,6 +81,7 @@ struct ModuleOptions {
 struct Policy {
     std::string logLevel = "info";
     ModuleOptions modules;
+    PublishOptions publish;
     std::vector<Rule> rules;
     std::vector<std::string> files; ///< the files that were read, in order
 

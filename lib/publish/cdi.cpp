@@ -21,11 +21,6 @@ bool isOneOf(char c, std::string_view others) {
     return isAlphanumeric(c) || others.contains(c);
 }
 
-bool isKindPart(std::string_view part, std::string_view others) {
-    return !part.empty() && isAsciiLetter(part.front()) && isAlphanumeric(part.back()) &&
-           std::ranges::all_of(part, [&](char c) { return isOneOf(c, others); });
-}
-
 constexpr std::string_view signsOfNames = "_.:-";
 
 std::string madeToFit(std::string_view name) {
@@ -47,12 +42,6 @@ nlohmann::ordered_json edits(const std::string& node) {
 bool isCdiName(std::string_view name) {
     return !name.empty() && isAlphanumeric(name.front()) && isAlphanumeric(name.back()) &&
            std::ranges::all_of(name, [](char c) { return isOneOf(c, signsOfNames); });
-}
-
-bool isCdiKind(std::string_view kind) {
-    const auto slash = kind.find('/');
-    return slash != std::string_view::npos && isKindPart(kind.substr(0, slash), "_-.") &&
-           isKindPart(kind.substr(slash + 1), "_-");
 }
 
 std::map<unsigned, std::string> cdiNames(const std::vector<RuleGroup>& groups) {

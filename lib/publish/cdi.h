@@ -3,6 +3,7 @@
 /// the groups that it names. https://github.com/cncf-tags/container-device-interface/blob/main/SPEC.md
 #pragma once
 
+#include "config/publish_options.h"
 #include "rules/group_names.h"
 
 #include <map>
@@ -11,8 +12,6 @@
 #include <vector>
 
 namespace vfiobind {
-
-inline constexpr std::string_view defaultCdiKind = "vfio.bind/group";
 
 /// A group that a container can be given.
 struct CdiDevice {
@@ -23,10 +22,6 @@ struct CdiDevice {
 
 /// Whether CDI takes the name of a device: `[A-Za-z0-9_.:-]`, first and last a letter or a digit.
 bool isCdiName(std::string_view name);
-
-/// Whether CDI takes the kind: `vendor/class`, the vendor letters, digits, `_`, `-` and `.`, the class the
-/// same without the dot; both begin with a letter and end with a letter or a digit.
-bool isCdiKind(std::string_view kind);
 
 /// The names of all groups by number, no two alike: groupNames(), where CDI takes it, else `rule-` and what
 /// CDI takes of it; `group-22` for a group without a rule. Give it every group that a rule wants, bound or

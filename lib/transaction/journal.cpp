@@ -289,8 +289,8 @@ SysResult<void> writeBeside(const std::string& path, std::string_view content, u
     return {};
 }
 
-SysResult<void> replaceFile(const std::string& path, std::string_view content, unsigned mode, bool sync) {
-    const auto beside = path + ".new";
+SysResult<void> replaceFile(const std::string& path, const std::string& beside, std::string_view content,
+                            unsigned mode, bool sync) {
     if (auto written = writeBeside(beside, content, mode, sync); !written)
         return written;
     if (rename(beside.c_str(), path.c_str()) != 0)
@@ -301,11 +301,16 @@ SysResult<void> replaceFile(const std::string& path, std::string_view content, u
 } // namespace
 
 SysResult<void> writeFileAtomically(const std::string& path, std::string_view content, unsigned mode) {
-    return replaceFile(path, content, mode, false);
+    return writeFileAtomically(path, content, mode, path + ".new");
+}
+
+SysResult<void> writeFileAtomically(const std::string& path, std::string_view content, unsigned mode,
+                                    const std::string& beside) {
+    return replaceFile(path, beside, content, mode, false);
 }
 
 SysResult<void> writeFileDurably(const std::string& path, std::string_view content, unsigned mode) {
-    if (auto written = replaceFile(path, content, mode, true); !written)
+    if (auto written = replaceFile(path, path + ".new", content, mode, true); !written)
         return written;
     return syncDirectoryOf(path);
 }

@@ -45,10 +45,10 @@ _vfio_bindctl() {
             ;;
         *)
             case $command in
-                '') candidates="status show bind release run hold check reload watch export doctor groups import --all --version $globals" ;;
+                '') candidates="status show bind release run hold check reload watch export doctor groups metrics import --all --version $globals" ;;
                 status) candidates="--all $globals" ;;
                 reload | watch) candidates=$globals ;;
-                doctor | groups) candidates='--json --help' ;;
+                doctor | groups | metrics) candidates='--json --help' ;;
                 import) candidates='--from --write --root --json --help' ;;
                 show) candidates=$globals ;;
                 export) candidates="--for $globals" ;;

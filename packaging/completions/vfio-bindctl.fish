@@ -14,12 +14,12 @@ function __vfio_bindctl_targets
     end
 end
 
-set -l commands status show bind release run hold check reload watch export doctor groups import
+set -l commands status show bind release run hold check reload watch export doctor groups metrics import
 
 complete -c vfio-bindctl -f
 complete -c vfio-bindctl -l json -d 'Print JSON'
 # These two look at this machine and ask no daemon.
-set -l asks_daemon 'not __fish_seen_subcommand_from doctor groups'
+set -l asks_daemon 'not __fish_seen_subcommand_from doctor groups metrics'
 complete -c vfio-bindctl -n $asks_daemon -l session -d 'Use the session bus'
 complete -c vfio-bindctl -n $asks_daemon -s H -l host -x -a '(__fish_print_hostnames)' -d 'Use the system bus of another machine'
 complete -c vfio-bindctl -s h -l help -d 'Show help'
@@ -39,6 +39,7 @@ complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a watch
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a export -d 'Print groups in the words of what is to have them'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a doctor -d 'Say what stands between a target and a VM'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a groups -d 'List the IOMMU groups'
+complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a metrics -d 'Print metrics in Prometheus\'s text format'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a import -d 'Print rules for what there is so far'
 
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from show bind release run hold check export doctor' -a '(__vfio_bindctl_targets)'

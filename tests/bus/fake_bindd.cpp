@@ -12,11 +12,13 @@
 #include "loop_sysfs.h"
 #include "machine/udev_monitor.h"
 #include "machine_file.h"
+#include "publish/publications.h"
 #include "show/status_line.h"
 #include "show/udev_files.h"
 
 #include <CLI/CLI.hpp>
 #include <csignal>
+#include <filesystem>
 #include <spdlog/spdlog.h>
 
 namespace {
@@ -43,12 +45,19 @@ public:
         files_(modules,
                {.rulesChanged = [] {}, .overridesCame = [] { spdlog::info("the watch is started"); }},
                options.stateDirectory + "/files"),
-        status_(loop) {
+        publications_(loop, options.stateDirectory + "/files"), status_(loop) {
+        std::filesystem::create_directories(options.stateDirectory + "/files/run/vfio-bind");
         core_.start();
         service_.emplace(loop, *connection_, core_, authority_);
+        service_->addWitness(
+            {.changed = [this](const Changes& changes) { publications_.note(changes); },
+             .jobEnded = [this](const JobView& job,
+                                const std::string& result) { publications_.jobEnded(job, result); }});
         sync_ = loop.afterEach([this] {
             service_->sync();
             files_.sync(core_);
+            if (core_.noteOtherWarnings(publications_.sync(core_)))
+                service_->sync();
             status_.show(core_);
         });
         pump_.emplace(loop, *connection_, [&loop] { loop.exit(EXIT_FAILURE); });
@@ -62,6 +71,7 @@ private:
     Core core_;
     bus::Authority authority_;
     UdevFiles files_;
+    Publications publications_;
     StatusLine status_;
     std::optional<bus::Service> service_;
     EventSource sync_;

@@ -205,3 +205,23 @@ def podman(guest):
     # Standard input is empty, so that it holds the device no longer than it takes to say so.
     hold = inside(options, f"hold {number} {GPU}")
     expect(hold.code == 0 and hold.stdout.strip() == "holding", f"with the options: {hold}")
+
+
+@scenario("publish-cdi-podman", boot="vmm", seconds=420, named=True)
+def cdi(guest):
+    """A container is given a group by the name of its rule, as root."""
+    guest.configure(GPU_RULE)
+    guest.wait_state(GPU, "bound")
+    number = guest.group(GPU)
+    root = "/var/tmp/export-root"
+    guest.run(f"mkdir -p {root}/bin {root}/dev {root}/etc {root}/proc {root}/run {root}/sys {root}/tmp && "
+              f"cp /usr/local/bin/vfio-probe {root}/bin")
+    rule = re.search('name = "([^"]+)"', GPU_RULE)[1]
+    run = f"podman run --rm --network=none --device vfio.bind/group={rule} --ulimit memlock=-1 --rootfs {root} /bin/vfio-probe"
+    status = guest.run(f"{run} status {number}", 120, check=False)
+    expect(status.code == 0 and status.stdout.strip() == "viable", f"by the CDI name: {status}")
+    hold = guest.run(f"{run} hold {number} {GPU}", 120, check=False)
+    expect(hold.code == 0 and hold.stdout.strip() == "holding", f"by the CDI name: {hold}")
+    guest.done("Release", GPU)
+    gone = guest.run(f"{run} status {number}", 120, check=False)
+    expect(gone.code != 0 and "unresolvable CDI devices" in gone.stderr, f"after the release: {gone}")

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "publish/cdi.h"
+
+#include "publish/publishers.h"
+
+namespace vfiobind {
+
+std::string cdiText(const PublishState& state) {
+    std::vector<CdiDevice> devices;
+    for (const auto& group : state.groups)
+        if (group.isOffered())
+            devices.push_back({group.name, group.node});
+    return cdiSpec(state.cdiKind, devices);
+}
+
+} // namespace vfiobind

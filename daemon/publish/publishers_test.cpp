@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "publish/publishers.h"
+
+#include "golden.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+namespace vfiobind::publishers_test {
+namespace {
+
+PublishState machine() {
+    PublishState state;
+    state.groups = {
+        {.number = 5,
+         .rule = "guest-nic",
+         .name = "guest-nic",
+         .state = "blocked",
+         .blockers = {"default-route", "network-up"}},
+        {.number = 22,
+         .rule = "guest-gpu",
+         .name = "guest-gpu",
+         .state = "bound",
+         .node = "/dev/vfio/22",
+         .leases = 2},
+        {.number = 23,
+         .rule = "guest-gpu",
+         .name = "guest-gpu-0000:06:00.0",
+         .state = "bound",
+         .node = "/dev/vfio/23"},
+        {.number = 24, .name = "group-24", .state = "bound", .node = "/dev/vfio/24"},
+        {.number = 30,
+         .rule = "lent",
+         .name = "lent",
+         .state = "bound",
+         .node = "/dev/vfio/30",
+         .leases = 1,
+         .leasedOnly = true},
+        {.number = 31, .rule = "shy", .name = "shy", .state = "binding", .node = "/dev/vfio/31"},
+        {.number = 32, .rule = "nodeless", .name = "nodeless", .state = "bound"},
+    };
+    state.jobs.ended = {{{"bind", "done"}, 7}, {{"release", "failed"}, 1}};
+    state.jobs.seconds = 2.5;
+    return state;
+}
+
+TEST(Publishers, WhatTheyWriteIsWhatWasReviewed) {
+    std::string all;
+    for (const auto& publisher : publishers)
+        all += "--- " + std::string(publisher.path) + '\n' + publisher.make(machine());
+    expectGolden("publish/machine.txt", all);
+}
+
+TEST(Publishers, WhereNothingIsBoundThereIsNoSpecAndNoLabel) {
+    PublishState state = machine();
+    for (auto& group : state.groups)
+        group.state = "native";
+    EXPECT_EQ(cdiText(state), "");
+    EXPECT_EQ(nfdText(state), "");
+    expectGolden("publish/nothing.prom", metricsText({}));
+}
+
+TEST(PublishCdi, HasTheKindThatTheConfigurationSays) {
+    PublishState state = machine();
+    state.cdiKind = "acme.example/card";
+    EXPECT_EQ(nlohmann::json::parse(cdiText(state)).at("kind"), "acme.example/card");
+}
+
+TEST(PublishNfd, LabelsAreWhatKubernetesTakes) {
+    PublishState state;
+    state.groups = {{.name = std::string(51, 'a') + "--:b", .state = "bound", .node = "/dev/vfio/1"}};
+    EXPECT_EQ(nfdText(state), "vfio-bind." + std::string(51, 'a') + "=bound\n");
+}
+
+TEST(PublishMetrics, AConfigurationWithAnErrorIsOne) {
+    PublishState state;
+    state.configError = true;
+    EXPECT_TRUE(metricsText(state).contains("\nvfio_bind_config_error 1\n"));
+}
+
+} // namespace
+} // namespace vfiobind::publishers_test
