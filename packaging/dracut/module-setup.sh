@@ -21,9 +21,6 @@ installkernel() {
 install() {
     inst_multiple /usr/libexec/vfio-bind-early /sbin/modprobe
     inst_rules 70-vfio-bind.rules
-    # So that it can be told later whether the image is older than the configuration.
-    # shellcheck disable=SC2154 # dracut sets kernel
-    /usr/libexec/vfio-bind-early --taken-in "$kernel"
     inst_multiple -o /etc/vfio-bind.toml /etc/vfio-bind.d/*.toml
     # shellcheck disable=SC2154 # dracut sets moddir
     inst_hook pre-udev 10 "$moddir/vfio-bind-early.sh"
