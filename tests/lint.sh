@@ -65,6 +65,8 @@ mapfile -t list < <(shell_scripts)
 check 'shellcheck' shellcheck "${list[@]}"
 mapfile -t list < <(files '*.cpp' '*.h')
 check 'clang-format' clang-format-19 --dry-run -Werror "${list[@]}"
+check 'those whom it is for read what is exported and published' /usr/bin/python3 tests/consumers.py
+check 'ansible-lint' ansible-lint --offline doc/examples/ansible/site.yml doc/examples/ansible/roles
 check 'every case has its tests' python3 tests/cases.py
 check 'includes go the way that CONTRIBUTING.md draws' python3 tests/layers.py
 check 'the spec file reads as one' rpmspec --parse packaging/rpm/vfio-bind.spec

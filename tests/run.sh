@@ -245,7 +245,8 @@ run_registered() {
 }
 
 part_lint() {
-    need lint git python3 shellcheck clang-format-19 libxml2-utils libdbus-1-dev systemd man-db mandoc rpm rpmlint makepkg appstream && need_npm lint || return
+    need lint git python3 shellcheck clang-format-19 libxml2-utils libdbus-1-dev systemd man-db mandoc rpm rpmlint makepkg \
+        appstream ansible-lint prometheus python3-jsonschema python3-nova python3-yaml && need_npm lint || return
     with_sum lint "$logs/lint.log" "$top/tests/lint.sh"
 }
 
