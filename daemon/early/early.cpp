@@ -4,6 +4,7 @@
 #include "config/config.h"
 #include "early/group_work.h"
 #include "early/parallel.h"
+#include "early/serials.h"
 #include "guard/claimed.h"
 #include "guard/guard.h"
 #include "rules/module_options.h"
@@ -53,7 +54,13 @@ std::string Early::automatic(const Ids& ids) {
 
 /// Reads the policy and the machine. False where there is nothing to go by.
 bool Early::look() {
-    auto policy = loadPolicy(options_.config);
+    auto policy = loadPolicy(options_.config, readHostFacts({}, options_.inInitramfs));
+    if (policy && !policy->standsBack.empty())
+        report_.lines.push_back(
+            fmt::format("nothing is done: the kernel command line says {}", policy->standsBack));
+    if (policy && namesSerials(*policy) && !options_.dryRun)
+        for (const auto& error : keepSerials(sysfs_))
+            fail(error.str());
     if (policy && policy->rules.empty()) { // boot is not held up by a look at the machine
         policy_ = std::move(*policy);
         return true;
@@ -197,7 +204,7 @@ void Early::writeFiles(const std::vector<GroupWork>& work) {
     auto overrides = overrideRules(policy_, taken, left, [this](const Ids& ids) { return automatic(ids); });
     for (auto& sentence : overrides.leftOut)
         fail(std::move(sentence));
-    auto rules = udevRules(overrides.rules);
+    auto rules = udevRules(overrides.rules, namesSerials(policy_));
     if (options_.dryRun) {
         report_.lines.push_back(fmt::format("{}:\n{}", udevRulesFile, rules));
         return;
@@ -293,7 +300,10 @@ Report Early::giveBack() {
 }
 
 std::vector<std::string> Early::neededModules() {
-    auto policy = loadPolicy(options_.config);
+    auto facts = readHostFacts();
+    // The image is for boots to come, whatever this one was told.
+    std::erase_if(facts.commandLine, [](const std::string& word) { return word.starts_with("vfio_bind="); });
+    auto policy = loadPolicy(options_.config, facts);
     if (!policy) {
         fail(str(policy.error()));
         return {};
@@ -313,6 +323,14 @@ std::vector<std::string> Early::neededModules() {
                 if (wanted.driver == "auto")
                     modules.insert(automatic(device->ids));
     return {modules.begin(), modules.end()};
+}
+
+void Early::readSerials() {
+    const auto policy = loadPolicy(options_.config, readHostFacts({}, options_.inInitramfs));
+    if (!policy || !namesSerials(*policy)) // what is wrong with it is told when the rules are
+        return;
+    for (const auto& error : keepSerials(sysfs_))
+        fail(error.str());
 }
 
 } // namespace vfiobind::early

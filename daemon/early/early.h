@@ -21,7 +21,9 @@ struct Options {
     std::string stateDirectory = "/run/vfio-bind";
     std::chrono::seconds limit{20}; ///< for the modules, the virtual functions, and all groups together, each
     bool dryRun = false;
-    bool inInitramfs = false; ///< leaves a mark: the image's configuration may be older than the machine's
+    /// It leaves a mark, since the image's configuration may be older than the machine's, and knows of the
+    /// machine what the image has of it.
+    bool inInitramfs = false;
 };
 
 /// A line for the log, by what it is about.
@@ -47,6 +49,8 @@ public:
     /// The modules that an initramfs needs for the policy on this machine, one a line; nothing where it asks
     /// for no device.
     std::vector<std::string> neededModules();
+    /// Reads the serial numbers of all devices, if a rule names one, for the programs that cannot.
+    void readSerials();
     const std::vector<std::string>& failures() const { return report_.failures; }
 
 private:

@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "early/early.h"
 #include "early/parallel.h"
+#include "early/serials.h"
 #include "pci/text.h"
 #include "rules/initramfs.h"
 #include "sysfs/real_sysfs.h"
@@ -31,7 +32,7 @@ namespace {
 
 using namespace vfiobind;
 
-enum class Mode { run, giveBack, modules, takenIn };
+enum class Mode { run, giveBack, modules, takenIn, serials, serial };
 
 constexpr std::string_view help =
     "vfio-bind-early: hands PCI devices to VFIO before udev starts, as /etc/vfio-bind.toml says.\n"
@@ -43,12 +44,15 @@ constexpr std::string_view help =
     "  --give-back       let go of what was taken, and remove the rules\n"
     "  --modules         print the modules that an initramfs needs for it\n"
     "  --taken-in KERNEL write down what of the configuration goes into the initramfs of that kernel\n"
+    "  --serials         read the devices' serial numbers, if a rule names one; needs CAP_SYS_ADMIN\n"
+    "  --serial ADDRESS  read one device's, and print it for udev's IMPORT{program}\n"
     "  --version, --help\n";
 
 struct Arguments {
     early::Options options;
     Mode mode = Mode::run;
     std::string kernel; ///< of Mode::takenIn
+    Address device;     ///< of Mode::serial
 };
 
 /// No value, and a sentence on standard error, where they are wrong.
@@ -57,8 +61,8 @@ std::optional<Arguments> parse(int argc, char** argv) {
     auto& options = arguments.options;
     for (int i = 1; i < argc; ++i) {
         const std::string_view word = argv[i];
-        const bool takesValue =
-            word == "--config" || word == "--state" || word == "--limit" || word == "--taken-in";
+        const bool takesValue = word == "--config" || word == "--state" || word == "--limit" ||
+                                word == "--taken-in" || word == "--serial";
         if (takesValue && i + 1 == argc) {
             fmt::print(stderr, "vfio-bind-early: {} lacks its value\n", word);
             return std::nullopt;
@@ -84,7 +88,12 @@ std::optional<Arguments> parse(int argc, char** argv) {
             arguments.mode = Mode::giveBack;
         else if (word == "--modules")
             arguments.mode = Mode::modules;
-        else {
+        else if (word == "--serials")
+            arguments.mode = Mode::serials;
+        else if (const auto address = Address::parse(value); word == "--serial" && address) {
+            arguments.mode = Mode::serial;
+            arguments.device = *address;
+        } else {
             fmt::print(stderr, "vfio-bind-early: '{}{}{}' is not understood; --help lists the options\n",
                        word, takesValue ? " " : "", value);
             return std::nullopt;
@@ -142,6 +151,24 @@ void writeTakenIn(const Arguments& arguments) {
     for (const auto& kernel : sysfs.list(folder).value_or(std::vector<std::string>{}))
         if (!sysfs.exists("/lib/modules/" + kernel) && unlink((folder + '/' + kernel).c_str()) != 0)
             say(STDERR_FILENO, SysError{"unlink", folder + '/' + kernel, errno}.str());
+}
+
+void readSerials(const early::Options& options) {
+    RealSysfs sysfs;
+    early::Early program(sysfs, options);
+    program.readSerials();
+    keep(program.failures(), options.stateDirectory);
+    for (const auto& sentence : program.failures())
+        say(STDERR_FILENO, sentence);
+}
+
+/// The number as udev takes it, and kept for the others.
+void readSerial(const Address& device) {
+    const RealSysfs sysfs;
+    if (const auto kept = early::keepSerial(sysfs, device); !kept)
+        say(STDERR_FILENO, kept.error().str());
+    if (const auto serial = early::serialOf(sysfs, device))
+        fmt::print("VFIO_BIND_SERIAL={}\n", *serial);
 }
 
 early::Report attempt(const Arguments& arguments) {
@@ -209,6 +236,10 @@ int main(int argc, char** argv) {
             printModules(arguments->options);
         else if (arguments->mode == Mode::takenIn)
             writeTakenIn(*arguments);
+        else if (arguments->mode == Mode::serials)
+            readSerials(arguments->options);
+        else if (arguments->mode == Mode::serial)
+            readSerial(arguments->device);
         else
             carryOutInTime(*arguments);
     } catch (const std::exception& error) {

@@ -41,7 +41,7 @@ RuleTexts UdevFiles::texts(const Core& core) {
         if (std::ranges::find(told_, sentence) == told_.end())
             spdlog::error("left out of {}: {}", udevRulesFile, sentence);
     told_ = std::move(overrides.leftOut);
-    return {.udevRules = udevRules(overrides.rules),
+    return {.udevRules = udevRules(overrides.rules, namesSerials(policy_)),
             .overrides = overridesToJson(overrides.rules),
             .nodeImports = nodeImports(policy_, core.topology(), core.intent().resolution()),
             .moduleOptions = moduleOptionLines(policy_.modules)};

@@ -2,6 +2,7 @@
 #include "config/config.h"
 
 #include "config/keys.h"
+#include "config/match.h"
 #include "config/publish_reader.h"
 #include "config/rule_reader.h"
 #include "config/words.h"
@@ -64,7 +65,8 @@ void readRules(TomlReader& reader, const toml::table& root, std::vector<RuleText
     }
 }
 
-void readFile(const ConfigText& text, Everything& all, std::vector<ConfigError>& errors) {
+void readFile(const ConfigText& text, const HostFacts& facts, Everything& all,
+              std::vector<ConfigError>& errors) {
     TomlReader reader(text.file, errors);
     toml::table root;
     try {
@@ -74,6 +76,15 @@ void readFile(const ConfigText& text, Everything& all, std::vector<ConfigError>&
                      fmt::format("this is no TOML: {}", printable(error.description())));
         return;
     }
+    if (const auto* match = reader.table(root, "match", "[match]")) {
+        const auto before = errors.size();
+        auto why = whyNotMatched(reader, *match, facts);
+        if (errors.size() == before && !why.empty()) {
+            all.policy.unmatched.push_back({text.file, std::move(why)});
+            return;
+        }
+    }
+    all.policy.files.push_back(text.file);
     reader.refuseUnknown(root, "the file", topKeys);
     if (const auto* table = reader.table(root, "daemon", "[daemon]"))
         readDaemon(reader, *table, all.policy);
@@ -109,17 +120,21 @@ std::string str(const std::vector<ConfigError>& errors) {
     return lines;
 }
 
-std::expected<Policy, std::vector<ConfigError>> parsePolicy(const std::vector<ConfigText>& texts) {
+std::expected<Policy, std::vector<ConfigError>> parsePolicy(const std::vector<ConfigText>& texts,
+                                                            const HostFacts& facts) {
     Everything all;
     std::vector<ConfigError> errors;
-    for (const auto& text : texts) {
-        all.policy.files.push_back(text.file);
-        readFile(text, all, errors);
-    }
+    for (const auto& text : texts)
+        readFile(text, facts, all, errors);
     std::ranges::move(findContradictions(all.rules), std::back_inserter(errors));
     if (!errors.empty()) {
         sortErrors(texts, errors);
         return std::unexpected(std::move(errors));
+    }
+    all.policy.standsBack = facts.standsBack();
+    if (!all.policy.standsBack.empty()) {
+        all.policy.modules = {};
+        return all.policy;
     }
     for (const auto& rule : all.rules)
         all.policy.rules.push_back(rule.toRule(all.defaults));

@@ -2,6 +2,7 @@
 /// Reads `/etc/vfio-bind.toml` and `/etc/vfio-bind.d/*.toml` into a Policy (vfio-bind.toml(5)).
 #pragma once
 
+#include "config/host_facts.h"
 #include "config/policy.h"
 
 #include <expected>
@@ -26,14 +27,19 @@ struct ConfigText {
     std::string content;
 };
 
-/// Reads texts in order: the main file first, then drop-ins. Pure; what the file system is needed for,
-/// loadPolicy does.
-std::expected<Policy, std::vector<ConfigError>> parsePolicy(const std::vector<ConfigText>& texts);
+/// Reads texts in order: the main file first, then drop-ins. A text whose `[match]` does not hold for these
+/// facts counts as absent, its errors too, and stands in Policy::unmatched. Where the facts say that all
+/// stands back, the policy has no rules and no module options, and Policy::standsBack says why; errors are
+/// errors all the same. Pure; what the file system is needed for, loadPolicy does.
+std::expected<Policy, std::vector<ConfigError>> parsePolicy(const std::vector<ConfigText>& texts,
+                                                            const HostFacts& facts = {});
 
 /// What the files held when they were read, and which could not be.
 struct ConfigTexts {
     std::vector<ConfigText> texts; ///< in order
     std::vector<ConfigError> errors;
+    std::vector<std::string> masked; ///< as Policy::masked
+    HostFacts facts;                 ///< for `[match]` and `vfio_bind=off`
 };
 
 /// Reads the files of loadPolicy() without parsing them.
@@ -43,19 +49,26 @@ std::expected<Policy, std::vector<ConfigError>> parsePolicy(ConfigTexts read);
 /// Puts a drop-in where its name belongs, in the place of one of the same name.
 void addDropIn(std::vector<ConfigText>& texts, ConfigText dropIn);
 
-/// Reads the main file and every `*.toml` of the drop-in directory in order of name. The directory is the
-/// main file's path with `.toml` replaced by `.d` (`/etc/vfio-bind.d`). A missing main file or directory is
-/// no error: the policy then has no rules (case 63). A file that cannot be read is one, with path and errno.
+/// Reads the main file and every `*.toml` of the folders of drop-ins in order of name over all folders:
+/// /usr/lib/vfio-bind.d, /run/vfio-bind.d and /etc/vfio-bind.d. A file of the same name in a later folder
+/// takes the place of the earlier one; a link to /dev/null masks it and stands in Policy::masked. A missing
+/// main file or folder is no error: the policy then has no rules (case 63). A file that cannot be read is
+/// one, with path and errno. For a main file `/x/etc/vfio-bind.toml` the folders are those below `/x`; for
+/// one that is in no folder `etc`, its own folder alone, `.d` for `.toml`. The facts are read from where the
+/// files are.
 std::expected<Policy, std::vector<ConfigError>> loadPolicy(const std::string& mainFile);
+/// The same with facts that the caller knows.
+std::expected<Policy, std::vector<ConfigError>> loadPolicy(const std::string& mainFile,
+                                                           const HostFacts& facts);
 /// The same as if there were one more drop-in.
 std::expected<Policy, std::vector<ConfigError>> loadPolicyWith(const std::string& mainFile,
                                                                ConfigText dropIn);
 
-/// What the configuration is made of: the main file, the drop-in directory, which changes where a drop-in
+/// What the configuration is made of: the main file, the folders of drop-ins, which change where a drop-in
 /// goes, and the drop-ins. They need not be there.
 std::vector<std::string> configFiles(const std::string& mainFile);
 
-/// The drop-in directory that belongs to a main file.
+/// The folder of the administrator's drop-ins that belongs to a main file: /etc/vfio-bind.d.
 std::string dropInDirectory(const std::string& mainFile);
 
 } // namespace vfiobind

@@ -35,11 +35,13 @@ std::string devices(const std::string& list) {
 TEST(ConfigErrors, UnknownKeys) {
     expectErrors({
         {"color = true",
-         "1:1: unknown key \"color\" in the file: write one of daemon, defaults, vfio-pci, bind"},
+         "1:1: unknown key \"color\" in the file: write one of match, daemon, defaults, vfio-pci, bind"},
         {"[deamon]", "1:2: unknown key \"deamon\" in the file: did you mean \"daemon\"?"},
         {"[vfio_pci]", "1:2: unknown key \"vfio_pci\" in the file: did you mean \"vfio-pci\"?"},
-        {"[[rule]]", "1:3: unknown key \"rule\" in the file: write one of daemon, defaults, vfio-pci, bind"},
-        {"[a.b]\nc = 1", "1:2: unknown key \"a\" in the file: write one of daemon, defaults, vfio-pci, bind"},
+        {"[[rule]]",
+         "1:3: unknown key \"rule\" in the file: write one of match, daemon, defaults, vfio-pci, bind"},
+        {"[a.b]\nc = 1",
+         "1:2: unknown key \"a\" in the file: write one of match, daemon, defaults, vfio-pci, bind"},
         {"[daemon]\nlevel = 1", "2:1: unknown key \"level\" in [daemon]: write log-level"},
         {"[daemon]\nlog_level = 'info'",
          "2:1: unknown key \"log_level\" in [daemon]: did you mean \"log-level\"?"},
@@ -261,7 +263,7 @@ TEST(ConfigErrors, Selectors) {
          "vendor, device or class, as in 10de:"},
         {devices("[{}]"),
          "3:12: a selector without keys names nothing: write { address = \"0000:01:00.0\" }, or one or "
-         "more of id, subsystem and path"},
+         "more of id, subsystem, path and serial"},
         {devices("[{ address = '10de:1284' }]"), "3:24: \"10de:1284\" is no PCI address: write "
                                                  "[domain:]bus:device.function, as in 0000:01:00.0"},
         {devices("[{ id = '01:00.0' }]"),

@@ -217,7 +217,9 @@ TEST(Config, TheInstalledExampleIsRight) {
     for (std::string line; std::getline(lines, line);)
         uncommented +=
             line.starts_with('#') && line.size() > 1 && line[1] != ' ' ? line.substr(1) + "\n" : "\n";
-    const auto policy = parsed({{"vfio-bind.toml", uncommented}});
+    auto read = parsePolicy({{"vfio-bind.toml", uncommented}}, {.host = "gpu7"});
+    ASSERT_TRUE(read) << str(read.error());
+    const auto policy = std::move(*read);
     ASSERT_EQ(policy.rules.size(), 2U);
     EXPECT_EQ(policy.rules[0].name, "guest-gpu");
     EXPECT_EQ(policy.rules[1].sriovVfs, 4U);
@@ -297,10 +299,11 @@ TEST_F(LoadPolicy, UnreadableFilesAreErrorsBesideTheOthers) {
     const auto policy = loadPolicy(main());
     ASSERT_FALSE(policy);
     const std::string advice = "; make it a file that root can read, or remove it\n";
-    EXPECT_EQ(str(policy.error()),
-              main() + ": cannot be read: EISDIR (Is a directory)" + advice + dropIn("a.toml") +
-                  ": cannot be read: ENOENT (No such file or directory)" + advice + dropIn("b.toml") +
-                  ":1:1: unknown key \"x\" in the file: write one of daemon, defaults, vfio-pci, bind");
+    EXPECT_EQ(
+        str(policy.error()),
+        main() + ": cannot be read: EISDIR (Is a directory)" + advice + dropIn("a.toml") +
+            ": cannot be read: ENOENT (No such file or directory)" + advice + dropIn("b.toml") +
+            ":1:1: unknown key \"x\" in the file: write one of match, daemon, defaults, vfio-pci, bind");
 }
 
 TEST_F(LoadPolicy, ADropInDirectoryThatIsNoneIsAnError) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "config/rule_settings.h"
 
+#include "config/selector_index.h"
 #include "pci/text.h"
 
 #include <fmt/format.h>
@@ -22,17 +23,32 @@ struct Claim {
     const SourceLocation* where;
 };
 
-/// The first of the earlier claims, of other rules, to a device that this one claims as well.
-const Claim* findRival(const Claim& claim, const std::vector<Claim>& earlier) {
-    for (const Claim& other : earlier) {
-        // Of a rule that is there twice, it is said already that its name is.
-        const bool sameName = !claim.rule->name.empty() && claim.rule->name == other.rule->name;
-        if (other.rule != claim.rule && !sameName &&
-            (claim.selector->covers(*other.selector) || other.selector->covers(*claim.selector)))
-            return &other;
+/// The claims of all rules so far, found by what they name.
+class Claims {
+public:
+    /// The first of the earlier claims, of other rules, to a device that this one claims as well.
+    const Claim* findRival(const Claim& claim) const {
+        const Claim* first = nullptr;
+        index_.visitRelated(*claim.selector, [&](SelectorPlace place) {
+            const Claim& other = claims_[place.selector];
+            // Of a rule that is there twice, it is said already that its name is.
+            const bool sameName = !claim.rule->name.empty() && claim.rule->name == other.rule->name;
+            if (other.rule != claim.rule && !sameName && (first == nullptr || &other < first) &&
+                (claim.selector->covers(*other.selector) || other.selector->covers(*claim.selector)))
+                first = &other;
+        });
+        return first;
     }
-    return nullptr;
-}
+
+    void add(const Claim& claim) {
+        index_.add({0, claims_.size()}, *claim.selector);
+        claims_.push_back(claim);
+    }
+
+private:
+    std::vector<Claim> claims_;
+    SelectorIndex index_;
+};
 
 ConfigError contradiction(const Claim& claim, const Claim& rival) {
     const std::string with = *claim.selector == *rival.selector ? "" : " with " + rival.selector->str();
@@ -48,7 +64,7 @@ ConfigError contradiction(const Claim& claim, const Claim& rival) {
 std::vector<ConfigError> findContradictions(const std::vector<RuleText>& rules) {
     std::vector<ConfigError> errors;
     std::map<std::string_view, const RuleText*> names;
-    std::vector<Claim> claims;
+    Claims claims;
     for (const RuleText& rule : rules) {
         if (!rule.name.empty()) {
             const auto [first, isNew] = names.emplace(rule.name, &rule);
@@ -60,9 +76,9 @@ std::vector<ConfigError> findContradictions(const std::vector<RuleText>& rules) 
         }
         for (std::size_t i = 0; i < rule.devices.size(); ++i) {
             const Claim claim{&rule, &rule.devices[i], &rule.deviceWhere[i]};
-            if (const Claim* rival = findRival(claim, claims))
+            if (const Claim* rival = claims.findRival(claim))
                 errors.push_back(contradiction(claim, *rival));
-            claims.push_back(claim);
+            claims.add(claim);
         }
     }
     return errors;

@@ -8,7 +8,10 @@
 
 namespace vfiobind {
 
-inline constexpr std::array<std::string_view, 5> topKeys{"daemon", "defaults", "vfio-pci", "publish", "bind"};
+inline constexpr std::array<std::string_view, 6> topKeys{"match",    "daemon",  "defaults",
+                                                         "vfio-pci", "publish", "bind"};
+inline constexpr std::array<std::string_view, 6> matchKeys{
+    "host", "machine-id", "board", "product", "virtualization", "kernel-command-line"};
 inline constexpr std::array<std::string_view, 1> daemonKeys{"log-level"};
 inline constexpr std::array<std::string_view, 3> moduleKeys{"disable-vga", "disable-idle-d3",
                                                             "allow-unsafe-interrupts"};
@@ -19,7 +22,7 @@ inline constexpr std::array<std::string_view, 14> ruleKeys{
 /// What is said of one rule only, so that [defaults] cannot have it.
 inline constexpr std::array<std::string_view, 6> keysWithoutDefault{"name",  "devices",     "members",
                                                                     "count", "pause-units", "sriov-vfs"};
-inline constexpr std::array<std::string_view, 4> selectorKeys{"address", "id", "subsystem", "path"};
+inline constexpr std::array<std::string_view, 5> selectorKeys{"address", "id", "subsystem", "path", "serial"};
 inline constexpr std::array<std::string_view, 3> nodeKeys{"owner", "group", "mode"};
 
 inline constexpr std::array<std::string_view, 5> logLevels{"trace", "debug", "info", "warn", "error"};

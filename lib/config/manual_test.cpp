@@ -89,6 +89,7 @@ Policy parsed(const std::string& title, const std::string& text) {
 TEST(Manual, HasEveryKey) {
     EXPECT_THAT(found(pageOf(manual), R"(^\.Ss The \[+([a-z-]+)\]+ table)"),
                 UnorderedElementsAreArray(topKeys));
+    EXPECT_THAT(items("The [match] table"), UnorderedElementsAreArray(matchKeys));
     EXPECT_THAT(items("The [daemon] table"), UnorderedElementsAreArray(daemonKeys));
     EXPECT_THAT(items("The [vfio-pci] table"), UnorderedElementsAreArray(moduleKeys));
     EXPECT_THAT(items("The [publish] table"), UnorderedElementsAreArray(publishKeys));
@@ -135,7 +136,8 @@ TEST(Manual, TellsTheDefaults) {
             found(section("The [publish] table"), fmt::format(R"re(^\.It Cm {} No = (.+)$)re", key));
         ASSERT_EQ(told.size(), 1U) << key;
         const auto value = told[0].starts_with("Qq ") ? fmt::format("'{}'", told[0].substr(3)) : told[0];
-        EXPECT_EQ(parsed("a default", fmt::format("[publish]\n{} = {}\n", key, value)).publish, silent.publish)
+        EXPECT_EQ(parsed("a default", fmt::format("[publish]\n{} = {}\n", key, value)).publish,
+                  silent.publish)
             << key;
     }
 }

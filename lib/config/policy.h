@@ -78,12 +78,24 @@ struct ModuleOptions {
     bool operator==(const ModuleOptions&) const = default;
 };
 
+/// A file whose `[match]` does not hold on this machine, so that it counts as absent.
+struct UnmatchedFile {
+    std::string file;
+    std::string why; ///< `it is for host "gpu*", and this is "node7"`
+    bool operator==(const UnmatchedFile&) const = default;
+};
+
 struct Policy {
     std::string logLevel = "info";
     ModuleOptions modules;
     PublishOptions publish;
     std::vector<Rule> rules;
-    std::vector<std::string> files; ///< the files that were read, in order
+    std::vector<std::string> files;       ///< those that were read and hold here, in order
+    std::vector<std::string> masked;      ///< links to /dev/null, each in the place of files of its name
+    std::vector<UnmatchedFile> unmatched; ///< those that are for other machines, in order
+    /// The word of the kernel command line for which every part stands back (`vfio_bind=off`): then there are
+    /// neither rules nor module options. Empty where they are in force.
+    std::string standsBack;
 
     bool operator==(const Policy&) const = default;
     const Rule* find(std::string_view name) const;

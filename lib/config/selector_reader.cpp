@@ -2,6 +2,7 @@
 #include "config/selector_reader.h"
 
 #include "config/keys.h"
+#include "pci/serial.h"
 
 #include <fmt/format.h>
 
@@ -32,7 +33,7 @@ std::optional<Selector> readSelectorTable(TomlReader& reader, const toml::table&
     if (table.empty()) {
         reader.error(table,
                      R"(a selector without keys names nothing: write { address = "0000:01:00.0" }, or one )"
-                     "or more of id, subsystem and path");
+                     "or more of id, subsystem, path and serial");
         return std::nullopt;
     }
     Selector selector;
@@ -43,6 +44,8 @@ std::optional<Selector> readSelectorTable(TomlReader& reader, const toml::table&
                      SubsystemPattern::parse);
     good &=
         readPart(reader, table, "path", R"({ path = "0000:00/01.0/00.0" })", selector.path, parseBridgePath);
+    good &= readPart(reader, table, "serial", R"({ serial = "00-11-22-ff-fe-33-44-55" })", selector.serial,
+                     parseSerial);
     if (!good || selector == Selector{})
         return std::nullopt;
     return selector;

@@ -177,18 +177,21 @@ std::expected<SubsystemPattern, std::string> SubsystemPattern::parse(std::string
 
 Match Selector::match(const DeviceFacts& facts) const {
     const bool placed = address || path;
-    if (!placed && !id && !subsystem)
+    if (!placed && !id && !subsystem && !serial)
         return Match::no;
     if ((address && *address != facts.address) || (path && *path != facts.path))
         return Match::no;
-    if ((!id || id->matches(facts.ids)) && (!subsystem || subsystem->matches(facts.ids)))
+    const bool sameKind = (!id || id->matches(facts.ids)) && (!subsystem || subsystem->matches(facts.ids));
+    if (sameKind && (!serial || *serial == facts.serial))
         return Match::yes;
+    if (sameKind && facts.serial.empty()) // it may be the one: its number is not known yet
+        return Match::no;
     return placed ? Match::otherCard : Match::no;
 }
 
 bool Selector::covers(const Selector& narrow) const {
     return coversValue(address, narrow.address) && coversValue(path, narrow.path) &&
-           (!id || (narrow.id && vfiobind::covers(*id, *narrow.id))) &&
+           coversValue(serial, narrow.serial) && (!id || (narrow.id && vfiobind::covers(*id, *narrow.id))) &&
            (!subsystem || (narrow.subsystem && vfiobind::covers(*subsystem, *narrow.subsystem)));
 }
 
@@ -202,6 +205,8 @@ std::string Selector::str() const {
         keys.push_back(fmt::format("subsystem = \"{}\"", subsystem->str()));
     if (path)
         keys.push_back(fmt::format("path = \"{}\"", *path));
+    if (serial)
+        keys.push_back(fmt::format("serial = \"{}\"", *serial));
     if (keys.size() == 1 && address)
         return address->str();
     if (keys.size() == 1 && id)

@@ -47,15 +47,16 @@ struct SubsystemPattern {
 struct DeviceFacts {
     Address address;
     Ids ids;
-    std::string_view path; ///< bridge path, `0000:00/01.0/00.0`
+    std::string_view path;   ///< bridge path, `0000:00/01.0/00.0`
+    std::string_view serial; ///< empty for none, or not known
 };
 
 /// How far a selector holds for a device.
 enum class Match {
     no,
     yes,
-    /// The selector's address (or path) is this device's, but its id or subsystem is another: a different
-    /// card sits in the slot. Taking it would be taking the wrong device (case 11).
+    /// The selector's address (or path) is this device's, but its id, subsystem or serial number is another:
+    /// a different card sits in the slot. Taking it would be taking the wrong device (case 11).
     otherCard,
 };
 
@@ -64,7 +65,8 @@ struct Selector {
     std::optional<Address> address;
     std::optional<IdPattern> id;
     std::optional<SubsystemPattern> subsystem;
-    std::optional<std::string> path; ///< normalised bridge path without the `path:` prefix
+    std::optional<std::string> path;   ///< normalised bridge path without the `path:` prefix
+    std::optional<std::string> serial; ///< as parseSerial() gives it
 
     bool operator==(const Selector&) const = default;
     Match match(const DeviceFacts& facts) const;

@@ -53,8 +53,11 @@ struct Resolution {
     /// Of rules with `when = "asked"`, by group number: how a group is to be bound once it is asked for. No
     /// group stands both here and in `groups`.
     std::map<unsigned, Wanted> asked;
-    Blockers ungrouped;                                      ///< matched devices that have no IOMMU group
-    std::vector<std::string> waiting;                        ///< rules that match nothing today (case 62)
+    Blockers ungrouped;               ///< matched devices that have no IOMMU group
+    std::vector<std::string> waiting; ///< rules that match nothing today (case 62)
+    /// Of cards that a rule names by their place and that have gone from there: where they are now, a
+    /// sentence each.
+    std::vector<std::string> moved;
     std::map<std::string, std::set<Address>> devicesOfRules; ///< what each rule's selectors match
     /// By physical function; the functions themselves are devices.
     std::map<Address, VfOrder> virtualFunctions;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "rules/override_rules.h"
 
+#include "pci/serial.h"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -10,9 +12,8 @@ namespace {
 
 using nlohmann::json;
 
-json toJson(const OverrideRule& rule) {
-    json entry{{"rule", rule.rule}, {"driver", rule.driver}, {"group-driver", rule.groupDriver}};
-    const auto& selector = rule.selector;
+json selectorJson(const Selector& selector) {
+    auto entry = json::object();
     if (selector.address)
         entry["address"] = selector.address->str();
     if (selector.id)
@@ -21,6 +22,21 @@ json toJson(const OverrideRule& rule) {
         entry["subsystem"] = selector.subsystem->str();
     if (selector.path)
         entry["path"] = *selector.path;
+    if (selector.serial)
+        entry["serial"] = *selector.serial;
+    return entry;
+}
+
+json toJson(const OverrideRule& rule) {
+    auto entry = selectorJson(rule.selector);
+    entry["rule"] = rule.rule;
+    entry["driver"] = rule.driver;
+    entry["group-driver"] = rule.groupDriver;
+    if (rule.known) {
+        auto& known = entry["known"] = json::array();
+        for (const auto& selector : *rule.known)
+            known.push_back(selectorJson(selector));
+    }
     return entry;
 }
 
@@ -31,12 +47,8 @@ T valueOf(std::expected<T, std::string> parsed) {
     return std::move(*parsed);
 }
 
-OverrideRule ruleFrom(const json& entry) {
-    OverrideRule rule{.rule = entry.at("rule").get<std::string>(),
-                      .selector = {},
-                      .driver = entry.at("driver").get<std::string>(),
-                      .groupDriver = entry.at("group-driver").get<std::string>()};
-    auto& selector = rule.selector;
+Selector selectorFrom(const json& entry) {
+    Selector selector;
     const auto text = [&entry](const char* key) { return entry.at(key).get<std::string>(); };
     if (entry.contains("address"))
         selector.address = valueOf(Address::parse(text("address")));
@@ -46,8 +58,23 @@ OverrideRule ruleFrom(const json& entry) {
         selector.subsystem = valueOf(SubsystemPattern::parse(text("subsystem")));
     if (entry.contains("path"))
         selector.path = valueOf(parseBridgePath(text("path")));
+    if (entry.contains("serial"))
+        selector.serial = valueOf(parseSerial(text("serial")));
     if (selector == Selector{})
         throw std::invalid_argument("a rule that names no device");
+    return selector;
+}
+
+OverrideRule ruleFrom(const json& entry) {
+    OverrideRule rule{.rule = entry.at("rule").get<std::string>(),
+                      .selector = selectorFrom(entry),
+                      .driver = entry.at("driver").get<std::string>(),
+                      .groupDriver = entry.at("group-driver").get<std::string>()};
+    if (entry.contains("known")) {
+        rule.known.emplace();
+        for (const auto& selector : entry.at("known"))
+            rule.known->push_back(selectorFrom(selector));
+    }
     return rule;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "rules/override_rules.h"
 
+#include "config/selector_index.h"
 #include "pci/text.h"
 #include "rules/udev_rules.h"
 #include "topology/topology.h"
@@ -35,17 +36,41 @@ std::string driverFor(const Rule& rule, const Selector& selector, const Automati
 
 /// Whether one device alone does not tell what is to become of it.
 bool leftToTheDaemon(const Rule& rule) {
-    return rule.when == When::asked || rule.count || rule.members || rule.method == Method::newId ||
-           rule.sriovVfs > 0;
+    return rule.when == When::asked || rule.count || rule.method == Method::newId || rule.sriovVfs > 0;
 }
 
-/// Whether a selector that is written gives the device this driver anyway.
-bool reached(const Policy& policy, const TakenDevice& taken, const AutomaticDriver& automatic) {
-    for (const auto& rule : policy.rules)
-        for (const auto& selector : rule.devices)
-            if (!leftToTheDaemon(rule) && selector.match(taken.device.facts()) == Match::yes)
-                return driverFor(rule, selector, automatic) == taken.driver;
-    return false;
+bool anyMatches(const std::vector<Selector>& selectors, const Device& device) {
+    return std::ranges::any_of(
+        selectors, [&](const Selector& selector) { return selector.match(device.facts()) == Match::yes; });
+}
+
+/// Whether a selector that is written gives the device this driver anyway. What a rule with `members` knows
+/// of is taken with its group only, as long as nothing else is in there.
+bool reached(const Policy& policy, const SelectorIndex& index, const TakenDevice& taken,
+             const AutomaticDriver& automatic) {
+    std::optional<SelectorPlace> first;
+    index.visit(taken.device.facts(), [&](SelectorPlace place) {
+        const auto& rule = policy.rules[place.rule];
+        if (!leftToTheDaemon(rule) && (!first || place < *first) &&
+            rule.devices[place.selector].match(taken.device.facts()) == Match::yes)
+            first = place;
+    });
+    if (first) {
+        const auto& rule = policy.rules[first->rule];
+        return driverFor(rule, rule.devices[first->selector], automatic) == taken.driver;
+    }
+    return std::ranges::any_of(policy.rules, [&](const Rule& rule) {
+        return rule.members && !leftToTheDaemon(rule) && anyMatches(*rule.members, taken.device);
+    });
+}
+
+/// The endpoints that a rule with `members` knows of.
+std::optional<std::vector<Selector>> knownTo(const Rule& rule) {
+    if (!rule.members)
+        return std::nullopt;
+    auto known = rule.devices;
+    known.insert(known.end(), rule.members->begin(), rule.members->end());
+    return known;
 }
 
 void addRule(OverrideRules& result, const Rule& rule, const AutomaticDriver& automatic) {
@@ -56,6 +81,7 @@ void addRule(OverrideRules& result, const Rule& rule, const AutomaticDriver& aut
             fmt::format("rule {}: it has no name that udev could be given", quote(rule.name)));
         return;
     }
+    const auto known = knownTo(rule);
     for (const auto& selector : rule.devices) {
         auto driver = driverFor(rule, selector, automatic);
         if (!udevSafe(driver))
@@ -65,7 +91,8 @@ void addRule(OverrideRules& result, const Rule& rule, const AutomaticDriver& aut
             result.rules.push_back({.rule = rule.name,
                                     .selector = selector,
                                     .driver = std::move(driver),
-                                    .groupDriver = rule.driver == "auto" ? "vfio-pci" : rule.driver});
+                                    .groupDriver = rule.driver == "auto" ? "vfio-pci" : rule.driver,
+                                    .known = known});
     }
 }
 
@@ -86,31 +113,40 @@ public:
         const auto* rule = firstThatFits(rules_, *device);
         if (rule == nullptr)
             return;
+        const auto others = rule->groupDriver.empty() ? std::vector<Device>{} : othersInGroup(*device);
+        const auto unexpected = [&](const Device& other) { return !anyMatches(*rule->known, other); };
+        if (rule->known && std::ranges::any_of(others, unexpected))
+            return; // the daemon says so
         override(*device, rule->driver);
-        if (!rule->groupDriver.empty() && device->group)
-            completeGroup(*device, rule->groupDriver);
+        for (const auto& other : others) {
+            const auto* own = firstThatFits(rules_, other);
+            override(other, own == nullptr ? rule->groupDriver : own->driver);
+        }
     }
 
     NewDeviceOverrides result() && { return std::move(result_); }
 
 private:
-    /// The functions of a card are all announced before the first of them is matched with drivers.
-    void completeGroup(const Device& matched, const std::string& driver) {
+    /// The endpoints beside it. The functions of a card are all announced before the first of them is matched
+    /// with drivers.
+    std::vector<Device> othersInGroup(const Device& matched) {
+        std::vector<Device> others;
+        if (!matched.group)
+            return others;
         const auto members = sysfs_.list(fmt::format("/sys/kernel/iommu_groups/{}/devices", *matched.group));
         if (!members) {
             note(members.error());
-            return;
+            return others;
         }
         for (const auto& name : *members) {
             const auto address = Address::parse(name);
             if (!address || *address == matched.address)
                 continue;
-            const auto device = readDevice(sysfs_, *address);
-            if (!device || !device->endpoint())
-                continue;
-            const auto* own = firstThatFits(rules_, *device);
-            override(*device, own == nullptr ? driver : own->driver);
+            auto device = readDevice(sysfs_, *address);
+            if (device && device->endpoint())
+                others.push_back(std::move(*device));
         }
+        return others;
     }
 
     void override(const Device& device, const std::string& driver) {
@@ -141,10 +177,11 @@ private:
 OverrideRules overrideRules(const Policy& policy, const std::vector<TakenDevice>& taken,
                             const std::vector<Device>& left, const AutomaticDriver& automatic) {
     OverrideRules result;
+    const SelectorIndex index(policy.rules);
     for (const auto& device : left)
         result.rules.push_back({.rule = {}, .selector = only(device), .driver = {}, .groupDriver = {}});
     for (const auto& device : taken) {
-        if (reached(policy, device, automatic))
+        if (reached(policy, index, device, automatic))
             continue;
         if (udevSafe(device.driver))
             result.rules.push_back(

@@ -9,6 +9,7 @@
 
 #include <expected>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,6 +34,9 @@ struct OverrideRule {
     std::string driver; ///< empty: it is left alone
     std::string
         groupDriver; ///< for other members of its group, which is taken whole; empty: they are left alone
+    /// Of a rule with `members`: its endpoints that are known. With another one in the group nothing is set;
+    /// udev, which sees one device at a time, is not told of the rule.
+    std::optional<std::vector<Selector>> known = {};
     bool operator==(const OverrideRule&) const = default;
 };
 
@@ -44,7 +48,7 @@ struct OverrideRules {
 /// `left` are devices without a driver that the guards have refused; they are passed over by address and ids,
 /// whatever selector fits. `taken` are members of groups that the guards have let go: those that no selector
 /// reaches (a group is taken whole) are listed by address and ids. No selector is there for a rule whose
-/// verdict depends on more than the one device: with `count`, with `members`, with `method = "new-id"` (which
+/// verdict depends on more than the one device and its group: with `count`, with `method = "new-id"` (which
 /// is to do without overrides), and with `sriov-vfs` (which names the PF, and means its VFs); nor for a rule
 /// with `when = "asked"`, whose devices are nobody's business until then.
 OverrideRules overrideRules(const Policy& policy, const std::vector<TakenDevice>& taken,

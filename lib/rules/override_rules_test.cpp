@@ -104,6 +104,33 @@ TEST_F(NewDevice, IsLeftToTheDaemonWhereOneDeviceDoesNotTell) { // case 12
         EXPECT_THAT(rulesFor("\"8086:10d3\"", {}, {}, more), IsEmpty()) << more;
 }
 
+TEST_F(NewDevice, IsTakenWithAGroupOfWhichAllIsKnown) {
+    plug(late);
+    plug("0000:02:00.2", "8086:10d4");
+    const auto rules = rulesFor("\"02:00.1\"", {}, {}, "members = [\"8086:10d4\"]");
+    EXPECT_THAT(overrideNewDevice(kernel, rules, at(late)).set,
+                ElementsAre(Pair(at(late), "vfio-pci"), Pair(at("0000:02:00.2"), "vfio-pci")));
+}
+
+TEST_F(NewDevice, IsNotTouchedWhereAMemberIsUnexpected) {
+    plug(late);
+    plug("0000:02:00.2", "8086:ffff");
+    const auto rules = rulesFor("\"02:00.1\"", {}, {}, "members = [\"8086:10d4\"]");
+    EXPECT_THAT(overrideNewDevice(kernel, rules, at(late)).set, IsEmpty());
+    EXPECT_EQ(kernel.overrideOf(late), "");
+}
+
+// Else udev or the watch would set them whatever else is in their group.
+TEST(OverrideRulesOfPolicy, WhatARuleWithMembersKnowsOfIsNotListedByItself) {
+    const auto card = *readDevice(machine(), at(gpu));
+    const auto sound = *readDevice(machine(), at(audio));
+    const std::vector<TakenDevice> taken{{card, "vfio-pci"}, {sound, "vfio-pci"}};
+    const auto rules = rulesFor("\"10de:1284\"", taken, {}, "members = [\"10de:0e0f\"]");
+    ASSERT_EQ(rules.size(), 1U);
+    ASSERT_TRUE(rules[0].known);
+    EXPECT_EQ(rules[0].known->size(), 2U);
+}
+
 TEST_F(NewDevice, AFailedWriteIsToldAndAVanishedDeviceIsNot) { // case 41
     plug(late);
     kernel.failAt(0, Fault::error(EIO));
@@ -124,6 +151,9 @@ TEST(OverridesJson, ComesBackAsItWas) {
     ASSERT_EQ(rules.size(), 5U);
     EXPECT_EQ(overridesFromJson(overridesToJson(rules)).value(), rules);
     EXPECT_EQ(overridesToJson({}), "");
+    const auto known =
+        rulesFor("{ serial = \"00-11-22-ff-fe-33-44-55\" }", {}, {}, "members = [\"10de:0e0f\"]");
+    EXPECT_EQ(overridesFromJson(overridesToJson(known)).value(), known);
 }
 
 TEST(OverridesJson, RefusesWhatIsNone) {

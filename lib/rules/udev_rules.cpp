@@ -62,8 +62,16 @@ std::vector<std::string> selectorMatches(const Selector& selector) {
         if (subsystem->device)
             keys.push_back(idMatch("subsystem_device", *subsystem->device));
     }
+    if (selector.serial)
+        keys.push_back(match("ENV{VFIO_BIND_SERIAL}", *selector.serial));
     return keys;
 }
+
+/// The kernel tells the number since Linux 6.18; before, the helper reads it from where only CAP_SYS_ADMIN
+/// can, and leaves it for the others.
+constexpr std::string_view readSerial =
+    "TEST==\"serial_number\", ENV{VFIO_BIND_SERIAL}=\"$attr{serial_number}\"\n"
+    "TEST!=\"serial_number\", IMPORT{program}=\"" VFIO_BIND_SERIAL_PROGRAM " $kernel\"\n";
 
 std::string gotoEnd() {
     return fmt::format("GOTO=\"{}\"\n", endLabel);
@@ -94,19 +102,34 @@ bool udevSafe(std::string_view text) {
     });
 }
 
-std::string udevRules(const std::vector<OverrideRule>& overrides) {
-    if (overrides.empty())
+bool namesSerials(const Policy& policy) {
+    const auto named = [](const Selector& selector) { return selector.serial.has_value(); };
+    return std::ranges::any_of(policy.rules, [&](const Rule& rule) {
+        return std::ranges::any_of(rule.devices, named) ||
+               (rule.members && std::ranges::any_of(*rule.members, named));
+    });
+}
+
+std::string udevRules(const std::vector<OverrideRule>& overrides, bool serials) {
+    const auto toldToUdev = [](const OverrideRule& entry) { return !entry.known; };
+    if (!serials && std::ranges::none_of(overrides, toldToUdev))
         return {};
     std::string lines;
     for (const auto& entry : overrides) {
+        if (!toldToUdev(entry))
+            continue;
         if (!entry.rule.empty())
             lines += fmt::format("# rule {}\n", entry.rule);
         for (const auto& key : selectorMatches(entry.selector))
             lines += key + ", ";
         lines += (entry.driver.empty() ? gotoEnd() : overrideTo(entry.driver));
     }
-    return fmt::format("# Written by vfio-bind from its configuration; changes are lost.\n"
-                       "ACTION!=\"add\", {0}SUBSYSTEM!=\"pci\", {0}"
+    // A number outlives no device: another may come to its place.
+    const auto forget = serials ? fmt::format("ACTION==\"remove\", SUBSYSTEM==\"pci\", RUN+=\"{} $kernel\"\n",
+                                              VFIO_BIND_SERIAL_PROGRAM)
+                                : std::string{};
+    return fmt::format("# Written by vfio-bind from its configuration; changes are lost.\n{4}"
+                       "ACTION!=\"add\", {0}SUBSYSTEM!=\"pci\", {0}{3}"
                        "# What has a driver is in use: the guards look before it is taken.\n"
                        "DRIVER==\"?*\", {0}"
                        "# Bridges belong to the host.\n"
@@ -114,7 +137,7 @@ std::string udevRules(const std::vector<OverrideRule>& overrides) {
                        "TEST==\"secondary_bus_number\", {0}"
                        "# An override that is set already is somebody else's will, or done.\n"
                        "ATTR{{driver_override}}!=\"|(null)\", {0}{1}LABEL=\"{2}\"\n",
-                       gotoEnd(), lines, endLabel);
+                       gotoEnd(), lines, endLabel, serials ? readSerial : std::string_view{}, forget);
 }
 
 std::map<unsigned, std::string> nodeImports(const Policy& policy, const Topology& topology,
@@ -125,9 +148,12 @@ std::map<unsigned, std::string> nodeImports(const Policy& policy, const Topology
             groups.push_back(group);
     const auto names = groupNames(groups);
     std::map<unsigned, std::string> texts;
+    std::map<std::string_view, const Rule*> rules;
+    for (const auto& rule : policy.rules)
+        rules.emplace(rule.name, &rule);
     for (const auto& group : groups)
-        if (const auto* rule = policy.find(group.rule))
-            texts.emplace(group.number, importText(names.at(group.number), rule->node));
+        if (const auto rule = rules.find(group.rule); rule != rules.end())
+            texts.emplace(group.number, importText(names.at(group.number), rule->second->node));
     return texts;
 }
 

@@ -22,8 +22,12 @@ bool udevSafe(std::string_view text);
 
 /// The rules for udev(7): what overrideRules() tells, for devices that have neither a driver nor an override.
 /// udev applies them before it loads a module for a device. Empty where there is nothing to say: no file
-/// then.
-std::string udevRules(const std::vector<OverrideRule>& overrides);
+/// then. `serials`: some rule names a serial number, so that udev has each device's read before its event is
+/// told on.
+std::string udevRules(const std::vector<OverrideRule>& overrides, bool serials = false);
+
+/// Whether a rule of the policy names a serial number.
+bool namesSerials(const Policy& policy);
 
 /// Name and access of each wanted group's node, as `IMPORT{file}` reads it (udev(7)), by group number; only
 /// groups that a rule wants, always or when asked. The names are those of groupNames().

@@ -154,6 +154,27 @@ TEST(NodeImports, NameOwnerAndModeOfEachGroup) {
                            "VFIO_BIND_NODE_MODE=\"0660\"\n");
 }
 
+TEST(UdevRules, LeaveOutWhatDependsOnTheWholeGroup) {
+    EXPECT_EQ(rulesFor(bind("\"10de:1284\"", "members = [\"10de:0e0f\"]")), "");
+}
+
+TEST(UdevRules, ReadSerialNumbersBeforeTheyAreCompared) {
+    const auto policy = policyOf(bind("{ serial = \"00-11-22-ff-fe-33-44-55\" }"));
+    EXPECT_TRUE(namesSerials(policy));
+    EXPECT_FALSE(namesSerials(policyOf(bind("\"10de:1284\""))));
+    const auto text = udevRules(overrideRules(policy, {}, {}, plain).rules, true);
+    const auto read = text.find("TEST!=\"serial_number\", IMPORT{program}=\"");
+    const auto leave = text.find("DRIVER==\"?*\", GOTO");
+    const auto compare = text.find("ENV{VFIO_BIND_SERIAL}==\"00-11-22-ff-fe-33-44-55\", "
+                                   "ATTR{driver_override}=\"vfio-pci\"");
+    EXPECT_LT(read, leave) << "also of a device that has a driver";
+    EXPECT_LT(leave, compare);
+    EXPECT_NE(compare, std::string::npos);
+    EXPECT_THAT(text, HasSubstr("ACTION==\"remove\", SUBSYSTEM==\"pci\", RUN+=\""));
+    // A rule that udev is not told of wants them all the same.
+    EXPECT_THAT(udevRules({}, true), HasSubstr("IMPORT{program}"));
+}
+
 TEST(NodeImports, TellOfGroupsThatAreBoundWhenAsked) {
     const auto policy = policyOf(bind("\"10de:1284\"", "when = \"asked\"\nnode = { group = \"kvm\" }"));
     const auto topology = machine();

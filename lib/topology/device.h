@@ -31,10 +31,11 @@ struct Device {
     std::optional<Address> physicalFunction; ///< set on a VF
     std::vector<Address> virtualFunctions;   ///< on a PF, those that exist now, in order of VF number
     DriverOverride driverOverride;
+    std::string serial; ///< PCI Express serial number as parseSerial() has it; empty: none, or not known
 
     bool operator==(const Device&) const = default;
 
-    DeviceFacts facts() const { return {address, ids, path}; }
+    DeviceFacts facts() const { return {address, ids, path, serial}; }
 
     /// Whether the group is bound only when this device is: every function but bridges and host bridges
     /// (cases 2, 3, 4). Other class 06 devices with header type 0, an NVSwitch say, are endpoints. A host

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "topology/topology.h"
 
+#include "pci/serial.h"
+#include "pci/text.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
@@ -57,6 +60,19 @@ std::vector<Address> virtualFunctions(const Sysfs& sysfs, const std::string& pat
     }
 }
 
+/// The kernel tells it since Linux 6.18.
+std::string serialOf(const Sysfs& sysfs, const Device& device) {
+    if (const auto told = sysfs.read(device.sysfsPath() + "/serial_number", 64))
+        return parseSerial(*told).value_or("");
+    const auto kept = sysfs.read(std::string(serialsDirectory) + '/' + device.address.str(), 64);
+    if (!kept)
+        return {};
+    // Another card at this address has another number: the file is of a device with these ids.
+    const auto words = split(*kept, ' ');
+    return words.size() == 2 && words[1] == device.ids.str() ? parseSerial(words[0]).value_or("")
+                                                             : std::string{};
+}
+
 /// What a device's own files tell: all but its driver and its virtual functions.
 std::optional<Device> readItself(const Sysfs& sysfs, const Address& address) {
     const std::string path = std::string(devicesDirectory) + address.str();
@@ -79,8 +95,10 @@ std::optional<Device> readItself(const Sysfs& sysfs, const Address& address) {
     // only (drivers/pci/probe.c, pci_setup_device).
     device.bridge = ids->classId() == pciBridge ||
                     (ids->baseClass() == pciclass::bridge && sysfs.exists(path + "/secondary_bus_number"));
-    if (!device.bridge)
+    if (!device.bridge) {
         device.physicalFunction = linkedAddress(sysfs, path + "/physfn");
+        device.serial = serialOf(sysfs, device);
+    }
     return device;
 }
 
@@ -150,6 +168,14 @@ SysResult<Topology> Topology::read(const Sysfs& sysfs) {
             device->driver = found->second;
         topology.insert(std::move(*device));
     }
+    topology.linkVirtualFunctions();
+    return topology;
+}
+
+Topology Topology::of(std::vector<Device> devices) {
+    Topology topology;
+    for (auto& device : devices)
+        topology.insert(std::move(device));
     topology.linkVirtualFunctions();
     return topology;
 }

@@ -26,6 +26,9 @@ public:
     /// device that vanishes in between is left out.
     static SysResult<Topology> read(const Sysfs& sysfs);
 
+    /// A machine that is not this one: of its devices, each with its physical function where it has one.
+    static Topology of(std::vector<Device> devices);
+
     /// Reads one device again, after an event: adds, updates or removes it. Gives back whether anything
     /// changed.
     bool refresh(const Sysfs& sysfs, const Address& address);
@@ -49,6 +52,10 @@ private:
     std::map<Address, Device> devices_;
     std::map<unsigned, IommuGroup> groups_;
 };
+
+/// Where vfio-bind-early leaves the serial numbers that the kernel does not tell itself: a file for each
+/// device that has one, `00-11-22-ff-fe-33-44-55 8086:1520`, with the device's ids.
+inline constexpr std::string_view serialsDirectory = "/run/vfio-bind/serials";
 
 /// Reads one device; no value when it is not there (any more).
 std::optional<Device> readDevice(const Sysfs& sysfs, const Address& address);

@@ -3,6 +3,7 @@
 // spelling.
 #include "must.h"
 #include "pci/selector.h"
+#include "pci/serial.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -44,12 +45,20 @@ void readPath(std::string_view text) {
     must(parseBridgePath(*path) == *path, "a bridge path's spelling is stable", *path);
 }
 
+void readSerial(std::string_view text) {
+    const auto serial = parseSerial(text);
+    if (!serial)
+        return fuzz::mustBeSentence(serial.error());
+    must(parseSerial(*serial) == *serial, "a serial number's spelling is stable", *serial);
+}
+
 /// Whatever the selector says, the device that it was made from is told apart from another.
 void match(std::string_view text) {
     const auto selector = Selector::parse(text);
     if (!selector)
         return;
-    const DeviceFacts device{{0, 1, 0, 0}, {0x10de, 0x1284, 0x1458, 0x36ff, 0x030000}, "0000:00/01.0/00.0"};
+    const DeviceFacts device{
+        {0, 1, 0, 0}, {0x10de, 0x1284, 0x1458, 0x36ff, 0x030000}, "0000:00/01.0/00.0", {}};
     const bool address = !selector->address || *selector->address == device.address;
     const bool path = !selector->path || *selector->path == device.path;
     const bool card = (!selector->id || selector->id->matches(device.ids)) &&
@@ -64,6 +73,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     readAddress(text);
     readPath(text);
+    readSerial(text);
+    must(!serialFromConfig(text) || parseSerial(*serialFromConfig(text)),
+         "a serial number that is read is one", "");
     roundTrip<IdPattern>(text);
     roundTrip<SubsystemPattern>(text);
     roundTrip<Selector>(text);

@@ -9,7 +9,7 @@ import contextlib
 import re
 
 import image
-from boots import AUDIO, GPU, NVME, ROOT_DISK, TWIN_A, TWIN_B
+from boots import AUDIO, GPU, NIC_A, NIC_B, NVME, ROOT_DISK, TWIN_A, TWIN_B
 from guest import CONFIG, GROUP, MANAGER, ROOT, UNIT, Failed, expect
 from scenarios import scenario
 
@@ -215,3 +215,70 @@ def give_back(guest):
         expect(guest.driver(ROOT_DISK) == "virtio-pci", f"{ROOT_DISK} is on '{guest.driver(ROOT_DISK)}'")
         expect(guest.state(ROOT_DISK) == "blocked", f"the root disk's group is '{guest.state(ROOT_DISK)}'")
         guest.wait_state(TWIN_A, "bound")
+
+
+def serial_of(guest, address):
+    """As lspci prints it, which has read the configuration space by itself."""
+    found = re.search(r"Device Serial Number ((?:[0-9a-f]{2}-){7}[0-9a-f]{2})", guest.out(f"lspci -vv -s {address}"))
+    expect(found, f"lspci tells no serial number of {address}")
+    return found.group(1)
+
+
+@scenario("boot-by-host-serial-and-members", boot="boots", seconds=900)
+def identity(guest):
+    """One of two identical cards by its serial number; a member that the rule does not know of; files for other hosts."""
+    drop_ins = "/usr/lib/vfio-bind.d"
+    rules = f'''[[bind]]
+name = "twin"
+devices = [{{ serial = "{serial_of(guest, TWIN_B)}" }}]
+[[bind]]
+name = "crowded"
+devices = ["{NIC_A}"]
+members = []
+[[bind]]
+name = "later"
+devices = ["{NVME}"]
+when = "asked"
+'''
+    card = f'[[bind]]\nname = "guest-gpu"\ndevices = ["{GPU}"]\nmembers = ["{AUDIO}"]\n'
+    other = f'[match]\nhost = "somewhere-else"\n[[bind]]\nname = "other"\ndevices = ["{TWIN_A}"]\n'
+    guest.run(f"mkdir -p {drop_ins} /etc/vfio-bind.d")
+    guest.put(f"{drop_ins}/10-card.toml", f'[match]\nhost = "{guest.out("cat /etc/hostname")}"\n{card}')
+    guest.put(f"{drop_ins}/20-other.toml", other)
+    guest.put(f"{drop_ins}/30-masked.toml", other.replace("somewhere-else", "*").replace("other", "masked"))
+    guest.run("ln -s /dev/null /etc/vfio-bind.d/30-masked.toml")
+    try:
+        with rules_at_boot(guest, rules) as machine:
+            machine.reboot(PROBE_LOG)
+            seen, _ = guest.bindings()
+            for address in (TWIN_B, GPU, AUDIO):
+                expect(seen.get(address) == ["vfio-pci"], f"{address} had {seen.get(address)} since the kernel started")
+            for address in (TWIN_A, NIC_A, NIC_B, NVME):
+                expect("vfio-pci" not in seen.get(address, []), f"{address} had {seen.get(address)} since the kernel started")
+                expect(guest.override(address) == "", f"the override of {address} was set: {guest.override(address)}")
+            expect(guest.state(NIC_A) == "blocked", f"the crowded group is '{guest.state(NIC_A)}'")
+            blockers = guest.get(guest.group_path(NIC_A), GROUP, "Blockers")
+            expect([b[0] for b in blockers] == ["unexpected-member"], f"its blockers are {blockers}")
+            expect(NIC_B in blockers[0][2] and "bridge" in blockers[0][2], f"the newcomer or the bridge is not named: {blockers}")
+            shown = guest.out("vfio-bindctl verify")
+            expect("20-other.toml counts as absent" in shown and "30-masked.toml masks" in shown, f"verify says: {shown}")
+            described = guest.out("vfio-bindctl groups --json")
+            guest.put("/run/machine.json", described)
+            tried = guest.run("vfio-bindctl verify --machine /run/machine.json", check=False)
+            expect(tried.code == 1 and "unexpected-member" in tried.stdout, f"verify of the description says: {tried}")
+    finally:
+        guest.run(f"rm -f {drop_ins}/*.toml /etc/vfio-bind.d/30-masked.toml")
+
+
+@scenario("boot-with-vfio-bind-off", boot="boots", seconds=400)
+def stands_back(guest):
+    """vfio_bind=off: nothing is bound by itself, and who asks is told why."""
+    with rules_at_boot(guest, RULES) as machine:
+        machine.reboot("intel_iommu=on vfio_bind=off")
+        guest.expect_drivers({}, guest.pristine)
+        early = guest.out("journalctl -b -u vfio-bind-early.service -o cat --no-pager")
+        expect("the kernel command line says vfio_bind=off" in early, f"the early program does not say why: {early}")
+        expect("vfio_bind=off" in guest.out("vfio-bindctl verify"), "verify does not say why")
+        guest.run("test ! -e /run/udev/rules.d/10-vfio-bind.rules && test ! -e /run/vfio-bind/overrides.json")
+        guest.done("Bind", TWIN_A)
+        expect(guest.driver(TWIN_A) == "vfio-pci", "a call over the bus is not carried out")
