@@ -12,6 +12,7 @@
 #include "output.h"
 #include "run/leased.h"
 #include "run/libvirt_rules.h"
+#include "verify.h"
 
 #include <clocale>
 #include <cstdio>
@@ -40,6 +41,8 @@ ExitCode run(const Options& options) {
         return runImport(options);
     if (options.command == Command::libvirtRules)
         return runLibvirtRules();
+    if (options.command == Command::verify)
+        return runVerify(options);
     const Client::Bus which = options.session ? Client::Bus::session
                               : options.host  ? Client::Bus::remote
                                               : Client::Bus::system;
@@ -71,6 +74,7 @@ ExitCode run(const Options& options) {
     case Command::metrics:
     case Command::importOld:
     case Command::libvirtRules:
+    case Command::verify:
         break; // above: they need no bus
     }
     throw std::logic_error("a command without a handler");

@@ -21,9 +21,10 @@ std::expected<std::string, std::string> readMetrics(const Sysfs& files) {
     if (text)
         return *text + '\n'; // read() keeps the last newline out
     if (text.error().code == ENOENT)
-        return std::unexpected(std::string("there is no ") + metricsFile +
-                               ": vfio-bindd has not run since the machine was started, or the configuration has "
-                               "[publish] with metrics = false");
+        return std::unexpected(
+            std::string("there is no ") + metricsFile +
+            ": vfio-bindd has not run since the machine was started, or the configuration has "
+            "[publish] with metrics = false");
     return std::unexpected(text.error().str());
 }
 

@@ -67,6 +67,7 @@ private:
     void addLeasing();
     void takeCommand(std::vector<std::string>& arguments);
     void checkTogether() const;
+    void addVerify();
     ParseEnd endOf(const CLI::ParseError& error) const;
 
     CLI::App app_{"Shows which IOMMU groups belong to VFIO, and hands them over and back.", "vfio-bindctl"};
@@ -135,6 +136,20 @@ void Parser::addLeasing() {
     }
 }
 
+void Parser::addVerify() {
+    CLI::App* sub = subcommand(Command::verify, "verify",
+                               "read a configuration and name every error; needs no daemon and no hardware");
+    sub->add_option("--root", options_.root, "take DIR for /")
+        ->type_name("DIR")
+        ->check(CLI::ExistingDirectory);
+    sub->add_option(
+           "--machine", options_.machines,
+           "say what would be bound on a machine that 'groups --json' has described; may be repeated")
+        ->type_name("FILE")
+        ->allow_extra_args(false);
+    sub->add_option("FILE", options_.files, "read these in place of the configuration")->type_name("");
+}
+
 Parser::Parser() {
     app_.require_subcommand(0, 1);
     app_.set_version_flag("--version", std::string("vfio-bindctl ") + VFIO_BIND_VERSION);
@@ -166,6 +181,7 @@ Parser::Parser() {
     subcommand(Command::libvirtRules, "libvirt-rules",
                "list the rules that are asked for a domain's devices; its XML is standard input")
         ->group("");
+    addVerify();
     subcommand(Command::completeTargets, "complete-targets", "list targets for shell completion")->group("");
     subcommand(Command::completeCodes, "complete-codes", "list blocker codes for shell completion")
         ->group("");
@@ -236,9 +252,8 @@ void Parser::checkTogether() const {
     const bool local =
         is(Command::doctor) || is(Command::groups) || is(Command::importOld) || is(Command::metrics);
     if (local && (options_.host || options_.session))
-        throw CLI::ExcludesError(
-            options_.host ? "--host" : "--session",
-            "doctor, groups, import and metrics, which look at this machine and ask no daemon");
+        throw CLI::ExcludesError(options_.host ? "--host" : "--session",
+                                 "doctor, groups, import, metrics and verify, which ask no daemon");
     if (isLeasing(options_.command) && options_.host)
         throw CLI::ValidationError(
             "--host", "run and hold keep a descriptor open, and none travels to another machine; "

@@ -25,8 +25,9 @@ enum class Command {
     doctor,
     groups,
     metrics,
-    importOld, ///< `import`, which C++ has another use for
+    importOld,    ///< `import`, which C++ has another use for
     libvirtRules, ///< for the hook of libvirt
+    verify,
     completeTargets,
     completeCodes
 };
@@ -40,8 +41,10 @@ struct Options {
     std::vector<std::string> allow;
     std::optional<std::string> driver;
     std::optional<std::string> method;
-    std::vector<std::string> from; ///< import: the sources; empty for all
-    std::string root;              ///< import: what to take for /
+    std::vector<std::string> from;     ///< import: the sources; empty for all
+    std::string root;                  ///< import, verify: what to take for /
+    std::vector<std::string> machines; ///< verify: files that describe machines
+    std::vector<std::string> files;    ///< verify: what to read in place of the configuration
     bool write = false;
     std::optional<std::string> host; ///< `[user@]machine`
     std::string exportFor;           ///< the name of an exporter

@@ -180,6 +180,7 @@ TEST(CommandLine, BlockerCodesAreChecked) {
     EXPECT_THAT(refused({"bind", "a", "--allow", "leased"}).err,
                 HasSubstr("leased can be allowed by a release only"));
     EXPECT_THAT(parsed({"release", "a", "--allow", "leased"}).allow, ElementsAre("leased"));
+    EXPECT_THAT(refused({"verify", "--host", "x"}).err, HasSubstr("verify, which ask no daemon"));
 }
 
 TEST(CommandLine, HelpAndVersionEndWell) {

@@ -9,8 +9,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <span>
 #include <pwd.h>
+#include <span>
 
 namespace vfiobind::ctl {
 

@@ -3,6 +3,7 @@
 
 #include "json.h"
 #include "lines.h"
+#include "machine_description.h"
 #include "names/names.h"
 #include "output.h"
 #include "pci/capabilities.h"
@@ -60,11 +61,16 @@ nlohmann::ordered_json toJson(const ListedDevice& line) {
     };
     return {{"address", line.device.address.str()},
             {"id", line.device.ids.str()},
+            {"subsystem",
+             fmt::format("{:04x}:{:04x}", line.device.ids.subsystemVendor, line.device.ids.subsystemDevice)},
             {"class", fmt::format("{:06x}", line.device.ids.classCode)},
             {"kind", line.kind},
             {"name", line.name},
             {"driver", line.device.driver},
             {"bridge", line.device.bridge},
+            {"path", line.device.path},
+            {"serial", line.device.serial},
+            {"physical-function", line.device.physicalFunction ? line.device.physicalFunction->str() : ""},
             {"reset-methods", line.resetMethods},
             {"msi", flag(line.msi)},
             {"msi-x", flag(line.msix)}};
@@ -125,7 +131,15 @@ std::string groupsJson(const GroupListing& listing) {
     for (const auto& group : listing.groups)
         groups.push_back(
             {{"number", group.number}, {"type", group.type}, {"devices", toJson(group.devices)}});
-    return dumpLine({{"groups", groups}, {"groupless", toJson(listing.groupless)}});
+    const auto& host = listing.host;
+    return dumpLine({{"version", machineVersion},
+                     {"host",
+                      {{"name", host.host.value_or("")},
+                       {"board", host.board.value_or("")},
+                       {"product", host.product.value_or("")},
+                       {"virtualization", host.virtualization.value_or("")}}},
+                     {"groups", groups},
+                     {"groupless", toJson(listing.groupless)}});
 }
 
 ExitCode runGroups(const Options& options) {
@@ -133,14 +147,15 @@ ExitCode runGroups(const Options& options) {
     const Names hwdb;
     if (!hwdb.error().empty())
         complain("no names of devices: " + hwdb.error());
-    const auto listing = listGroups(sysfs, {.kind = [&](const Ids& ids) { return hwdb.kind(ids); },
-                                            .name = [&](const Ids& ids) { return hwdb.name(ids); }});
+    auto listing = listGroups(sysfs, {.kind = [&](const Ids& ids) { return hwdb.kind(ids); },
+                                      .name = [&](const Ids& ids) { return hwdb.name(ids); }});
     if (!listing) {
         if (options.json)
             printLine(errorJson("", listing.error().str()));
         complain(listing.error().str());
         return ExitCode::failed;
     }
+    listing->host = readHostFacts();
     if (options.json)
         printLine(groupsJson(*listing));
     else

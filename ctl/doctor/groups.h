@@ -2,6 +2,7 @@
 /// vfio-bindctl groups: the IOMMU groups of the machine, without the daemon.
 #pragma once
 
+#include "config/host_facts.h"
 #include "exit_code.h"
 #include "options.h"
 #include "sysfs/sysfs.h"
@@ -34,6 +35,7 @@ struct GroupListing {
     };
     std::vector<Group> groups;           ///< in order of number
     std::vector<ListedDevice> groupless; ///< devices that no IOMMU has
+    HostFacts host;                      ///< what the machine is, for the description
 };
 
 /// What a device is and how it is called; from hwdb(7) in the program.
@@ -47,9 +49,7 @@ SysResult<GroupListing> listGroups(const Sysfs& sysfs, const DeviceNames& names)
 /// A tree; R, M and X mark what can be reset, has MSI, has MSI-X.
 std::string renderGroups(const GroupListing& listing, const Style& style);
 
-/// `{"groups": [{"number", "type", "devices": [{"address", "id", "class", "kind", "name", "driver",
-/// "reset-methods", "msi", "msi-x", "bridge"}]}], "groupless": [...]}`; `msi` is null where only root can
-/// tell.
+/// The machine's description, of version machineVersion; vfio-bindctl(1) has the schema.
 std::string groupsJson(const GroupListing& listing);
 
 ExitCode runGroups(const Options& options);

@@ -17,7 +17,7 @@ _vfio_bindctl() {
             --session) bus=(--session) ;;
             -H | --host) host=yes i=$((i + 1)) ;;
             --host=*) host=yes ;;
-            --allow | --driver | --method | --what | --for | --from | --root) i=$((i + 1)) ;;
+            --allow | --driver | --method | --what | --for | --from | --root | --machine) i=$((i + 1)) ;;
             --)
                 # What comes after it is a command with its arguments.
                 [[ $command == run ]] && return
@@ -32,6 +32,10 @@ _vfio_bindctl() {
         --allow) candidates=$("${words[0]}" complete-codes 2>/dev/null) ;;
         --method) candidates='override new-id' ;;
         --from) candidates='libvirt proxmox sysconfig modprobe cmdline driverctl udev initramfs scripts opennebula' ;;
+        --machine)
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            return
+            ;;
         --root)
             mapfile -t COMPREPLY < <(compgen -d -- "$cur")
             return
@@ -45,10 +49,11 @@ _vfio_bindctl() {
             ;;
         *)
             case $command in
-                '') candidates="status show bind release run hold check reload watch export doctor groups metrics import --all --version $globals" ;;
+                '') candidates="status show bind release run hold check reload watch export doctor groups metrics import verify --all --version $globals" ;;
                 status) candidates="--all $globals" ;;
                 reload | watch) candidates=$globals ;;
                 doctor | groups | metrics) candidates='--json --help' ;;
+                verify) candidates='--root --machine --json --help' ;;
                 import) candidates='--from --write --root --json --help' ;;
                 show) candidates=$globals ;;
                 export) candidates="--for $globals" ;;
@@ -59,6 +64,10 @@ _vfio_bindctl() {
             esac
             if [[ $cur != -* ]]; then
                 [[ -n $command ]] && candidates=''
+                if [[ $command == verify ]]; then
+                    mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+                    return
+                fi
                 case $command in
                     show | bind | release | check | export | doctor)
                         # Over ssh the tabulator would hang for a password.

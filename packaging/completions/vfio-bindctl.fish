@@ -14,12 +14,12 @@ function __vfio_bindctl_targets
     end
 end
 
-set -l commands status show bind release run hold check reload watch export doctor groups metrics import
+set -l commands status show bind release run hold check reload watch export doctor groups metrics import verify
 
 complete -c vfio-bindctl -f
 complete -c vfio-bindctl -l json -d 'Print JSON'
-# These two look at this machine and ask no daemon.
-set -l asks_daemon 'not __fish_seen_subcommand_from doctor groups metrics'
+# These ask no daemon.
+set -l asks_daemon 'not __fish_seen_subcommand_from doctor groups metrics verify'
 complete -c vfio-bindctl -n $asks_daemon -l session -d 'Use the session bus'
 complete -c vfio-bindctl -n $asks_daemon -s H -l host -x -a '(__fish_print_hostnames)' -d 'Use the system bus of another machine'
 complete -c vfio-bindctl -s h -l help -d 'Show help'
@@ -41,6 +41,7 @@ complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a docto
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a groups -d 'List the IOMMU groups'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a metrics -d 'Print metrics in Prometheus\'s text format'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a import -d 'Print rules for what there is so far'
+complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a verify -d 'Name every error of a configuration'
 
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from show bind release run hold check export doctor' -a '(__vfio_bindctl_targets)'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind release run hold check' -l allow -x \
@@ -55,4 +56,6 @@ complete -c vfio-bindctl -n '__fish_seen_subcommand_from export' -l for -x \
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from import' -l from -x \
     -a 'libvirt proxmox sysconfig modprobe cmdline driverctl udev initramfs scripts opennebula' -d 'Look there only'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from import' -l write -d 'Write them to /etc/vfio-bind.d/'
-complete -c vfio-bindctl -n '__fish_seen_subcommand_from import' -l root -x -a '(__fish_complete_directories)' -d 'Take another directory for /'
+complete -c vfio-bindctl -n '__fish_seen_subcommand_from import verify' -l root -x -a '(__fish_complete_directories)' -d 'Take another directory for /'
+complete -c vfio-bindctl -n '__fish_seen_subcommand_from verify' -l machine -r -F -d 'A machine that groups --json has described'
+complete -c vfio-bindctl -n '__fish_seen_subcommand_from verify' -F
