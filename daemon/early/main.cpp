@@ -163,7 +163,7 @@ void readSerials(const early::Options& options) {
 }
 
 /// The number as udev takes it, and kept for the others.
-void readSerial(const Address& device) {
+void tellSerial(const Address& device) {
     const RealSysfs sysfs;
     if (const auto kept = early::keepSerial(sysfs, device); !kept)
         say(STDERR_FILENO, kept.error().str());
@@ -239,7 +239,7 @@ int main(int argc, char** argv) {
         else if (arguments->mode == Mode::serials)
             readSerials(arguments->options);
         else if (arguments->mode == Mode::serial)
-            readSerial(arguments->device);
+            tellSerial(arguments->device);
         else
             carryOutInTime(*arguments);
     } catch (const std::exception& error) {

@@ -46,7 +46,7 @@ std::expected<void, ApiError> Intent::reload() {
 
 std::expected<void, ApiError> Intent::read() {
     auto read = readConfigTexts(config_);
-    auto texts = read.texts;
+    auto texts = read;
     auto policy = validated(std::move(read));
     changes_.manager();
     if (!policy) {
@@ -65,7 +65,7 @@ std::expected<Policy, std::vector<ConfigError>> Intent::validated(ConfigTexts re
     return policy;
 }
 
-void Intent::putInForce(Policy policy, Texts texts) {
+void Intent::putInForce(Policy policy, ConfigTexts texts) {
     policy_ = std::move(policy);
     texts_ = std::move(texts);
     policyKnown_ = true;
@@ -233,8 +233,9 @@ std::expected<void, ApiError> Intent::persist(const Requests& requests, Action a
         else
             dropIns.remove(name);
     }
-    ConfigTexts now{dropIns.applyTo(texts_), {}};
-    auto texts = now.texts;
+    auto now = texts_;
+    now.texts = dropIns.applyTo(std::move(now.texts));
+    auto texts = now;
     auto policy = validated(std::move(now));
     if (!policy)
         return std::unexpected(ApiError{

@@ -99,10 +99,9 @@ private:
     void overrule(const Requests& requests, bool overruled);
     const Request* leaseRequest(unsigned group) const;
     bool staysAfterLeases(unsigned group) const;
-    using Texts = std::vector<ConfigText>;
     std::expected<void, ApiError> read();
     std::expected<Policy, std::vector<ConfigError>> validated(ConfigTexts read) const;
-    void putInForce(Policy policy, Texts texts);
+    void putInForce(Policy policy, ConfigTexts texts);
     std::expected<void, ApiError> persist(const Requests& requests, Action action,
                                           const CallOptions& options);
 
@@ -112,7 +111,7 @@ private:
     std::string config_;
     bool policyKnown_ = false; ///< a configuration was read without an error since the start
     Policy policy_;
-    Texts texts_; ///< that policy_ was read from
+    ConfigTexts texts_; ///< that policy_ was read from
     Resolution resolution_;
     std::string configError_;
     Ledger ledger_;

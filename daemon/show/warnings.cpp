@@ -39,11 +39,19 @@ void lookAtJournals(const std::string& directory, std::vector<std::string>& foun
                                         directory, name));
 }
 
+void lookAtPolicy(const Intent& intent, std::vector<std::string>& found) {
+    if (const auto& word = intent.policy().standsBack; !word.empty())
+        found.push_back(fmt::format("no rule is in force: the kernel command line says {}", word));
+    for (const auto& sentence : intent.resolution().moved)
+        found.push_back(sentence);
+}
+
 } // namespace
 
 void Warnings::look() {
     auto now = otherOptionsInForce(machine_.sysfs(), intent_.policy().modules);
     lookAtInitramfs(machine_.sysfs(), intent_, stateDirectory_, now);
+    lookAtPolicy(intent_, now);
     if (!stateDirectory_.empty())
         lookAtJournals(stateDirectory_ + "/journal", now);
     now.insert(now.end(), others_.begin(), others_.end());

@@ -58,7 +58,7 @@ std::vector<std::string> factsFor(std::string_view key, const HostFacts& facts) 
     return facts.commandLine;
 }
 
-std::string listOf(const std::vector<std::string>& globs) {
+std::string alternatives(const std::vector<std::string>& globs) {
     std::string text;
     for (const auto& glob : globs)
         text += (text.empty() ? "" : " or ") + quote(glob);
@@ -72,10 +72,10 @@ std::string whyNot(std::string_view key, const std::vector<std::string>& globs, 
             if (fnmatch(glob.c_str(), fact.c_str(), 0) == 0)
                 return {};
     if (key == "kernel-command-line")
-        return fmt::format("it is for a kernel command line with {}", listOf(globs));
+        return fmt::format("it is for a kernel command line with {}", alternatives(globs));
     if (known.empty())
-        return fmt::format("it is for {} {}, which is not known here", key, listOf(globs));
-    return fmt::format("it is for {} {}, and this is {}", key, listOf(globs), quote(known.front()));
+        return fmt::format("it is for {} {}, which is not known here", key, alternatives(globs));
+    return fmt::format("it is for {} {}, and this is {}", key, alternatives(globs), quote(known.front()));
 }
 
 } // namespace
