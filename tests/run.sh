@@ -141,7 +141,7 @@ need_npm() { command -v npm >/dev/null || need "$1" npm; }
 need_to_build() {
     local dependencies
     mapfile -t dependencies < <(build_dependencies)
-    need "$1" g++ ccache libxml2-utils python3 "${dependencies[@]}"
+    need "$1" g++ ccache kmod libxml2-utils python3 "${dependencies[@]}"
 }
 need_to_sanitize() { need_to_build "$1" && need "$1" clang-19 libclang-rt-19-dev gcovr llvm-19; }
 need_for_bus() { need_to_sanitize bus && need bus dbus systemd python3-gi gir1.2-glib-2.0 zsh fish; }

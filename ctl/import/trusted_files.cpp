@@ -17,6 +17,7 @@
 #include <memory>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -172,12 +173,19 @@ SysResult<std::string> TrustedFiles::link(const std::string& path) const {
     return std::string(target.data(), static_cast<std::size_t>(length));
 }
 
-SysResult<std::uint64_t> TrustedFiles::inode(const std::string& path) const {
+SysResult<std::optional<DeviceNumber>> TrustedFiles::node(const std::string& path) const {
     const auto place = openBelow(root_, path, O_PATH);
     struct stat found{};
     if (place.get() < 0 || fstat(place.get(), &found) != 0)
         return failed("stat", path, errno);
-    return found.st_ino;
+    if (!S_ISBLK(found.st_mode) && !S_ISCHR(found.st_mode))
+        return std::nullopt;
+    return DeviceNumber{
+        .block = S_ISBLK(found.st_mode), .major = major(found.st_rdev), .minor = minor(found.st_rdev)};
+}
+
+SysResult<void> TrustedFiles::openExclusively(const std::string& path, const DeviceNumber&) const {
+    return failed("open", path, EPERM);
 }
 
 bool TrustedFiles::exists(const std::string& path) const {

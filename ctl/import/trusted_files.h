@@ -26,7 +26,9 @@ public:
     SysResult<std::vector<std::string>> list(const std::string& path) const override;
     SysResult<std::vector<std::string>> folders(const std::string& path) const override;
     SysResult<std::string> link(const std::string& path) const override;
-    SysResult<std::uint64_t> inode(const std::string& path) const override;
+    SysResult<std::optional<DeviceNumber>> node(const std::string& path) const override;
+    /// EPERM: no device is opened.
+    SysResult<void> openExclusively(const std::string& path, const DeviceNumber& number) const override;
     bool exists(const std::string& path) const override;
 
 private:

@@ -54,7 +54,8 @@ leaseEnvironment(const Snapshot& snapshot, const std::vector<std::string>& targe
         {"VFIO_BIND_DEVICES", fmt::format("{}", fmt::join(devices, " "))},
         {"VFIO_BIND_QEMU", ""}};
     // Without an IOMMU there is nothing to tell QEMU; a program of DPDK's runs all the same.
-    const auto exported = exportTarget(snapshot, *touched, *findExporter("qemu"), &sysfs);
+    const auto exported =
+        exportTarget(snapshot, *touched, *findExporter("qemu"), {.sysfs = &sysfs, .host = {}});
     if (exported)
         environment["VFIO_BIND_QEMU"] = fmt::format("{}", fmt::join(exported->arguments, " "));
     return environment;
