@@ -119,7 +119,7 @@ void Group::lookForHolders(Stuck& stuck) {
         }
         memory_.holders = verdict->holders;
         for (const auto& holder : verdict->holders)
-            memory_.lastError += fmt::format("; {} (pid {}) holds it", holder.command, holder.pid);
+            memory_.lastError += fmt::format("; {} (pid {}) holds it", holder.program, holder.pid);
         if (!verdict->holders.empty())
             spdlog::error("group {}: {}", number_, memory_.lastError);
         around_.changes.group(number_);
