@@ -19,9 +19,9 @@ TEST(LibvirtRules, AreThoseThatAreAskedFor) {
         .rules = {{.name = "card", .devices = {Selector::parse(gpu).value()}, .when = When::asked},
                   {.name = "nic", .devices = {Selector::parse(nic).value()}}}};
     const auto resolution = resolve(policy, topology);
-    const auto of = [&](std::initializer_list<const char*> names) {
+    const auto of = [&](const std::vector<std::string>& names) {
         std::vector<Address> devices;
-        for (const auto* name : names)
+        for (const auto& name : names)
             devices.push_back(Address::parse(name).value());
         return askedRules(resolution, topology, devices);
     };

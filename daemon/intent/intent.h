@@ -81,6 +81,8 @@ public:
     /// The group's last lease has ended, and what becomes of the group is not settled. Not while no
     /// configuration was read: a rule may want the group always (case 63).
     bool isOwed(unsigned group) const;
+    /// The group is bound for its leases and for nothing else.
+    bool isLeasedOnly(unsigned group) const;
     /// The group has gone back after its last lease, or stays.
     void settleLease(unsigned group);
     /// Why leases forbid a bind or a release that the user asks for.

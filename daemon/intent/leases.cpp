@@ -34,6 +34,12 @@ bool Intent::staysAfterLeases(unsigned group) const {
            (others && others->action == Action::bind);
 }
 
+bool Intent::isLeasedOnly(unsigned group) const {
+    const auto* leased = leases_.find(group);
+    const auto others = wantedByOthers(group);
+    return leased != nullptr && !leased->boundBefore && !(others && others->action == Action::bind);
+}
+
 void Intent::settleLease(unsigned group) {
     if (staysAfterLeases(group))
         spdlog::info(

@@ -52,6 +52,8 @@ void Publications::lookAt(const Core& core, unsigned group) {
         return;
     }
     PublishedGroup published{.number = group, .rule = view.rule, .state = view.state, .node = view.node};
+    published.leases = static_cast<unsigned>(core.intent().leases().leasesOn(group).size());
+    published.leasedOnly = core.intent().isLeasedOnly(group);
     for (const auto& blocker : view.blockers)
         if (std::ranges::find(published.blockers, blocker.code) == published.blockers.end())
             published.blockers.push_back(blocker.code);

@@ -2,6 +2,7 @@
 // Calls, events, deaths of workers and failing writes in a random order. Every call is to be answered once,
 // no group forgotten, and what the daemon says is to be what the kernel has, at every quiet moment.
 #include "core.h"
+#include "fake/fake_lease_store.h"
 #include "fake/machine.h"
 #include "fake_modules.h"
 #include "fake_uevents.h"
@@ -17,6 +18,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <list>
 #include <map>
 #include <optional>
 #include <random>
@@ -66,7 +69,7 @@ public:
     }
 
     void step() {
-        switch (pick(20)) {
+        switch (pick(22)) {
         case 0:
         case 1:
         case 2:
@@ -108,6 +111,12 @@ public:
             return;
         case 17:
             return restart();
+        case 19:
+            return acquire();
+        case 20:
+            if (!leases_.empty())
+                leases_.erase(std::next(leases_.begin(), pick(static_cast<unsigned>(leases_.size()))));
+            return;
         case 18:
             return core_->deviceEvent(*Address::parse(anyDevice()), EventOrigin::udev);
         default:
@@ -190,7 +199,7 @@ private:
 
     void begin() {
         core_.emplace(
-            loop_, sysfs_, executor_, modules_,
+            loop_, sysfs_, executor_, modules_, store_,
             Core::Files{.config = folder_ + "/vfio-bind.toml", .stateDirectory = folder_ + "/state"});
         core_->start();
         core_->listen(jobs_);
@@ -237,6 +246,20 @@ private:
         answers_[call] = 0;
         core_->change(action, target, {.allow = {"boot-display", "foreign-driver"}}, "a test",
                       [this, call](const auto&) { ++answers_[call]; });
+    }
+
+    void acquire() {
+        const auto target = anyTarget();
+        if (target.groups.empty() || leases_.size() > 8)
+            return;
+        const auto call = ++calls_;
+        answers_[call] = 0;
+        core_->acquire(target, {.allow = {"boot-display", "foreign-driver"}},
+                       {.uid = 0, .what = "a test", .by = "a test"}, [this, call](auto answer) {
+                           ++answers_[call];
+                           if (answer)
+                               leases_.push_back(std::move(answer->lease));
+                       });
     }
 
     void check() {
@@ -291,6 +314,8 @@ private:
     LoopSysfs sysfs_;
     InlineExecutor executor_;
     FakeModules modules_;
+    FakeLeaseStore store_;
+    std::list<Descriptor> leases_;
     std::optional<Core> core_;
     FakeUevents uevents_;
     Jobs jobs_;
