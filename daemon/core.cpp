@@ -2,10 +2,17 @@
 #include "core.h"
 
 #include <algorithm>
+#include <chrono>
 #include <ranges>
 #include <spdlog/spdlog.h>
 
 namespace vfiobind {
+namespace {
+
+/// For the rules that follow an event; where udevd does not run, nothing waits for it longer.
+constexpr auto udevsTime = std::chrono::seconds(5);
+
+} // namespace
 
 Core::Core(EventLoop& loop, const Sysfs& sysfs, Executor& executor, Modules& modules, LeaseStore& store,
            Files files) :
@@ -41,6 +48,9 @@ void Core::start() {
         spdlog::warn("no names of devices: {}", names_.error());
     machine_.read();
     intent_.load();
+    if (around_.pauser != nullptr)
+        if (const auto loaded = around_.pauser->load(); !loaded)
+            spdlog::error("which units stand still is not known: {}", loaded.error());
     if (!files_.stateDirectory.empty())
         resolveJournals();
     finishReleases();
@@ -226,6 +236,10 @@ void Core::nodeEvent(unsigned number) {
 /// While a job works on the group, drivers come and go by our own doing, and udev tells of what the kernel
 /// has told before: the end of the job looks at all of it, but not at virtual functions that are to be made.
 void Core::deviceEvent(const Address& address, EventOrigin origin) {
+    if (origin == EventOrigin::udev)
+        unsettled_.erase(address);
+    else
+        unsettled_.insert(address);
     const auto groupOf = [&]() -> std::optional<unsigned> {
         const auto* device = machine_.topology().find(address);
         return device != nullptr ? device->group : std::nullopt;
@@ -286,7 +300,31 @@ void Core::finishReleases() {
     }
 }
 
+/// However an attempt ended, or a daemon or worker died: units stand still only for groups that a call or a
+/// job has, or that are bound. They start once udev is through with the devices that they will look for.
+void Core::resumeUnits() {
+    if (around_.pauser == nullptr)
+        return;
+    for (const auto number : around_.pauser->groups()) {
+        const auto* known = group(number);
+        const bool idle = known == nullptr || known->isIdle();
+        if (!idle || intent_.owned(number) != nullptr || machine_.handedOver(number, "auto") > 0)
+            continue;
+        const auto endpoints = machine_.topology().endpoints(number);
+        const bool settled = std::ranges::none_of(
+            endpoints, [this](const Device* device) { return unsettled_.contains(device->address); });
+        if (settled)
+            around_.pauser->resume(number);
+        else if (!udevIsLate_)
+            udevIsLate_ = loop_.timer(udevsTime, [this] {
+                udevIsLate_.reset();
+                unsettled_.clear();
+            });
+    }
+}
+
 Changes Core::takeChanges() {
+    resumeUnits();
     auto changes = changes_.take();
     bool moved = changes.wanted;
     for (const auto number : changes.groups) {

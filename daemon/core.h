@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,8 @@ public:
          Files files);
 
     void listen(JobListener& listener) { around_.listener = &listener; }
+    /// Has the units of rules with `pause-units` stopped and started. Before start().
+    void pauseWith(Pauser& pauser) { around_.pauser = &pauser; }
     /// Reads the machine and the configuration, resolves what an earlier run left, and begins to reconcile.
     /// Throws when there is no PCI bus to read.
     void start();
@@ -94,6 +97,7 @@ private:
     void resolveJournals();
     void finishReleases();
     void forgetGroupsThatAreGone();
+    void resumeUnits();
 
     EventLoop& loop_;
     Modules& modules_;
@@ -111,6 +115,8 @@ private:
     Warnings warnings_;
     OverrideSurvey survey_;
     EventSource sweep_;
+    std::set<Address> unsettled_; ///< devices of which the kernel has told, and udev has not yet
+    EventSource udevIsLate_;
     StateCounts counts_;
     std::uint64_t revision_ = 0;
 };

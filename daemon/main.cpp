@@ -10,6 +10,7 @@
 #include "loop/clock_watch.h"
 #include "machine/kmod_modules.h"
 #include "machine/udev_monitor.h"
+#include "pause/systemd_units.h"
 #include "publish/publications.h"
 #include "show/status_line.h"
 #include "show/udev_files.h"
@@ -75,6 +76,12 @@ int serve(const Options& options) {
     SystemdLeaseStore store(loop);
     Core core(loop, sysfs, executor, modules, store,
               {.config = options.config, .stateDirectory = options.stateDirectory});
+    std::optional<SystemdUnits> units;
+    std::optional<Pauser> pauser;
+    if (!options.session) {
+        units.emplace(loop, *connection);
+        core.pauseWith(pauser.emplace(*units, options.stateDirectory + "/paused.json"));
+    }
 
     // Listening begins before the first look, so that nothing falls in between.
     const UdevMonitor monitor(loop,

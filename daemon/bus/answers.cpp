@@ -52,18 +52,25 @@ Authority::Details detailsOf(const Core& core, Action action, const Target& targ
     std::set<std::string> devices;
     std::set<std::string> drivers;
     std::set<std::string> methods;
+    std::set<std::string> units;
     for (const auto group : target.groups) {
         for (const auto* device : core.topology().endpoints(group))
             devices.insert(device->address.str());
         const auto wanted = core.intent().requested(action, group, options, {});
         drivers.insert(wanted.driver);
+        for (const auto& unit :
+             wanted.action == Action::bind ? wanted.pauseUnits : std::vector<std::string>{})
+            units.insert(unit);
         methods.emplace(wanted.method == Method::newId ? "new-id" : "override");
     }
-    return {{"group", fmt::format("{}", fmt::join(target.groups, " "))},
-            {"devices", fmt::format("{}", fmt::join(devices, " "))},
-            {"driver", fmt::format("{}", fmt::join(drivers, " "))},
-            {"method", fmt::format("{}", fmt::join(methods, " "))},
-            {"allow", fmt::format("{}", fmt::join(options.allow, " "))}};
+    Authority::Details details{{"group", fmt::format("{}", fmt::join(target.groups, " "))},
+                               {"devices", fmt::format("{}", fmt::join(devices, " "))},
+                               {"driver", fmt::format("{}", fmt::join(drivers, " "))},
+                               {"method", fmt::format("{}", fmt::join(methods, " "))},
+                               {"allow", fmt::format("{}", fmt::join(options.allow, " "))}};
+    if (!units.empty())
+        details.emplace("pause-units", fmt::format("{}", fmt::join(units, " ")));
+    return details;
 }
 
 using Go = std::function<void(const Target& target, const CallOptions& options)>;

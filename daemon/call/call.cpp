@@ -91,6 +91,8 @@ void Call::settle() {
         spdlog::info("what was begun is not wanted any more, and nothing is written");
         return drop(all());
     }
+    if (pause())
+        return;
     Blockers blockers;
     std::vector<unsigned> going;
     for (const auto& [group, verdict] : verdicts_) {
@@ -114,6 +116,52 @@ void Call::settle() {
     if (auto noted = around_.intent.note(order_.requests, order_.action, order_.options); !noted)
         return refuse(noted.error());
     letGo(going);
+}
+
+/// Of the groups that something is to be done to.
+Pauser::ByGroup Call::unitsToPause() const {
+    Pauser::ByGroup units;
+    for (const auto& [group, verdict] : verdicts_)
+        if (const auto& wanted = order_.groups.at(group);
+            !verdict.nothingToDo && wanted.action == Action::bind && !wanted.pauseUnits.empty())
+            units.emplace(group, wanted.pauseUnits);
+    return units;
+}
+
+/// Stops what the rules have stopped for a bind, once: if only processes stand against the bind, or nothing
+/// does, since a driver can hold its device without one. Returns whether the call goes on when that has
+/// ended.
+bool Call::pause() {
+    auto units = unitsToPause();
+    if (std::exchange(pauses_, true) || around_.pauser == nullptr || units.empty())
+        return false;
+    std::set<unsigned> holders;
+    for (const auto& verdict : verdicts_ | std::views::values)
+        for (const auto& blocker : verdict.blockers) {
+            if (verdict.nothingToDo)
+                continue;
+            if (blocker.processes.empty())
+                return false;
+            holders.insert(blocker.processes.begin(), blocker.processes.end());
+        }
+    around_.pauser->pause(std::move(units), std::move(holders),
+                          [self = shared_from_this()](const auto& stopped) { self->pauseEnded(stopped); });
+    return true;
+}
+
+/// The units run again once the groups are idle and with their native drivers, however the call ends.
+void Call::pauseEnded(const std::expected<bool, std::string>& stopped) {
+    if (order_.groups.empty())
+        return; // refused meanwhile
+    if (!stopped)
+        return refuse(
+            {ApiError::Kind::inUse,
+             "a unit that is to be paused could not be stopped, so nothing is done: " + stopped.error()});
+    if (!*stopped)
+        return settle();
+    verdicts_.clear();
+    reserve();
+    look_(shared_from_this());
 }
 
 /// The guards have nothing against it: the lease is written down and stored before anything is done.
@@ -165,9 +213,13 @@ void Call::letGo(const std::vector<unsigned>& going) {
 
 void Call::answerCheck() {
     CheckResult result{.blockers = order_.ungrouped};
+    const auto units = unitsToPause();
     for (const auto& [group, verdict] : verdicts_) {
         if (!verdict.nothingToDo)
             result.blockers.insert(result.blockers.end(), verdict.blockers.begin(), verdict.blockers.end());
+        if (const auto paused = units.find(group); paused != units.end())
+            for (const auto& unit : paused->second)
+                result.steps.push_back("stop " + unit);
         result.steps.insert(result.steps.end(), verdict.steps.begin(), verdict.steps.end());
     }
     const auto self = shared_from_this();

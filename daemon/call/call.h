@@ -47,9 +47,11 @@ public:
         bool takesBack = false; ///< from a program that took the group
     };
     using FindGroup = std::function<Group&(unsigned)>;
+    /// Has workers look at all groups of the call, which are reserved.
+    using Look = std::function<void(const std::shared_ptr<Call>&)>;
 
-    Call(Surroundings& around, FindGroup group, Order order) :
-        around_(around), group_(std::move(group)), order_(std::move(order)) {}
+    Call(Surroundings& around, FindGroup group, Look look, Order order) :
+        around_(around), group_(std::move(group)), look_(std::move(look)), order_(std::move(order)) {}
 
     const std::map<unsigned, Wanted>& groups() const { return order_.groups; }
     bool isCheck() const { return isCheck_; }
@@ -69,6 +71,9 @@ private:
     void drop(const std::set<unsigned>& groups);
     void refuse(const ApiError& error);
     void settle();
+    Pauser::ByGroup unitsToPause() const;
+    bool pause();
+    void pauseEnded(const std::expected<bool, std::string>& stopped);
     void grant();
     std::optional<ApiError> membersDiffer() const;
     void letGo(const std::vector<unsigned>& going);
@@ -80,9 +85,11 @@ private:
 
     Surroundings& around_;
     FindGroup group_;
+    Look look_;
     Order order_;
     bool isCheck_ = order_.checkReply != nullptr;
     bool givenUp_ = false; ///< the caller was told that it took too long
+    bool pauses_ = false;  ///< its rules' units are seen to
     std::map<unsigned, Verdict> verdicts_;
     Requests before_; ///< what the ledger held
 };

@@ -13,7 +13,8 @@
 namespace vfiobind {
 
 void Calls::begin(Call::Order order) {
-    begin(std::make_shared<Call>(around_, group_, std::move(order)));
+    begin(std::make_shared<Call>(
+        around_, group_, [this](const CallPtr& call) { launch(call); }, std::move(order)));
 }
 
 std::optional<ApiError> Calls::obstacle(const Call& call, bool& waits) const {

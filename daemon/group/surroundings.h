@@ -6,6 +6,7 @@
 #include "intent/intent.h"
 #include "loop/event_loop.h"
 #include "machine/machine.h"
+#include "pause/pauser.h"
 #include "transaction/journal.h"
 #include "work/work.h"
 
@@ -35,6 +36,7 @@ struct Surroundings {
     ChangeLog& changes;
     FileJournalStore& journals;
     JobListener* listener = nullptr;
+    Pauser* pauser = nullptr; ///< nullptr where there is no service manager
     std::uint32_t lastJob = 0;
 
     /// Reads a device anew, and what rules come to where one is concerned.

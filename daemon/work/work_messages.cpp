@@ -14,7 +14,7 @@ using nlohmann::json;
 json toJson(const Blockers& blockers) {
     auto list = json::array();
     for (const auto& b : blockers)
-        list.push_back({b.code, b.device ? b.device->str() : "", b.sentence});
+        list.push_back({b.code, b.device ? b.device->str() : "", b.sentence, b.processes});
     return list;
 }
 
@@ -24,7 +24,7 @@ Blockers blockersFrom(const json& list) {
         const auto device = entry.at(1).get<std::string>();
         blockers.push_back({entry.at(0).get<std::string>(),
                             device.empty() ? std::nullopt : std::optional(addressFrom(device)),
-                            entry.at(2).get<std::string>()});
+                            entry.at(2).get<std::string>(), true, entry.at(3).get<std::vector<unsigned>>()});
     }
     return blockers;
 }
@@ -64,8 +64,8 @@ Verdict verdictFrom(const json& j) {
                     .steps = j.at("steps").get<std::vector<std::string>>()};
     for (const auto& holder : j.at("holders"))
         verdict.holders.push_back({numberAt<unsigned>(holder, std::size_t{0}),
-                                   numberAt<unsigned>(holder, std::size_t{1}), holder.at(2).get<std::string>(),
-                                   holder.at(3).get<std::string>()});
+                                   numberAt<unsigned>(holder, std::size_t{1}),
+                                   holder.at(2).get<std::string>(), holder.at(3).get<std::string>()});
     for (const auto& [address, driver] : j.at("drivers").items())
         verdict.drivers[addressFrom(address)] = driver.get<std::string>();
     return verdict;

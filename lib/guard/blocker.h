@@ -16,6 +16,8 @@ struct Blocker {
     std::optional<Address> device; ///< none where the whole group or machine is meant
     std::string sentence;          ///< names the concrete thing, and what would help
     bool seen = true; ///< false: what would tell could not be read, which counts as in use (cannotTell)
+    /// Pids: were these processes gone, so were the blocker. Empty for a blocker that no process makes.
+    std::vector<unsigned> processes = {};
 
     bool operator==(const Blocker&) const = default;
     /// `not-viable: 0000:00:1f.0 ...`

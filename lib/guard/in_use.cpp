@@ -8,6 +8,7 @@
 #include <array>
 #include <fmt/format.h>
 #include <map>
+#include <set>
 #include <string_view>
 
 namespace vfiobind {
@@ -66,6 +67,7 @@ Blockers inUseBlockers(const Sysfs& sysfs, const Address& device, const std::vec
     for (const auto* code : {"display-in-use", "sound-in-use", "in-use"}) {
         const DeviceNode* first = nullptr;
         std::map<std::string, std::vector<const DeviceNode*>> used; // by who has them open
+        std::map<std::string, std::set<unsigned>> processes;        // likewise
         for (const auto& node : nodes) {
             if (codeOf(node) != std::string_view(code))
                 continue;
@@ -74,14 +76,20 @@ Blockers inUseBlockers(const Sysfs& sysfs, const Address& device, const std::vec
             std::ranges::copy_if(openers.found, std::back_inserter(users), [&](const Opener& opener) {
                 return opener.device == node.number && !letsGo(sysfs, node, opener);
             });
-            if (!users.empty())
-                used[named(users)].push_back(&node);
+            if (users.empty())
+                continue;
+            used[named(users)].push_back(&node);
+            for (const auto& user : users)
+                processes[named(users)].insert(user.pid);
         }
         for (const auto& [users, open] : used)
             blockers.push_back(
-                {code, device,
+                {code,
+                 device,
                  fmt::format("{} has {} open, which {} of {}; end it first", users, nodesText(sysfs, open),
-                             open.size() == 1 ? "is" : "are", device.str())});
+                             open.size() == 1 ? "is" : "are", device.str()),
+                 true,
+                 {processes[users].begin(), processes[users].end()}});
         if (used.empty() && first != nullptr && !openers.unreadable.empty())
             blockers.push_back(cannotTell(code, device,
                                           fmt::format("a process has {} open", nodeName(sysfs, *first)),
