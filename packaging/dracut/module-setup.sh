@@ -21,6 +21,9 @@ installkernel() {
 install() {
     inst_multiple /usr/libexec/vfio-bind-early /sbin/modprobe
     inst_rules 70-vfio-bind.rules
+    # So that it can be told later whether the image is older than the configuration.
+    # shellcheck disable=SC2154 # dracut sets kernel
+    /usr/libexec/vfio-bind-early --taken-in "$kernel"
     local file
     # A link to /dev/null masks a file of its name, in the image too, whose /run is empty at its start.
     # shellcheck disable=SC2154 # dracut sets initdir

@@ -10,12 +10,12 @@
 #include "bus/pump.h"
 #include "bus/service.h"
 #include "core.h"
-#include "work/fork_executor.h"
-#include "machine/kmod_modules.h"
 #include "log.h"
+#include "machine/kmod_modules.h"
 #include "show/status_line.h"
-#include "sysfs/real_sysfs.h"
 #include "show/udev_files.h"
+#include "sysfs/real_sysfs.h"
+#include "work/fork_executor.h"
 
 #include <array>
 #include <charconv>
