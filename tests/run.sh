@@ -181,11 +181,11 @@ digest() {
 # run seldom, and is to compile when it is. The package is made small; which symbols there are changes nothing in its programs.
 make_package() {
     local -x DEB_CXXFLAGS_APPEND=${DEB_CXXFLAGS_APPEND:--g1} VFIO_BIND_KEEP=yes
-    local kept=$builds/deb/.work/digest now # where the next build takes it away
+    local now
     now=$(digest)
-    [ "$now" = "$(cat "$kept" 2>/dev/null)" ] && return
-    rm -f "$builds/deb"/*.deb
-    timeout 3600 "$top/packaging/build-deb.sh" "$builds/deb" && echo "$now" >"$kept"
+    [ "$now" = "$(cat "$builds/deb/.digest" 2>/dev/null)" ] && return
+    rm -f "$builds/deb"/*.deb "$builds/deb/.digest"
+    timeout 3600 "$top/packaging/build-deb.sh" "$builds/deb" && echo "$now" >"$builds/deb/.digest"
 }
 
 # Debian's package leaves out a builder of initramfs images; the test installed-files wants all.

@@ -91,8 +91,7 @@ BOOTS = {boot.name: boot for boot in (
     Boot("used", devices=ROOT_PORTS + USED, late=USED_DISKS, disks=3, extra=("-chardev", "null,id=nobody")),
     Boot("boots"),      # for the scenarios that boot it again
     # No interrupt of an NVMe disk gets through QEMU's AMD IOMMU: its driver gives up, by itself after a minute.
-    # Nor can QEMU migrate it.
-    Boot("amd", iommu="amd-iommu,intremap=on", cmdline="nvme_core.admin_timeout=5", restored=False),
+    Boot("amd", iommu="amd-iommu,intremap=on", cmdline="nvme_core.admin_timeout=5", restored=False),   # "migration is not supported"
     # For what leaves a machine that only a boot mends.
     Boot("wrecked"),
     # Programs that take VFIO devices.

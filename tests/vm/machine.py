@@ -137,7 +137,7 @@ class Machine(Channel, Monitor):
 
     def _start_qemu(self, *more):
         with open(self.folder / "qemu.log", "ab") as out:
-            self.process = subprocess.Popen(self.command() + list(more), stdin=subprocess.DEVNULL, stdout=out,
+            self.process = subprocess.Popen(self._command() + list(more), stdin=subprocess.DEVNULL, stdout=out,
                                             stderr=subprocess.STDOUT)
         self.channel = self._connect("agent")
         self.listen()
@@ -159,7 +159,7 @@ class Machine(Channel, Monitor):
     # - a guest as it was once: see saved.py -
 
     def save(self, path):
-        """Stops the guest and writes its memory and devices to a file. The disk stays as it is then; this QEMU is over."""
+        """Stops the guest and writes its memory and devices to a file. Its disk is as it was at that moment; this QEMU is over."""
         self.qmp("stop")
         self.migrate("migrate", f"exec:cat > {shlex.quote(str(path))}")
         self._end_process()
@@ -191,7 +191,7 @@ class Machine(Channel, Monitor):
         if free < self.boot.memory + 256:
             raise RigError(f"the guest needs {self.boot.memory} MiB of memory and the host has {free} MiB free")
 
-    def command(self):
+    def _command(self):
         boot, folder, image = self.boot, self.folder, self.image
         cmdline = boot.cmdline if self.accel == "kvm" else f"{boot.cmdline} {EMULATED_CMDLINE}"
         command = [

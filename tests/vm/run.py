@@ -9,7 +9,6 @@ code is 0 only if nothing failed. Something that is missing is a failure, never 
 import argparse
 import contextlib
 import dataclasses
-import os
 import pathlib
 import re
 import signal
@@ -21,7 +20,6 @@ import traceback
 from xml.etree import ElementTree
 
 import scenarios
-import side_by_side
 from beside import quiet
 from boots import BOOTS
 from channel import CommandFailed
@@ -87,13 +85,6 @@ class Tally:
     def _add(self, name, seconds):
         return ElementTree.SubElement(self.report, "testcase", name=name, status="run", time=f"{seconds:.1f}")
 
-    def take(self, report):
-        """Another run's, which has told of it already."""
-        for case in report:
-            self.report.append(case)
-            self.passed += case.find("failure") is None
-            self.failed += case.find("failure") is not None
-
     def write(self, path):
         """As JUnit has it."""
         self.report.set("tests", str(self.passed + self.failed))
@@ -134,11 +125,11 @@ class Runner:
         for again in (True, False):
             try:
                 self._make_ready(scenario)
-                with side_by_side.turn(scenario.timed), quiet() if scenario.timed else contextlib.nullcontext():
+                began = time.monotonic()
+                limit = time_limit(PATIENCE * scenario.seconds, "the scenario")
+                with limit, quiet() if scenario.timed else contextlib.nullcontext():
                     self.begun = True
-                    began = time.monotonic()
-                    with time_limit(PATIENCE * scenario.seconds, "the scenario"):
-                        scenario.run(self.guest)
+                    scenario.run(self.guest)
                 self.tally.ok(scenario.name, time.monotonic() - began)
                 return
             except Exception as error:      # whatever it was: the others go on
@@ -195,14 +186,8 @@ class Runner:
 
 
 def run_all(chosen, options, package, probe, tally):
-    """Boot by boot: several at a time, each in a process of its own."""
-    boots = list(dict.fromkeys(s.boot for s in chosen))
-    if len(boots) > 1 and options.jobs > 1:
-        # The one with most to do is the first.
-        boots.sort(key=lambda name: -sum(s.seconds for s in chosen if s.boot == name))
-        side_by_side.run_each(boots, [*sys.argv[1:], "--probe", options.probe], options.jobs, tally)
-        return
-    for name in boots:
+    """Boot by boot."""
+    for name in dict.fromkeys(s.boot for s in chosen):
         boot = BOOTS[name]
         if options.suite:
             boot = dataclasses.replace(boot, suite=options.suite)
@@ -219,8 +204,6 @@ def main():
     parser.add_argument("--deb", type=pathlib.Path, required=True, help="the package to test")
     parser.add_argument("--suite", default="", help="the guest's Debian release, if not each boot's own: trixie")
     parser.add_argument("--only", default="", help="run only the scenarios whose name this regular expression finds")
-    parser.add_argument("--boot", default="", help="only those of one machine of boots.py")
-    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="machines at a time, else two")
     parser.add_argument("--keep", action="store_true", help="keep the guest's disk and console log")
     parser.add_argument("--probe", type=pathlib.Path, help="a vfio-probe that is built already")
     parser.add_argument("--list", action="store_true", help="print the names of the scenarios and end")
@@ -230,8 +213,7 @@ def main():
     # Ended from outside, the rig still takes its guest and its files with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
-    chosen = [s for s in scenarios.load() if re.search(options.only, s.name) and (options.only or options.named or not s.named)
-              and options.boot in ("", s.boot)]
+    chosen = [s for s in scenarios.load() if re.search(options.only, s.name) and (options.only or options.named or not s.named)]
     if options.list:
         print("\n".join(f"{s.boot}: {s.name}" for s in chosen))
         return 0
@@ -242,8 +224,7 @@ def main():
         if not options.deb.is_file():
             raise RigError(f"there is no package {options.deb}")
         package = options.deb.read_bytes()
-        options.probe = options.probe or build_probe()
-        probe = options.probe.read_bytes()
+        probe = (options.probe or build_probe()).read_bytes()
     except (RigError, OSError) as error:
         for name in [s.name for s in chosen] or ["run.py"]:
             tally.fail(name, sentence_of(error))

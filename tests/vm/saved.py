@@ -8,6 +8,7 @@ and, where it is installed, the package.
 """
 
 import contextlib
+import dataclasses
 import fcntl
 import functools
 import hashlib
@@ -17,9 +18,10 @@ import pathlib
 import shutil
 import subprocess
 
+import machine as machines
 from guest import Guest
 from image import cache_folder
-from machine import QEMU, Machine
+from machine import Machine
 
 PROBE = "/usr/local/bin/vfio-probe"
 KEPT = 10           # saved guests, of some 300 MB each, that stay when another one is made
@@ -88,19 +90,18 @@ def _saved(machine, make, *parts):
 
 
 def _hash(machine, parts):
-    """Boots that differ in their name only, or in what is plugged in later, share a guest."""
-    like = Machine(machine.boot)
-    like.image, like.accel, like.plugged, like.folder = machine.image, machine.accel, False, pathlib.Path("folder")
-    # An image that was built anew bears the same name.
-    key = hashlib.sha256(repr((like.command(), machine.image.disk.stat().st_mtime_ns, _qemu_version())).encode())
-    for part in parts:
+    """Boots that differ in their name only share a guest."""
+    boot = dataclasses.replace(machine.boot, name="", seconds=0)
+    key = hashlib.sha256(repr((boot, machine.image.folder.name, machines.EMULATED_CPU, machines.EMULATED_CMDLINE,
+                               _qemu_version())).encode())
+    for part in (*parts, pathlib.Path(machines.__file__).read_bytes()):
         key.update(hashlib.sha256(part).digest())
     return key.hexdigest()[:16]
 
 
 @functools.cache
 def _qemu_version():
-    return subprocess.run([QEMU, "--version"], capture_output=True, text=True, timeout=60, check=True).stdout
+    return subprocess.run([machines.QEMU, "--version"], capture_output=True, text=True, timeout=60, check=True).stdout
 
 
 def _save(made, make, folder):
