@@ -249,8 +249,8 @@ void Parser::checkTogether() const {
     const auto is = [this](Command command) { return options_.command == command; };
     if (options_.all && !is(Command::status))
         throw CLI::ExcludesError("--all", "any command but status");
-    const bool local =
-        is(Command::doctor) || is(Command::groups) || is(Command::importOld) || is(Command::metrics);
+    const bool local = is(Command::doctor) || is(Command::groups) || is(Command::importOld) ||
+                       is(Command::metrics) || is(Command::verify);
     if (local && (options_.host || options_.session))
         throw CLI::ExcludesError(options_.host ? "--host" : "--session",
                                  "doctor, groups, import, metrics and verify, which ask no daemon");

@@ -155,8 +155,8 @@ TEST(CommandLine, DoctorAndGroupsLookAtThisMachine) {
     EXPECT_EQ(parsed({"groups"}).command, Command::groups);
     EXPECT_EQ(parsed({"metrics"}).command, Command::metrics);
     EXPECT_THAT(refused({"metrics", "--host", "a"}).err, HasSubstr("--host"));
-    EXPECT_THAT(refused({"groups", "--host", "other"}).err, HasSubstr("look at this machine"));
-    EXPECT_THAT(refused({"--session", "doctor"}).err, HasSubstr("look at this machine"));
+    EXPECT_THAT(refused({"groups", "--host", "other"}).err, HasSubstr("which ask no daemon"));
+    EXPECT_THAT(refused({"--session", "doctor"}).err, HasSubstr("which ask no daemon"));
     EXPECT_EQ(refused({"groups", "01:00.0"}).code, ExitCode::usage);
 }
 
@@ -169,7 +169,7 @@ TEST(CommandLine, ImportLooksAtThisMachine) {
     EXPECT_EQ(options.root, "/");
     EXPECT_TRUE(parsed({"import"}).from.empty());
     EXPECT_THAT(refused({"import", "--from", "grub"}).err, HasSubstr("sysconfig"));
-    EXPECT_THAT(refused({"import", "--host", "other"}).err, HasSubstr("look at this machine"));
+    EXPECT_THAT(refused({"import", "--host", "other"}).err, HasSubstr("which ask no daemon"));
     EXPECT_EQ(refused({"import", "01:00.0"}).code, ExitCode::usage);
 }
 
@@ -180,6 +180,10 @@ TEST(CommandLine, BlockerCodesAreChecked) {
     EXPECT_THAT(refused({"bind", "a", "--allow", "leased"}).err,
                 HasSubstr("leased can be allowed by a release only"));
     EXPECT_THAT(parsed({"release", "a", "--allow", "leased"}).allow, ElementsAre("leased"));
+}
+
+TEST(CommandLine, VerifyAsksNoDaemon) {
+    EXPECT_EQ(parsed({"verify"}).command, Command::verify);
     EXPECT_THAT(refused({"verify", "--host", "x"}).err, HasSubstr("verify, which ask no daemon"));
 }
 

@@ -34,14 +34,14 @@ std::string devices(const std::string& list) {
 
 TEST(ConfigErrors, UnknownKeys) {
     expectErrors({
-        {"color = true",
-         "1:1: unknown key \"color\" in the file: write one of match, daemon, defaults, vfio-pci, bind"},
+        {"color = true", "1:1: unknown key \"color\" in the file: write one of match, daemon, defaults, "
+                         "vfio-pci, publish, bind"},
         {"[deamon]", "1:2: unknown key \"deamon\" in the file: did you mean \"daemon\"?"},
         {"[vfio_pci]", "1:2: unknown key \"vfio_pci\" in the file: did you mean \"vfio-pci\"?"},
-        {"[[rule]]",
-         "1:3: unknown key \"rule\" in the file: write one of match, daemon, defaults, vfio-pci, bind"},
+        {"[[rule]]", "1:3: unknown key \"rule\" in the file: write one of match, daemon, defaults, vfio-pci, "
+                     "publish, bind"},
         {"[a.b]\nc = 1",
-         "1:2: unknown key \"a\" in the file: write one of match, daemon, defaults, vfio-pci, bind"},
+         "1:2: unknown key \"a\" in the file: write one of match, daemon, defaults, vfio-pci, publish, bind"},
         {"[daemon]\nlevel = 1", "2:1: unknown key \"level\" in [daemon]: write log-level"},
         {"[daemon]\nlog_level = 'info'",
          "2:1: unknown key \"log_level\" in [daemon]: did you mean \"log-level\"?"},

@@ -299,11 +299,11 @@ TEST_F(LoadPolicy, UnreadableFilesAreErrorsBesideTheOthers) {
     const auto policy = loadPolicy(main());
     ASSERT_FALSE(policy);
     const std::string advice = "; make it a file that root can read, or remove it\n";
-    EXPECT_EQ(
-        str(policy.error()),
-        main() + ": cannot be read: EISDIR (Is a directory)" + advice + dropIn("a.toml") +
-            ": cannot be read: ENOENT (No such file or directory)" + advice + dropIn("b.toml") +
-            ":1:1: unknown key \"x\" in the file: write one of match, daemon, defaults, vfio-pci, bind");
+    EXPECT_EQ(str(policy.error()),
+              main() + ": cannot be read: EISDIR (Is a directory)" + advice + dropIn("a.toml") +
+                  ": cannot be read: ENOENT (No such file or directory)" + advice + dropIn("b.toml") +
+                  ":1:1: unknown key \"x\" in the file: write one of match, daemon, defaults, vfio-pci, "
+                  "publish, bind");
 }
 
 TEST_F(LoadPolicy, ADropInDirectoryThatIsNoneIsAnError) {

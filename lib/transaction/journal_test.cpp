@@ -104,7 +104,7 @@ TEST_F(JournalFiles, SavedLoadedRemoved) {
     EXPECT_THAT(store.load().journals, IsEmpty());
 }
 
-TEST_F(JournalFiles, ABrokenFileIsToldAndLeft) {
+TEST_F(JournalFiles, ABrokenFileIsToldAndKeptAside) {
     FileJournalStore store(folder_);
     std::ofstream(folder_ + "/7.json") << "{ broken";
     std::ofstream(folder_ + "/8.json.new") << "half written";
@@ -113,7 +113,9 @@ TEST_F(JournalFiles, ABrokenFileIsToldAndLeft) {
     EXPECT_EQ(store.load(7), std::nullopt);
     ASSERT_EQ(loaded.errors.size(), 1U);
     EXPECT_THAT(loaded.errors[0], HasSubstr(folder_ + "/7.json is no journal"));
-    EXPECT_TRUE(std::filesystem::exists(folder_ + "/7.json"));
+    EXPECT_THAT(loaded.errors[0], HasSubstr("it is kept as " + folder_ + "/7.json.unreadable"));
+    EXPECT_TRUE(std::filesystem::exists(folder_ + "/7.json.unreadable"));
+    EXPECT_FALSE(std::filesystem::exists(folder_ + "/7.json")) << "the next save would replace it";
 }
 
 // case 38: a worker that outlived its daemon keeps the next one's out
