@@ -46,7 +46,8 @@ public:
                {.rulesChanged = [] {}, .overridesCame = [] { spdlog::info("the watch is started"); }},
                options.stateDirectory + "/files"),
         publications_(loop, options.stateDirectory + "/files"), status_(loop) {
-        std::filesystem::create_directories(options.stateDirectory + "/files/run/vfio-bind");
+        std::error_code readOnly; // then what is published cannot be written, and a warning says so
+        std::filesystem::create_directories(options.stateDirectory + "/files/run/vfio-bind", readOnly);
         core_.start();
         service_.emplace(loop, *connection_, core_, authority_);
         service_->addWitness(

@@ -333,10 +333,11 @@ TEST_F(LeaseTest, ACallerThatGoesAwayHasNone) {
         call.dontExpectReply();
         (void)proxy->callMethod(call);
     }
-    client().waitFor("the lease to come and go", [this] {
-        return client().changed().contains(groupPath(3) + " Leases") && leasesOn(3) == 0;
-    });
+    // Whether the daemon came to know of the call before its caller had gone is left to chance.
+    (void)client().describe();
+    settle();
     waitForNative(3);
+    EXPECT_EQ(leasesOn(3), 0U);
 }
 
 /// The client of org.vfiobind1(5). Not the first python3 of PATH: the distribution's has its GObject

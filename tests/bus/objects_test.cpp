@@ -20,10 +20,10 @@ using Signatures = std::map<std::string, std::string>;
 const Signatures managerSignatures{{"Version", "s"},     {"Warnings", "as"},    {"Iommu", "s"},
                                    {"NoIommu", "b"},     {"ConfigFiles", "as"}, {"ConfigError", "s"},
                                    {"Rules", "a(ssas)"}, {"Jobs", "ao"}};
-const Signatures groupSignatures{{"Number", "u"},      {"State", "s"},     {"Viable", "b"},
-                                 {"Devices", "ao"},    {"Rule", "s"},      {"Driver", "s"},
-                                 {"Node", "s"},        {"Type", "s"},      {"Blockers", "a(sss)"},
-                                 {"Holders", "a(us)"}, {"LastError", "s"}, {"Job", "o"}};
+const Signatures groupSignatures{
+    {"Number", "u"},    {"State", "s"}, {"Viable", "b"},    {"Devices", "ao"},      {"Rule", "s"},
+    {"Driver", "s"},    {"Node", "s"},  {"Type", "s"},      {"Blockers", "a(sss)"}, {"Holders", "a(us)"},
+    {"LastError", "s"}, {"Job", "o"},   {"Leases", "a(ut)"}};
 const Signatures deviceSignatures{{"Address", "s"},          {"Vendor", "q"},
                                   {"Device", "q"},           {"SubsystemVendor", "q"},
                                   {"SubsystemDevice", "q"},  {"Class", "u"},
@@ -192,7 +192,8 @@ TEST_F(ObjectsTest, ShowAGroup) {
                                                {"Blockers", json::array()},
                                                {"Holders", json::array()},
                                                {"LastError", ""},
-                                               {"Job", "/"}};
+                                               {"Job", "/"},
+                                               {"Leases", json::array()}};
     EXPECT_EQ(client().objects().at(groupPath(1)).at(groupInterface), expected);
     EXPECT_EQ(client().group(0, "Viable"), true) << "pcieport leaves its group viable";
     EXPECT_EQ(client().group(6, "Viable"), true) << "a device without a driver does too";

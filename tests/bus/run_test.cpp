@@ -43,6 +43,8 @@ TEST_F(RunTest, WithoutTheGroupThereIsNoCommand) {
     const auto unknown = ctl({"run", nic, "0000:77:00.0", "--", "touch", folder() + "/ran"});
     EXPECT_EQ(unknown.code, 125);
     EXPECT_THAT(unknown.err, HasSubstr("0000:77:00.0"));
+    client().waitForState(3, "native");
+    settle(); // the first target's group has gone back
     const auto refused = ctl({"run", nic, "--driver", "no-such-driver", "--", "touch", folder() + "/ran"});
     EXPECT_EQ(refused.code, 125);
     EXPECT_THAT(refused.err, HasSubstr("no-such-driver"));
