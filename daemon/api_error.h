@@ -32,7 +32,7 @@ struct ApiError {
     /// The full D-Bus name, `org.vfiobind1.Error.Busy`.
     const char* name() const;
     static ApiError from(TargetError error);
-    /// The error that says it best when blockers forbid something: the kind of the first that has one of its
+    /// The error for a call that blockers forbid. Its kind is that of the first blocker with a kind of its
     /// own.
     static ApiError from(const Blockers& blockers);
 };

@@ -120,7 +120,7 @@ void Core::consider(unsigned number, bool cutOff) {
     if (!machine_.hasGroup(number))
         return;
     if (group(number) == nullptr && !intent_.wanted(number) && intent_.owned(number) == nullptr)
-        return; // most groups are nobody's business, and take no memory
+        return; // nothing is wanted of most groups, and those take no memory
     auto& group = groupAt(number);
     switch (decide(group.situation(cutOff))) {
     case Decision::nothing:
@@ -199,7 +199,7 @@ void Core::check(const Target& target, const CallOptions& options, const std::st
     calls_.begin(std::move(order));
 }
 
-/// Every device is matched anew only where a rule is concerned.
+/// Reads the device anew. Resolves the rules for all devices only if a rule is concerned.
 void Core::refreshDevice(const Address& address) {
     bool concerned = false;
     for (const auto& change : machine_.refresh(address)) {
@@ -233,8 +233,9 @@ void Core::nodeEvent(unsigned number) {
         changes_.group(number);
 }
 
-/// While a job works on the group, drivers come and go by our own doing, and udev tells of what the kernel
-/// has told before: the end of the job looks at all of it, but not at virtual functions that are to be made.
+/// Ignores events of a group that a job works on: the daemon itself moves the drivers, udev repeats the
+/// kernel's events, and the end of the job looks at the whole group. Only virtual functions that are to be
+/// made need the event.
 void Core::deviceEvent(const Address& address, EventOrigin origin) {
     if (origin == EventOrigin::udev)
         unsettled_.erase(address);
@@ -287,7 +288,8 @@ void Core::resolveJournals() {
     }
 }
 
-/// The daemon was ended before the release's journal was written, or after it was removed.
+/// Finishes releases that were asked for: the daemon was ended before their journal was written, or after
+/// that journal was removed.
 void Core::finishReleases() {
     for (const auto number : intent_.unfinishedReleases()) {
         const auto& group = groupAt(number);
@@ -329,8 +331,8 @@ Changes Core::takeChanges() {
     bool moved = changes.wanted;
     for (const auto number : changes.groups) {
         if (!sweep_ && !machine_.hasGroup(number) && group(number) != nullptr)
-            sweep_ =
-                loop_.soon([this] { forgetGroupsThatAreGone(); }); // not while one of them tells of its end
+            sweep_ = loop_.soon(
+                [this] { forgetGroupsThatAreGone(); }); // not while one of the groups reports its end
         const auto state = machine_.hasGroup(number) ? groupState(number) : std::string("native");
         moved |= counts_.count(number, state) && intent_.resolution().ofRule(number) != nullptr;
     }

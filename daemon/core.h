@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// The reconciler: wanted state (Intent) against actual state (Machine) gives work; its end, and events,
-/// start it again. This class wires the parts together; each owns its state.
+/// The reconciler: the difference between wanted state (Intent) and actual state (Machine) is the work to do;
+/// the end of work, and events, start it again. This class wires the parts together; each part owns its
+/// state.
 #pragma once
 
 #include "call/calls.h"
@@ -36,17 +37,17 @@ public:
     /// Throws when there is no PCI bus to read.
     void start();
 
-    /// Something happened to the device. Work begins only after udev is through with it, since its rules may
-    /// set the override.
+    /// Something happened to the device. Work begins only after udev has handled the device, since udev's
+    /// rules may set the override.
     void deviceEvent(const Address& address, EventOrigin origin);
-    /// The group's node came or went.
+    /// The group's node has appeared or disappeared.
     void nodeEvent(unsigned group);
-    /// Reads everything again: after events were lost, or a resume.
+    /// Reads everything again. Call it after events were lost, or after a resume.
     void rescan();
     std::expected<void, ApiError> reload();
 
-    /// Binds or releases the groups, all or, when one of them is blocked, none. Replies when the guards have
-    /// looked.
+    /// Binds or releases all groups of the target, or none if one of them is blocked. Replies when the guards
+    /// have looked.
     void change(Action action, const Target& target, const CallOptions& options, const std::string& by,
                 JobsReply reply);
     struct Acquired {
@@ -54,9 +55,10 @@ public:
         std::vector<JobView> jobs;
     };
     using AcquireReply = std::function<void(std::expected<Acquired, ApiError>)>;
-    /// Binds the groups, as change() does, for as long as the descriptor that it replies with is open.
+    /// Binds the groups as change() does, and leases them to the caller for as long as the descriptor in the
+    /// reply is open.
     void acquire(const Target& target, const CallOptions& options, Lessee lessee, AcquireReply reply);
-    /// What a Bind would meet; touches nothing.
+    /// Finds what a Bind would do and what stands against it; changes nothing.
     void check(const Target& target, const CallOptions& options, const std::string& by, CheckReply reply);
 
     const Machine& machine() const { return machine_; }
@@ -65,25 +67,25 @@ public:
     const Names& names() const { return names_; }
     Modules& modules() const { return modules_; }
     const std::vector<std::string>& warnings() const { return warnings_.all(); }
-    /// Nullptr for a group of which nothing is known but what the machine has.
+    /// Returns nullptr for a group of which nothing is remembered.
     const Group* group(unsigned number) const;
     std::string groupState(unsigned number) const;
-    /// Whether no group is being looked at or worked on, but those where that hangs: after start() that is
-    /// the end of the first pass over the configuration.
+    /// Whether no group is being looked at or worked on, groups that hang aside. The first time after start()
+    /// is the end of the first pass over the configuration.
     bool isSettled() const;
-    /// Adds sentences to warnings(), in place of those of the last call. Returns whether they are others.
+    /// Adds sentences to warnings(), in place of the last call's. Returns whether they differ from those.
     bool noteOtherWarnings(const std::vector<std::string>& sentences) {
         return warnings_.noteOthers(sentences);
     }
-    /// The job that works on the group; nullptr for none.
+    /// Returns the job that works on the group; nullptr for none.
     const JobView* jobOf(unsigned number) const;
     std::vector<JobView> jobs() const;
 
     Changes takeChanges();
-    /// Grows when changes were taken that what rules want, or a group that they want, has a part in: for
-    /// those who look at all of that.
+    /// Grows when the changes that were taken concern what rules want, or a group that rules want. Compare it
+    /// to find out whether all of that must be read again.
     std::uint64_t revision() const { return revision_; }
-    /// How many groups are in each state but native, when changes were taken last.
+    /// How many groups were in each state but native when changes were last taken.
     const std::map<std::string, unsigned>& stateCounts() const { return counts_.all(); }
 
 private:

@@ -15,7 +15,7 @@ void tellOfEarly(const std::string& stateDirectory) {
     const auto file = stateDirectory + "/early.log";
     const auto text = RealSysfs().read(file);
     if (!text)
-        return; // nothing failed
+        return; // no file: nothing failed
     for (const auto line : split(*text, '\n'))
         spdlog::warn("before udev: {}", printable(line));
     if (unlink(file.c_str()) != 0)

@@ -5,7 +5,7 @@
 
 namespace vfiobind {
 
-/// Tells what vfio-bind-early could not do, once: it had no journal to log to.
+/// Logs, once, what vfio-bind-early could not do, since that program had no journal to log to.
 void tellOfEarly(const std::string& stateDirectory);
 
 } // namespace vfiobind

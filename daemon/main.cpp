@@ -38,8 +38,9 @@ struct Options {
     bool dryRun = false;
 };
 
-/// Tells systemd that the service is there once its first pass over the configuration has ended: what comes
-/// after vfio-bind-ready.target finds its devices. A group that hangs holds that up for its rule's timeout.
+/// Tells systemd that the service is ready when the first pass over the configuration has ended, so that
+/// units after vfio-bind-ready.target find their devices. A group that hangs delays that by its rule's
+/// timeout.
 class Readiness {
 public:
     /// The bus name is there, and the first pass goes on.

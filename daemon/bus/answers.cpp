@@ -46,7 +46,8 @@ std::vector<std::string> actionsOf(const Core& core, Call call, const Target& ta
     return actions;
 }
 
-/// What a rule of polkit can decide by. Addresses are those of all endpoints that would be moved.
+/// Returns what a polkit rule can decide by. `devices` has the addresses of all endpoints that would be
+/// moved.
 Authority::Details detailsOf(const Core& core, Action action, const Target& target,
                              const CallOptions& options) {
     std::set<std::string> devices;
@@ -76,7 +77,7 @@ Authority::Details detailsOf(const Core& core, Action action, const Target& targ
 using Go = std::function<void(const Target& target, const CallOptions& options)>;
 using Refuse = std::function<void(const ApiError& error)>;
 
-/// What the user is authorised for is what goes on, or nothing does.
+/// Calls `go` when the caller may; `refuse` if the target is not what the caller was authorised for any more.
 void authorise(Core& core, Authority& authority, const Caller& caller, Call call, FindTarget find,
                const OptionMap& given, Go go, Refuse refuse) {
     const auto action = call == Call::release ? Action::release : Action::bind;

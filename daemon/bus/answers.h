@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// Bind, Release and Check as the root object and the groups have them alike.
+/// Bind, Release and Check, shared by the root object and the groups.
 #pragma once
 
 #include "bus/authority.h"
@@ -8,11 +8,11 @@
 
 namespace vfiobind::bus {
 
-/// Looks up what the call is about; done twice, since an authorisation can take minutes.
+/// Looks up the target of the call. Called twice, since an authorisation can take minutes.
 using FindTarget = std::function<std::expected<Target, ApiError>()>;
 
-/// Reads the options, has the caller authorised, then begins. Throws sdbus::Error with a refusal that is
-/// known at once.
+/// Reads the options, asks whether the caller may, then begins the call. Throws sdbus::Error for a refusal
+/// that is known at once.
 void changeGroups(Core& core, Authority& authority, const Caller& caller, Action action, FindTarget find,
                   const OptionMap& given, JobsReply reply);
 

@@ -21,11 +21,11 @@ constexpr const char* polkitPath = "/org/freedesktop/PolicyKit1/Authority";
 constexpr const char* polkitInterface = "org.freedesktop.PolicyKit1.Authority";
 /// PolkitCheckAuthorizationFlags
 constexpr std::uint32_t allowUserInteraction = 1;
-/// polkitd answers from its rules, or is not well.
+/// How long polkitd may take to answer from its rules; longer means that it does not work.
 constexpr auto limit = 8s;
-/// A user looks for his password.
+/// How long a user may take to type a password.
 constexpr auto limitForUser = 5min;
-/// Each question keeps something of ours, and anybody may ask.
+/// How many open questions one caller may have, since each takes memory and anybody may ask.
 constexpr std::ptrdiff_t openForOne = 16;
 
 } // namespace
@@ -96,8 +96,8 @@ void Authority::ask(const Caller& caller, std::vector<std::string> actions, Deta
     check(question, false);
 }
 
-/// polkit is first asked without its user, who may take his time: so that a hung polkitd is told from a user
-/// who thinks.
+/// Asks polkit, first without its user: a rule's answer comes within `limit`, so a polkitd that hangs is told
+/// from a user who takes long.
 void Authority::check(const QuestionPtr& question, bool askUser) {
     using Subject = sdbus::Struct<std::string, std::map<std::string, sdbus::Variant>>;
     using Result = sdbus::Struct<bool, bool, std::map<std::string, std::string>>;
@@ -150,7 +150,7 @@ void Authority::end(const QuestionPtr& question, const std::optional<ApiError>& 
     forget(question);
     if (denial)
         spdlog::info("{} is denied: {}", question->caller.str(), denial->sentence);
-    // Nothing may leave a handler of sdbus-c++ 1.2.
+    // No exception may leave a handler of sdbus-c++ 1.2 (doc/kernel.md 24).
     try {
         question->answer(denial);
     } catch (const std::exception& error) {
@@ -158,14 +158,14 @@ void Authority::end(const QuestionPtr& question, const std::optional<ApiError>& 
     }
 }
 
-/// polkitd, and the dialogue of its agent, need not go on.
+/// Ends the question in polkitd, and the dialogue of polkit's agent.
 void Authority::cancel(const QuestionPtr& question) {
     polkit_->callMethodAsync("CancelCheckAuthorization")
         .onInterface(polkitInterface)
         .withTimeout(limit)
         .withArguments(question->cancellationId)
         .uponReplyInvoke([](AsyncError error) {
-            if (error) // it has ended by itself, or there is no polkitd
+            if (error) // the question has ended, or there is no polkitd
                 spdlog::debug("polkit: {}", error->getMessage());
         });
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// Whether a caller may do what he asks for: root may, others as polkit(8) says. Nothing here waits: an
-/// answer comes out of the event loop.
+/// Decides whether a caller may do what it asks for: root may, others as polkit(8) says. Nothing here blocks:
+/// polkit's answer comes from the event loop.
 #pragma once
 
 #include "api_error.h"
@@ -17,25 +17,25 @@
 
 namespace vfiobind::bus {
 
-/// Who makes the call that an object is handling.
+/// The caller of the method that is being handled.
 struct Caller {
     std::string name; ///< unique bus name
     uid_t uid = 0;
-    bool interactive = false; ///< he lets his user be asked (ALLOW_INTERACTIVE_AUTHORIZATION)
+    bool interactive = false; ///< polkit may ask the caller's user (ALLOW_INTERACTIVE_AUTHORIZATION)
 
     /// `uid 1000 (:1.42)`
     std::string str() const;
 };
 
-/// Throws sdbus::Error when the caller is gone already.
+/// Returns the sender of the message. Throws sdbus::Error if the sender has left the bus.
 Caller callerOf(sd_bus_message* call);
 
 class Authority {
 public:
-    /// What rules of polkit can read with `action.lookup("devices")`.
+    /// What polkit's rules can read, such as `action.lookup("devices")`.
     using Details = std::map<std::string, std::string>;
-    /// Called once with the denial, or with nothing when the caller may; not at all when he went away
-    /// meanwhile.
+    /// Called once: with the denial, or with nothing if the caller may. Not called if the caller has left the
+    /// bus meanwhile.
     using Answer = std::function<void(const std::optional<ApiError>&)>;
 
     Authority(EventLoop& loop, sdbus::IConnection& connection);
@@ -43,8 +43,8 @@ public:
     Authority(const Authority&) = delete;
     Authority& operator=(const Authority&) = delete;
 
-    /// Whether the caller may do all of `actions` (`bind`, `override-guard`; see org.vfiobind1.policy). For
-    /// root, and for the user whose daemon it is, the answer comes at once and without polkit.
+    /// Asks whether the caller may do all of `actions` (`bind`, `override-guard`; see org.vfiobind1.policy).
+    /// Answers at once and without polkit for root, and for the user that the daemon runs as.
     void ask(const Caller& caller, std::vector<std::string> actions, Details details, Answer answer);
 
 private:
@@ -60,7 +60,8 @@ private:
     sdbus::IConnection& connection_;
     std::unique_ptr<sdbus::IProxy> polkit_;
     std::vector<QuestionPtr> questions_;
-    std::vector<QuestionPtr> over_; ///< kept until the loop comes round: one may be in its own callback
+    std::vector<QuestionPtr> over_; ///< ended questions, kept until the next turn of the loop, since one may
+                                    ///< be in its own callback
     EventSource sweep_;
     unsigned lastId_ = 0;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// What all method handlers share: paths, and how errors go back.
+/// What all method handlers share: object paths, and the errors that calls are answered with.
 #pragma once
 
 #include "api_error.h"
@@ -24,7 +24,7 @@ inline std::string jobPath(std::uint32_t job) {
     return job == 0 ? "/" : fmt::format("{}/job/{}", rootPath, job);
 }
 
-/// Throws sdbus::Error where sd-bus gave back a negative errno.
+/// Throws sdbus::Error if sd-bus returned a negative errno.
 inline void checked(int code, const char* what) {
     if (code < 0)
         throw sdbus::createError(-code, what);
@@ -37,7 +37,8 @@ inline sdbus::Error toBus(const ApiError& error) {
 using BlockerStruct = sdbus::Struct<std::string, std::string, std::string>;
 std::vector<BlockerStruct> toBus(const Blockers& blockers);
 
-/// Runs a handler. sdbus-c++ 1.2 ends the process when anything but sdbus::Error leaves one.
+/// Runs `handler` and answers the call with its exception. sdbus-c++ 1.2 aborts the process if anything but
+/// sdbus::Error leaves a handler (doc/kernel.md 24).
 template <typename Result, typename Handler>
 void answer(const std::shared_ptr<Result>& result, Handler handler) {
     try {

@@ -20,7 +20,8 @@ std::vector<sdbus::ObjectPath> devicePaths(const auto& addresses) {
     return paths;
 }
 
-/// It changes with PropertiesChanged, or with the object only.
+/// A property whose changes are emitted as PropertiesChanged. The value of a constant() stays as long as the
+/// object.
 template <typename Object, auto Get>
 constexpr sd_bus_vtable changing(const char* name, const char* type) {
     return SD_BUS_PROPERTY(name, type, (readProperty<Object, Get>), 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE);
@@ -208,7 +209,7 @@ void JobObject::tellSteps() {
         emitPropertiesChanged(getObject(), Job_adaptor::INTERFACE_NAME, {PropertyName("Steps")});
 }
 
-/// Who asks hears first of what is not told yet.
+/// Emits the pending change before the answer, so that a caller gets signal and answer in order.
 std::vector<sdbus::Struct<std::string, std::string>> JobObject::Steps() {
     tellSteps();
     std::vector<sdbus::Struct<std::string, std::string>> list;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// The objects below the root: groups, devices, jobs. Each shows a view, and tells of what differs when it
-/// gets another.
+/// The objects below the root: groups, devices, jobs. Each shows a view; when it gets another view, it emits
+/// PropertiesChanged for what differs.
 #pragma once
 
 #include "Job-adaptor.h"
@@ -66,7 +66,7 @@ public:
     static constexpr const char* interface = "org.vfiobind1.Device";
 
     void show(DeviceView view);
-    /// Whether the view is of this card, not of another in the same slot.
+    /// Whether the view is of this card, and not of another card in the same slot.
     bool sameCard(const DeviceView& view) const { return view.device.ids == view_.device.ids; }
     void announce() const { table_.announce(devicePath(view_.device.address)); }
     void takeLeave() const { table_.takeLeave(devicePath(view_.device.address)); }
@@ -96,7 +96,7 @@ private:
     const SharedVtable& table_;
     Core& core_;
     DeviceView view_;
-    std::unique_ptr<DeviceDetails> details_; ///< read when somebody asks for one of them
+    std::unique_ptr<DeviceDetails> details_; ///< read when somebody first asks for one of them
 };
 
 class JobObject final
@@ -104,7 +104,7 @@ class JobObject final
 public:
     JobObject(sdbus::IConnection& connection, JobView view);
     ~JobObject() { unregisterAdaptor(); }
-    /// Gives back whether there are steps to tell of.
+    /// Shows the view. Returns whether PropertiesChanged for the steps is still to be emitted.
     bool show(const JobView& view);
     void tellSteps();
     void announce() { emitInterfacesAddedSignal(); }

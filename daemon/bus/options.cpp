@@ -26,7 +26,7 @@ std::expected<T, ApiError> valueOf(const std::string& key, const sdbus::Variant&
 std::string_view known(Call call) {
     switch (call) {
     case Call::bind:
-    case Call::check: // the same, so that what a Bind would meet can be asked with its very options
+    case Call::check: // the same as Bind's, so that Check can be asked with exactly those options
         return "driver, allow, method and persist";
     case Call::acquire:
         return "allow, driver, method and what";

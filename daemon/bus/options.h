@@ -15,8 +15,8 @@ using OptionMap = std::map<std::string, sdbus::Variant>;
 
 enum class Call { bind, release, check, acquire };
 
-/// Reads the options of a call. Unknown keys, keys of another call, wrong types and unknown values are
-/// refused, never ignored.
+/// Reads the options of a call. Refuses unknown keys, keys of another call, wrong types and unknown values;
+/// ignores nothing.
 std::expected<CallOptions, ApiError> parseOptions(Call call, const OptionMap& given);
 
 } // namespace vfiobind::bus

@@ -13,8 +13,8 @@ Pump::Pump(EventLoop& loop, sdbus::IConnection& connection, std::function<void()
     loop.beforeWaiting(io_, [this] { prepare(); });
 }
 
-/// What to wait for changes with every message: events for what is queued to be sent, a time for replies that
-/// are due and for messages that have been read already.
+/// Sets what to wait for, which changes with every message: room to send if messages are queued, a time for
+/// replies that are due, and no time at all if messages have been read already.
 void Pump::prepare() {
     try {
         const auto data = connection_.getEventLoopPollData();

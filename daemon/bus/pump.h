@@ -8,8 +8,8 @@
 
 namespace vfiobind::bus {
 
-/// Drives a bus connection from the event loop: what sd_bus_attach_event(3) does for a plain sd_bus. `gone`
-/// is called once when the bus hangs up.
+/// Drives a bus connection from the event loop, as sd_bus_attach_event(3) does for a plain sd_bus. Calls
+/// `gone` once when the bus hangs up.
 class Pump {
 public:
     Pump(EventLoop& loop, sdbus::IConnection& connection, std::function<void()> gone);

@@ -16,15 +16,15 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Between two messages of a job's steps, and of a list in which some jobs have ended and others go on. Most
-/// jobs are shorter: a hundred at once would have the bus carry several hundred messages of that, ahead of
-/// those that tell their ends.
+/// The pause between two messages about a job's steps, or about a list of jobs in which some have ended and
+/// others go on. Most jobs are shorter: without the pause a hundred jobs at once would send several hundred
+/// such messages ahead of those that announce the jobs' ends.
 constexpr auto pause = 250ms;
 
 const std::string groupParent = std::string(rootPath) + "/group";
 const std::string deviceParent = std::string(rootPath) + "/device";
 
-/// Of `0000_01_00_0`, in no other spelling.
+/// Parses `0000_01_00_0`, in no other spelling.
 std::optional<vfiobind::Address> addressNamed(std::string_view name) {
     std::string text(name);
     std::ranges::replace(text, '_', ':');
@@ -34,7 +34,8 @@ std::optional<vfiobind::Address> addressNamed(std::string_view name) {
     return address && address->objectName() == name ? std::optional(*address) : std::nullopt;
 }
 
-/// One change that cannot be told, for a full queue or a lack of memory, keeps no other from being told.
+/// Emits each change by itself: one that cannot be sent, because of a full queue or a lack of memory, does
+/// not stop the others.
 void tellAlone(const std::string& what, const std::function<void()>& tell) {
     try {
         tell();
@@ -157,7 +158,7 @@ std::vector<sdbus::Struct<std::string, std::string, std::vector<std::string>>> S
     return list;
 }
 
-/// Who asks hears first of what is not told yet.
+/// Emits the pending change before the answer, so that a caller gets signal and answer in order.
 std::vector<sdbus::ObjectPath> Service::Jobs() {
     if (tellJobListLater_)
         tellJobList();
@@ -260,7 +261,7 @@ void Service::tellSteps() {
 void Service::showJobList(std::vector<std::uint32_t> jobs) {
     if (jobs == view_.jobs)
         return;
-    // A job that begins has a higher number than all before it.
+    // A new job has a higher number than all before it.
     const bool someGoOn =
         !jobs.empty() && !view_.jobs.empty() && std::ranges::max(jobs) <= std::ranges::max(view_.jobs);
     view_.jobs = std::move(jobs);

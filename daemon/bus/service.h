@@ -18,10 +18,10 @@ public:
     Service(EventLoop& loop, sdbus::IConnection& connection, Core& core, Authority& authority);
     ~Service() override { unregisterAdaptor(); }
 
-    /// Tells on the bus what has changed since the last call.
+    /// Emits on the bus what has changed since the last call.
     void sync();
 
-    /// Who else is to know what is told on the bus.
+    /// Others that are to get what is emitted on the bus.
     struct Witness {
         std::function<void(const Changes&)> changed;
         std::function<void(const JobView& job, const std::string& result)> jobEnded;
@@ -83,8 +83,8 @@ private:
     SharedVtable deviceTable_;
     EventSource tellStepsLater_;
     EventSource tellJobListLater_;
-    /// Objects that are there from the start are announced to nobody: the bus name is not ours yet. To
-    /// announce one is to read all there is to know of it.
+    /// False until the daemon owns its bus name. Announcing an object reads all of its properties, and before
+    /// that nobody would hear it.
     bool announces_ = false;
 };
 

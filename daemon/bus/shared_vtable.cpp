@@ -20,7 +20,7 @@ void appendBasic(sd_bus_message* message, char type, const void* value) {
     checked(sd_bus_message_append_basic(message, type, value), "cannot write a value");
 }
 
-/// False where there is none: at the end of an array.
+/// Returns false at the end of an array.
 bool readString(sd_bus_message* message, std::string& text) {
     const char* found = nullptr;
     const int code = sd_bus_message_read_basic(message, 's', static_cast<void*>(&found));
@@ -51,7 +51,7 @@ sdbus::Variant readTexts(sd_bus_message* message) {
     return sdbus::Variant{texts};
 }
 
-/// Options have no other types than these three: what has another is refused whatever its value.
+/// Reads one value. Options have only these three types; a value of another type is refused whatever it is.
 sdbus::Variant readVariant(sd_bus_message* message) {
     char type = 0;
     const char* contents = nullptr;

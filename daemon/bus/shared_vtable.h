@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// One table of members for all objects of an interface, by sd-bus(3) itself. sdbus-c++ makes a table for
-/// each object, 7 KiB of memory with what belongs to it, and a machine can have thousands of devices and
-/// groups.
+/// One table of members for all objects of an interface, made with sd-bus(3) itself. sdbus-c++ makes a table
+/// for each object, which takes 7 KiB with all that belongs to it, and a machine can have thousands of
+/// devices and groups.
 #pragma once
 
 #include "bus/calls.h"
@@ -17,16 +17,17 @@ namespace vfiobind::bus {
 
 class SharedVtable {
 public:
-    /// What sd-bus asks.
+    /// How sd-bus finds the objects.
     struct Objects {
-        std::function<void*(std::string_view name)> find; ///< by the last part of its path; nullptr for none
+        std::function<void*(std::string_view name)> find; ///< by the path's last part; nullptr for none
         std::function<std::vector<std::string>()> paths;
     };
-    /// `parent` is the path that the objects are below of. Throws sdbus::Error.
+    /// `parent` is the path above the objects. Throws sdbus::Error.
     SharedVtable(sdbus::IConnection& connection, const std::string& parent, const char* interface,
                  const sd_bus_vtable* members, Objects objects);
 
-    /// The objects' signals. Each is to be there when it comes, and still when it goes.
+    /// Emit the object's signals. Call announce() after the object has been made, and takeLeave() before it
+    /// is destroyed.
     void announce(const std::string& path) const;
     void takeLeave(const std::string& path) const;
     void tellChanged(const std::string& path, const std::vector<PropertyName>& names) const;
@@ -58,7 +59,7 @@ void append(sd_bus_message* message, const std::vector<BlockerStruct>& values);
 void append(sd_bus_message* message, const std::vector<sdbus::Struct<std::uint32_t, std::string>>& values);
 void append(sd_bus_message* message, const std::vector<sdbus::Struct<std::uint32_t, std::uint64_t>>& values);
 
-/// A call that is answered once, now or later, as sdbus::Result is for sdbus-c++'s own objects.
+/// A call that is to be answered once, now or later; what sdbus::Result is for sdbus-c++'s own objects.
 class PendingCall {
 public:
     explicit PendingCall(sd_bus_message* call) : call_(sd_bus_message_ref(call)) {}
@@ -83,7 +84,7 @@ private:
 /// Reads `a{sv}`.
 OptionMap readOptions(sd_bus_message* message);
 
-/// Runs what sd-bus calls: no exception may leave it.
+/// Runs `act` for sd-bus and turns its exception into an error, since no exception may reach C.
 template <typename Act>
 int guarded(sd_bus_error* error, Act act) {
     try {

@@ -22,10 +22,11 @@ std::set<unsigned> Call::all() const {
     return {numbers.begin(), numbers.end()};
 }
 
-/// The one way in which groups leave a call that does nothing to them: workers that look end before the first
-/// write, who waits for a group gets it, and what happened to the groups meanwhile is seen to.
+/// The only way in which a call lets groups go without changing them. Their workers end before the first
+/// write, calls that wait for the groups begin, and the groups are considered anew, since something may have
+/// happened to them meanwhile.
 void Call::drop(const std::set<unsigned>& groups) {
-    const auto self = shared_from_this(); // the groups hold it
+    const auto self = shared_from_this(); // only the groups hold the call
     for (const auto group : groups) {
         order_.groups.erase(group);
         verdicts_.erase(group);
@@ -61,7 +62,8 @@ void Call::cannotJudge(unsigned group, const std::string& how) {
             fmt::format("the guards of group {} did not finish: {}", group, how)});
 }
 
-/// Nobody waits for the reconciler's own wish: its group goes on when the look comes back.
+/// Does nothing for the reconciler's own wish, which nobody waits for: its group goes on when the look comes
+/// back.
 void Call::hangs(const std::string& sentence) {
     if (!order_.reply && !order_.checkReply)
         return;
@@ -74,7 +76,8 @@ void Call::hangs(const std::string& sentence) {
     replyError({ApiError::Kind::kernelRefused, sentence + ": ETIMEDOUT"});
 }
 
-/// The reconciler's own wish can be gone when the guards have looked: a rule was taken out meanwhile.
+/// Whether the call still stands. The reconciler's own wish can be gone after the look, if its rule was
+/// removed meanwhile.
 bool Call::stillWished() const {
     return !order_.requests.empty() || order_.lessee ||
            std::ranges::all_of(order_.groups, [this](const auto& one) {
@@ -82,8 +85,8 @@ bool Call::stillWished() const {
            });
 }
 
-/// All verdicts are in. A call is refused as a whole when one group is blocked; the reconciler takes each
-/// group for itself.
+/// Call it when all verdicts are in. Refuses the call as a whole if one group is blocked. The reconciler
+/// begins a call of its own for each group.
 void Call::settle() {
     if (isCheck_)
         return answerCheck();
@@ -164,7 +167,8 @@ void Call::pauseEnded(const std::expected<bool, std::string>& stopped) {
     look_(shared_from_this());
 }
 
-/// The guards have nothing against it: the lease is written down and stored before anything is done.
+/// Call it when no guard forbids the lease: records and stores the lease before the first write to the
+/// kernel.
 void Call::grant() {
     std::set<unsigned> bound;
     for (const auto& [group, verdict] : verdicts_)
@@ -182,7 +186,7 @@ void Call::grant() {
                          });
 }
 
-/// Another card can have come into the group while its caller was authorised, or the guards looked.
+/// Returns an error if a group's members changed while the caller was authorised or the guards looked.
 std::optional<ApiError> Call::membersDiffer() const {
     for (const auto& [group, members] : order_.authorised)
         if (members != around_.intent.membersOf(group))
@@ -196,7 +200,7 @@ void Call::letGo(const std::vector<unsigned>& going) {
     const auto self = shared_from_this();
     for (const auto group : going)
         group_(group).setOut(order_.takesBack);
-    // The jobs are told of while the workers are at work.
+    // Announce the jobs while the workers are at work.
     std::vector<JobView> jobs;
     for (const auto group : going) {
         group_(group).announce();
@@ -232,7 +236,7 @@ void Call::withdraw(unsigned group) {
         around_.intent.withdraw(group, before->second);
 }
 
-/// Who reads a property after the answer is to find it as the answer says.
+/// Emits all changes before the answer, so that a property read afterwards agrees with it.
 void Call::reply(const std::expected<std::vector<JobView>, ApiError>& answer) {
     if (!order_.reply)
         return;

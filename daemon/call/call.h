@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// One call, or the reconciler's own wish: all its groups get a verdict before any is written to, and all go
-/// or none. Each call is answered once.
+/// One Bind, Release or Check, or the reconciler's own wish. All of the call's groups get a verdict before
+/// the first write to any; all groups go, or none. A call is answered once.
 #pragma once
 
 #include "call/call_options.h"
@@ -35,7 +35,7 @@ public:
         Action action = Action::bind;
         std::map<unsigned, Wanted> groups;
         Requests requests;  ///< what the ledger is to hold
-        Blockers ungrouped; ///< of devices without a group, for a check's answer
+        Blockers ungrouped; ///< of devices without a group; part of a check's answer
         CallOptions options;
         JobsReply reply;
         CheckReply checkReply;
@@ -44,7 +44,7 @@ public:
         std::map<unsigned, std::map<Address, Ids>> authorised;
         /// Of Acquire: the lease, once it is there, for the reply.
         std::shared_ptr<std::optional<Descriptor>> lease;
-        bool takesBack = false; ///< from a program that took the group
+        bool takesBack = false; ///< the group is taken back from another program
     };
     using FindGroup = std::function<Group&(unsigned)>;
     /// Has workers look at all groups of the call, which are reserved.
@@ -55,15 +55,15 @@ public:
 
     const std::map<unsigned, Wanted>& groups() const { return order_.groups; }
     bool isCheck() const { return isCheck_; }
-    /// Reserves the groups.
+    /// Reserves all groups of the call.
     void reserve();
     void receive(unsigned group, Verdict verdict) override;
     void cannotLook(const std::string& why) override;
     void cannotJudge(unsigned group, const std::string& how) override;
-    /// The caller is answered; groups that do not hang are free again.
+    /// Answers the caller, and drops the groups that do not hang.
     void hangs(const std::string& sentence) override;
     void withdraw(unsigned group) override;
-    /// It has no groups yet, and gets none.
+    /// Answers a call that has reserved no groups yet.
     void refuseUnbegun(const ApiError& error) { replyError(error); }
 
 private:
@@ -88,10 +88,10 @@ private:
     Look look_;
     Order order_;
     bool isCheck_ = order_.checkReply != nullptr;
-    bool givenUp_ = false; ///< the caller was told that it took too long
+    bool givenUp_ = false; ///< the caller was answered that the look took too long
     bool pauses_ = false;  ///< its rules' units are seen to
     std::map<unsigned, Verdict> verdicts_;
-    Requests before_; ///< what the ledger held
+    Requests before_; ///< what the ledger held before
 };
 
 } // namespace vfiobind

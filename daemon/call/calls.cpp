@@ -42,12 +42,12 @@ void Calls::begin(const CallPtr& call) {
     }
     call->reserve();
     around_.machine.readDrivers();
-    // A check touches nothing: it does not load modules either.
+    // A check touches nothing, and so loads no modules.
     auto modules = call->isCheck() ? std::vector<std::string>{} : modulesToLoad(*call);
     if (modules.empty())
         return launch(call);
     modules_.load(std::move(modules), [this, call] {
-        around_.changes.manager(); // NoIommu is a parameter of a module
+        around_.changes.manager(); // NoIommu is a parameter of a module that may be loaded now
         launch(call);
     });
 }
@@ -81,7 +81,7 @@ std::vector<std::string> Calls::modulesToLoad(const Call& call) const {
 
 Drivers Calls::driversFor(unsigned group, const Wanted& wanted, bool check) const {
     Drivers drivers = around_.machine.drivers();
-    // A check has no module loaded: what could be loaded counts as there.
+    // For a check, a driver that could be loaded counts as registered.
     const auto there = [&](const std::string& driver) {
         const bool loadable = check && !drivers.registered.contains(driver) && modules_.canLoad(driver);
         if (loadable)
@@ -130,7 +130,7 @@ void Calls::launch(const CallPtr& call) {
         auto work = works.begin();
         for (const auto group : call->groups() | std::views::keys)
             group_(group).look(std::move(*work++));
-        group_(call->groups().begin()->first).lookBegun(); // each of the others tells when its turn has come
+        group_(call->groups().begin()->first).lookBegun(); // for the others the worker sends LookBegun
     } catch (const std::system_error& error) {
         call->cannotLook(error.what());
     }

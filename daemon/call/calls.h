@@ -17,10 +17,10 @@ public:
     Calls(Surroundings& around, Modules& modules, Call::FindGroup group) :
         around_(around), modules_(modules), group_(std::move(group)) {}
 
-    /// A call for a group that is only looked at, which is soon over, waits. One for a group that a job works
-    /// on, or that hangs, is refused.
+    /// Begins a call. If guards look at one of its groups, the call waits, since a look is soon over. If a
+    /// job works on one of its groups, or hangs there, the call is refused.
     void begin(Call::Order order);
-    /// A group can be worked on again, or has become a job: the calls that wait are begun.
+    /// Call it when a group can be worked on again, or has become a job: begins the calls that wait.
     void groupsCameFree();
 
 private:

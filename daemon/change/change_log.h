@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// What changed since it was asked for last. Every part of the daemon writes here what it changed; the bus,
-/// udev's files and the status line read it once a turn of the event loop.
+/// Collects what changed. Every part of the daemon records its changes here; the bus, udev's files and the
+/// status line read them once a turn of the event loop.
 #pragma once
 
 #include "pci/address.h"

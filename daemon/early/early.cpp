@@ -27,7 +27,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // A bare `modprobe` would be busybox's in an initramfs, which knows neither softdep nor options of
-// /run/modprobe.d.
+// /run/modprobe.d (doc/kernel.md 35).
 constexpr auto modprobe = "/sbin/modprobe";
 
 /// Whether modprobe would have nothing to do, as when the initramfs has loaded the module. One that is built
@@ -52,7 +52,7 @@ std::string Early::automatic(const Ids& ids) {
     return variants_->of(ids);
 }
 
-/// Reads the policy and the machine. False where there is nothing to go by.
+/// Reads the policy and the machine. Returns false if either cannot be used.
 bool Early::look() {
     auto policy = loadPolicy(options_.config, readHostFacts({}, options_.inInitramfs));
     if (policy && !policy->standsBack.empty())
@@ -61,7 +61,7 @@ bool Early::look() {
     if (policy && namesSerials(*policy) && !options_.dryRun)
         for (const auto& error : keepSerials(sysfs_))
             fail(error.str());
-    if (policy && policy->rules.empty()) { // boot is not held up by a look at the machine
+    if (policy && policy->rules.empty()) { // do not delay the boot by reading the machine
         policy_ = std::move(*policy);
         return true;
     }
@@ -105,8 +105,8 @@ void Early::loadModules() {
         fail(std::move(error));
 }
 
-/// Physical functions that have their driver already, built in or loaded in the initramfs; for the others it
-/// comes later, and then the daemon makes theirs.
+/// Makes virtual functions for physical functions that have their driver already, built in or loaded in the
+/// initramfs. For the others the daemon makes them once the driver is there.
 void Early::createVirtualFunctions() {
     std::vector<std::function<std::string()>> tasks;
     std::vector<Address> devices;
@@ -153,7 +153,7 @@ void Early::createVirtualFunctions() {
     }
 }
 
-/// What the guards and the plan say of one group now.
+/// Judges one group as it is now, by the guards and the plan.
 GroupPlan Early::judgeGroup(unsigned group, Wanted wanted, Action action) {
     wanted.action = action;
     for (const auto* device : topology_.endpoints(group)) {
@@ -171,7 +171,7 @@ GroupPlan Early::judgeGroup(unsigned group, Wanted wanted, Action action) {
     return planGroup(group, wanted, topology_, drivers_, found.blockers);
 }
 
-/// What the guards and the plan say of every group that a rule wants.
+/// Judges every group that a rule wants, by the guards and the plan.
 std::vector<GroupWork> Early::judge(Action action) {
     if (auto drivers = readDrivers(sysfs_))
         drivers_.registered = std::move(drivers->registered);
@@ -189,7 +189,8 @@ std::vector<GroupWork> Early::judge(Action action) {
     return work;
 }
 
-/// Written before the first bind: the nodes' names and access must be known when udev sees them (case 54).
+/// Writes the files before the first bind, since udev must know the nodes' names and access when it sees them
+/// (case 54).
 void Early::writeFiles(const std::vector<GroupWork>& work) {
     std::vector<TakenDevice> taken;
     std::vector<Device> left;
@@ -217,7 +218,7 @@ void Early::writeFiles(const std::vector<GroupWork>& work) {
         fail(error.str());
 }
 
-/// In the group's own process.
+/// Runs in the group's own process.
 GroupPlan Early::planAgain(const GroupPlan& plan) {
     const auto members = topology_.groups().at(plan.group).members;
     for (const auto& address : members)
@@ -263,7 +264,7 @@ Report Early::run() {
         if (auto marked = writeFileAtomically(options_.stateDirectory + "/initramfs", "", 0644); !marked)
             fail(marked.error().str());
     if (!look()) {
-        // Rules of an initramfs that knew an older configuration would outlive it.
+        // Remove the rules, since those of an initramfs with an older configuration would stay.
         if (!options_.dryRun)
             for (const auto& error : RuleFiles().apply({}).errors)
                 fail(error.str());
@@ -294,7 +295,8 @@ Report Early::giveBack() {
                 device->address); // without a driver of its own it still is to be let go
         }
     if (auto error = runProgram(command, options_.limit); !error.empty())
-        report_.lines.push_back(std::move(error)); // a device without a native module is no failure here
+        report_.lines.push_back(
+            std::move(error)); // not a failure here: a device can be without a native module
     carryOutAll(judge(Action::release));
     return std::move(report_);
 }

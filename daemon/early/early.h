@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// What happens before udev: the policy's files are written, modules loaded, and groups bound, without a bus.
+/// What happens before udev and without a bus: writes the policy's files, loads modules, and binds groups.
 #pragma once
 
 #include "config/policy.h"
@@ -42,11 +42,12 @@ class Early {
 public:
     Early(Sysfs& sysfs, Options options) : sysfs_(sysfs), host_(sysfs), options_(std::move(options)) {}
 
-    /// Does all of it. Nothing here is fatal: what cannot be done is in the report.
+    /// Runs all steps. Nothing is fatal: what cannot be done is in the report.
     Report run();
-    /// Gives back what was bound and takes the rules away: for an initramfs whose root does not appear.
+    /// Releases what was bound and removes the rules, for an initramfs whose root file system does not
+    /// appear.
     Report giveBack();
-    /// The modules that an initramfs needs for the policy on this machine, one a line; nothing where it asks
+    /// Returns the modules that an initramfs needs for the policy on this machine; empty if the policy asks
     /// for no device.
     std::vector<std::string> neededModules();
     /// Reads the serial numbers of all devices, if a rule names one, for the programs that cannot.

@@ -10,10 +10,10 @@
 
 namespace vfiobind::early {
 
-/// Carries the plan out under the group's lock, which is held until the process ends: a worker of the daemon,
-/// or of this program's run in the initramfs, may be at the group. What one that was cut off has left is
-/// resolved first, and then judged anew by `planAgain`; where it cannot be resolved, its journal stays for
-/// the daemon. `done`, or why not.
+/// Carries the plan out under the group's lock, and holds the lock until the process ends: a worker of the
+/// daemon, or of this program's run in the initramfs, may be at the group. First resolves what a worker that
+/// was cut off has left, and makes the plan anew by `planAgain`. If that cannot be resolved, its journal
+/// stays for the daemon. Returns `done`, or why not.
 std::string carryOutGroup(Sysfs& sysfs, const GroupPlan& plan, const std::string& stateDirectory,
                           const std::function<GroupPlan()>& planAgain);
 

@@ -55,7 +55,7 @@ struct Arguments {
     Address device;     ///< of Mode::serial
 };
 
-/// No value, and a sentence on standard error, where they are wrong.
+/// Parses the arguments. Returns nothing, after a sentence on standard error, if they are wrong.
 std::optional<Arguments> parse(int argc, char** argv) {
     Arguments arguments;
     auto& options = arguments.options;
@@ -115,7 +115,7 @@ void say(int fd, std::string_view text) {
         } while (!line.empty());
 }
 
-/// The initramfs and the early unit both write: what one had to tell stays.
+/// Appends to the log, since the initramfs and the early unit both write it.
 void keep(const std::vector<std::string>& failures, const std::string& stateDirectory) {
     if (failures.empty())
         return;
@@ -193,7 +193,7 @@ void carryOut(const Arguments& arguments) {
         say(STDERR_FILENO, sentence);
 }
 
-/// For all of it; less than vfio-bind-early.service's TimeoutStartSec=.
+/// The limit for all steps together; less than TimeoutStartSec= of vfio-bind-early.service.
 constexpr std::chrono::seconds overallLimit{45};
 
 /// Even a read of sysfs can wait where no signal reaches it: driver_override's takes the device's lock, which
@@ -230,7 +230,7 @@ int main(int argc, char** argv) {
     }
     const auto arguments = parse(argc, argv);
     if (!arguments)
-        return 2; // nobody's boot says this
+        return 2; // no boot has these arguments
     try {
         if (arguments->mode == Mode::modules)
             printModules(arguments->options);

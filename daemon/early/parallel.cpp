@@ -25,14 +25,15 @@ int millisecondsUntil(Clock::time_point deadline) {
     return static_cast<int>(std::clamp<std::int64_t>(left, 0, 1'000'000'000));
 }
 
-/// A pipe's reading end, or -1 where no child could be made; the child tells its text and ends.
+/// Starts a child that writes its text to a pipe and ends. Returns the pipe's read end, or -1 if no child
+/// could be started.
 int startChild(const std::function<std::string()>& task) {
     std::array<int, 2> ends{};
     if (pipe2(ends.data(), O_CLOEXEC) != 0)
         return -1;
     const int pid = fork();
     if (pid == 0) {
-        signal(SIGPIPE, SIG_IGN); // the parent may have given up; the work goes on
+        signal(SIGPIPE, SIG_IGN); // if the parent has given up, the work still goes on
         const auto text = task();
         const bool told = write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size());
         _exit(told ? 0 : 1);
@@ -94,7 +95,7 @@ std::vector<std::optional<std::string>> runInParallel(const std::vector<std::fun
 bool endsInTime(int pid, std::chrono::milliseconds limit) {
     const int pidfd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
     if (pidfd < 0)
-        return true; // a kernel before 5.3: the caller's waitpid waits, without a limit
+        return true; // a kernel before 5.3 has no pidfd: the caller's waitpid waits, without a limit
     pollfd ended{.fd = pidfd, .events = POLLIN, .revents = 0};
     const bool late = poll(&ended, 1, millisecondsUntil(Clock::now() + limit)) == 0;
     close(pidfd);

@@ -10,16 +10,16 @@
 
 namespace vfiobind::early {
 
-/// Runs each task in a child process. Gives the text that each told, nothing for one that did not end in
-/// time: it is left to end by itself, since a process that hangs in the kernel cannot be killed anyway, and
-/// its journal tells the daemon.
+/// Runs each task in a child process. Returns each task's text, or nothing for a child that did not end
+/// within `limit`. Such a child is left to end by itself, since a process that hangs in the kernel cannot be
+/// killed; the daemon finds its journal.
 std::vector<std::optional<std::string>> runInParallel(const std::vector<std::function<std::string()>>& tasks,
                                                       std::chrono::milliseconds limit);
 
-/// Waits for a child, which is not reaped. False where it has not ended in time.
+/// Waits for a child without reaping it. Returns false if the child has not ended within `limit`.
 bool endsInTime(int pid, std::chrono::milliseconds limit);
 
-/// Runs a program and waits for it. An empty text, or why it failed: a sentence.
+/// Runs a program and waits for it. Returns an empty text, or a sentence on why the program failed.
 std::string runProgram(const std::vector<std::string>& command, std::chrono::milliseconds limit);
 
 } // namespace vfiobind::early

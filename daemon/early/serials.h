@@ -12,12 +12,12 @@
 
 namespace vfiobind::early {
 
-/// Nothing where the device has none, has gone, or tells its number itself (Linux 6.18), and without
+/// Returns nothing if the device has no number, is gone, or has its number in sysfs (Linux 6.18), and without
 /// CAP_SYS_ADMIN.
 std::optional<std::string> serialOf(const Sysfs& sysfs, const Address& address);
 
-/// Brings the device's file: writes it, or removes it where there is no number to tell. `root` is before the
-/// path, empty for the machine's own.
+/// Brings the device's file up to date: writes it, or removes it if there is no number. `root` is put before
+/// the path; empty for the machine's own.
 SysResult<void> keepSerial(const Sysfs& sysfs, const Address& address, const std::string& root = {});
 
 /// The same for all devices. The errors of each.

@@ -7,19 +7,19 @@
 
 namespace vfiobind {
 
-/// What a group tells the call that it belongs to.
+/// What a group reports to the call that it belongs to.
 class CallOfGroup {
 public:
     virtual ~CallOfGroup() = default;
-    /// A verdict on the group.
+    /// The worker's verdict on the group has come.
     virtual void receive(unsigned group, Verdict verdict) = 0;
     /// Workers could not be started, so nothing is done.
     virtual void cannotLook(const std::string& why) = 0;
     /// The worker that looked at the group died.
     virtual void cannotJudge(unsigned group, const std::string& how) = 0;
-    /// The look at a group of the call hangs.
+    /// The look at one of the call's groups hangs. `sentence` says where.
     virtual void hangs(const std::string& sentence) = 0;
-    /// The group's job has failed: what was asked for before the call stands again.
+    /// The group's job has failed: restore the request that stood before the call.
     virtual void withdraw(unsigned group) = 0;
 };
 

@@ -7,32 +7,32 @@
 
 namespace vfiobind {
 
-/// Wanted state, actual state and memory of one group, as far as they decide what is to be done.
+/// What decides what is to be done about one group: wanted state, actual state and memory.
 struct Situation {
-    bool busy = false; ///< a worker is at the group, or hangs at it
+    bool busy = false; ///< a worker is at the group, or hangs there
     std::optional<Action> wanted;
     unsigned endpoints = 0;
     unsigned handedOver = 0; ///< endpoints on a VFIO driver, or on the one that is wanted
-    unsigned lost = 0;       ///< members that were bound by us, and are here, but no longer on it
+    unsigned lost = 0; ///< members that the daemon bound and that are here, but no longer on that driver
     bool owned = false;
     bool unresolved = false; ///< a transaction was neither finished nor undone
-    bool refused = false;    ///< the very same was refused, and nothing has changed since
-    bool pausing = false;    ///< workers died, and the next try is not due, or there is none
+    bool refused = false;    ///< exactly this was refused, and nothing has changed since
+    bool pausing = false;    ///< workers died, and the next try is not due yet, or there is none
     bool owed = false;       ///< the last lease has ended
-    bool cutOff = false;     ///< what was begun before was undone after its worker died
+    bool cutOff = false;     ///< an earlier change was undone after its worker died
 };
 
 enum class Decision {
     nothing,
-    adopt,      ///< it is as wanted, and ours from now on
-    watchDrift, ///< another program took it
+    adopt,      ///< the group is as wanted; the daemon owns it from now on
+    watchDrift, ///< another program took a member of the group
     bind,
     release,
-    settle,       ///< it has gone back after its last lease, or stays for another's sake
-    awaitHolders, ///< it cannot go back after its last lease as long as somebody holds it
+    settle,       ///< the group has gone back after its last lease, or stays for another reason
+    awaitHolders, ///< the group cannot go back after its last lease while somebody holds it
 };
 
-/// What is to be done about a group. Pure.
+/// Returns what is to be done about a group. Pure.
 Decision decide(const Situation& now);
 
 } // namespace vfiobind

@@ -11,13 +11,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// With keep = true the group is taken back after these, then left alone until somebody asks: never a fight.
+/// Pauses before each time that `keep = true` takes the group back. After the last one the group is left
+/// alone until somebody asks, so that two programs do not fight.
 constexpr std::array<std::chrono::seconds, 4> takeBackPauses{1s, 5s, 25s, 125s};
-/// A group that stayed ours so long was not fought for.
+/// If the group stays the daemon's for so long, no other program fights for it, and the count starts anew.
 constexpr auto peace = 10min;
 
-/// The kernel does not tell who wrote to it. driverctl(8) leaves a file for each device that it moves, until
-/// its unset-override; libvirt and a hand leave nothing.
+/// Returns who took the device, for a sentence. driverctl(8) keeps a file for each device that it moved; the
+/// kernel does not say who wrote to it, and libvirt and people leave no trace.
 std::string whoTakes(const Sysfs& sysfs, const Address& address) {
     for (const auto* prefix : {"/etc/driverctl.d/", "/etc/driverctl.d/pci-"})
         if (const auto file = prefix + address.str(); sysfs.exists(file))
@@ -92,8 +93,8 @@ void Drift::schedule() {
             group_, takenBack_);
         return;
     }
-    // While a VM holds the group nothing is taken, and no event tells of the VM's end: the group is looked at
-    // again, less and less often.
+    // While a VM holds the group it is not taken back. No event announces the VM's end, so the group is
+    // looked at again, less and less often.
     const auto pause =
         takeBackPauses.at(std::min<std::size_t>(takenBack_ + tries_, takeBackPauses.size() - 1));
     spdlog::info("group {}: it is taken back in {} s if nobody holds it", group_, pause.count());

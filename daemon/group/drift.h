@@ -8,22 +8,24 @@
 
 namespace vfiobind {
 
-/// Watches what other programs do to a group that is ours: libvirt's managed='yes', driverctl, a hand. With
-/// `keep = true` the group is taken back, with growing pauses, and then left alone until somebody asks.
+/// Watches what others do to a group that the daemon owns: libvirt's managed='yes', driverctl, a person. With
+/// `keep = true` the group is taken back after growing pauses, a few times, and is then left alone until
+/// somebody asks.
 class Drift {
 public:
     Drift(Surroundings& around, unsigned group) : around_(around), group_(group) {}
 
-    /// Looks what is not as we left it, in a group that nobody works on. Returns whether that is another than
-    /// before; sentence() then has it.
+    /// Compares the group with how the daemon left it. Call it while no worker is at the group. Returns
+    /// whether the finding differs from the last one; sentence() has it.
     bool look();
-    /// Members that we had bound and that are here, but no longer on what is wanted.
+    /// Returns how many members were bound by the daemon and are present, but not on the wanted driver any
+    /// more.
     unsigned lostMembers() const;
-    /// What is not as we left it; empty where all is.
+    /// What differs from how the daemon left the group; empty for no difference.
     const std::string& sentence() const { return sentence_; }
-    /// Taking back has become a job.
+    /// Call it when taking the group back has become a job.
     void takenBack();
-    /// Somebody asks: what was given up may be tried again.
+    /// Call it when somebody asks for the group: taking back may be tried again.
     void forgive();
 
 private:
@@ -34,8 +36,8 @@ private:
     Surroundings& around_;
     unsigned group_;
     std::string sentence_;
-    unsigned takenBack_ = 0; ///< since somebody asked, or the group stayed ours for a while
-    unsigned tries_ = 0;     ///< since the last time
+    unsigned takenBack_ = 0; ///< times, since somebody asked or the group stayed the daemon's for a while
+    unsigned tries_ = 0;     ///< since the group was last taken back
     EventSource next_;
     std::chrono::steady_clock::time_point last_;
 };

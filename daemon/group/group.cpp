@@ -11,9 +11,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// The guards read files that can block behind another program's hung unbind.
+/// How long one look may take. The guards read files that can block behind another program's hung unbind
+/// (doc/kernel.md 2).
 constexpr auto verdictLimit = 10s;
-/// After which it is looked again whether a group can go back; doubled each time.
+/// The pause before it is checked again whether a group can go back; doubled each time.
 constexpr std::chrono::milliseconds firstPause = 250ms;
 constexpr std::chrono::milliseconds longestPause = 8s;
 
@@ -35,7 +36,7 @@ Group::Looking* Group::hungLook() {
     return stuck != nullptr ? std::get_if<Looking>(&stuck->hung) : nullptr;
 }
 
-/// The job's state, whether it hangs or not.
+/// Returns the state of the job, whether the job hangs or not.
 Group::Working* Group::working() {
     if (auto* stuck = std::get_if<Stuck>(&state_))
         return std::get_if<Working>(&stuck->hung);
@@ -120,10 +121,10 @@ void Group::receive(WorkMessage message) {
         if (looking == nullptr)
             looking = hungLook();
         if (looking != nullptr) {
-            const auto call = looking->attempt.call; // the group forgets it
+            const auto call = looking->attempt.call; // keep the call, since the group forgets it
             call->cannotLook(finished->error);
         }
-        // Judged: the call says what becomes of the group when all of its groups are.
+        // In Judged nothing is to be done here: the call decides when all of its groups are judged.
     } else {
         died(std::get<Died>(message).how);
     }
@@ -192,7 +193,7 @@ void Group::lookOverdue() {
 
 void Group::watchDrift() {
     if (!isIdle())
-        return; // what moves is our own doing; its end is looked at
+        return; // the daemon's own worker moves the devices; the group is looked at when it ends
     const auto before = drift_.sentence();
     if (!drift_.look())
         return;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// One IOMMU group: what a worker does to it now, and what is remembered of it. Nobody else writes either.
+/// One IOMMU group: what a worker does to it now, and what is remembered of it. Only this class writes
+/// either.
 #pragma once
 
 #include "group/decide.h"
@@ -27,8 +28,8 @@ struct GroupMemory {
     bool unresolved = false; ///< a transaction was neither finished nor undone
     /// What was refused, so that it is not tried again until something changes.
     std::optional<std::pair<Wanted, MemberDrivers>> refused;
-    unsigned deaths = 0; ///< of workers, one after another, that told no outcome
-    std::string gaveUp;  ///< why nothing is tried any more; empty where it is
+    unsigned deaths = 0; ///< how many workers in a row ended without an outcome
+    std::string gaveUp;  ///< why nothing is tried any more; empty while it is tried
 };
 
 class Group {
@@ -39,50 +40,51 @@ public:
 
     unsigned number() const { return number_; }
     bool isIdle() const { return std::holds_alternative<Idle>(state_); }
-    /// Whether the guards look at it, or a call waits to settle what they found.
+    /// Whether the guards look at the group, or its verdict waits for those of the call's other groups.
     bool isLookedAt() const;
-    /// Whether a job works on it, and does not hang.
+    /// Whether a job works on the group and does not hang.
     bool isWorking() const { return std::holds_alternative<Working>(state_); }
     /// The job that works on the group; nullptr for none.
     const JobView* job() const;
     const GroupMemory& memory() const { return memory_; }
-    /// One of the states of org.vfiobind1.Group.
+    /// Returns one of the states of org.vfiobind1.Group.
     std::string state() const;
     Situation situation(bool cutOff) const;
 
-    // For the call that the group belongs to while it is looked at.
+    // For the call that has reserved the group.
 
-    /// No other call gets the group until drop(), or until its job has ended.
+    /// Reserves the group for the call: no other call gets it until drop(), or until the job has ended.
     void reserve(std::shared_ptr<CallOfGroup> call, Wanted wanted, WorkOrder::Kind kind);
     void look(std::unique_ptr<Work> work);
-    /// The guards are at this group now: if a read hangs, it is this group's.
+    /// The guards begin to look at this group: if a read hangs from now on, it is this group's. Starts the
+    /// time limit.
     void lookBegun();
-    /// Whether its turn to be looked at has come, and there is no verdict.
+    /// Whether the guards look at this group now: the look has begun, and there is no verdict.
     bool isBeingRead() const;
-    /// Judged: the worker may write. The job is told of by announce().
+    /// Call it when Judged: lets the worker write. announce() announces the job.
     void setOut(bool takesBack);
     void announce() const;
-    /// Judged: nothing is to be done, or blockers forbid it.
+    /// Call it when Judged, if nothing is to be done or blockers forbid it.
     void rest();
-    /// Lets go of the group: a worker that looks writes nothing.
+    /// Ends the reservation: the worker that looks will write nothing.
     void drop();
-    /// No worker could be started: that is not tried again until something changes.
+    /// No worker could be started. Does not try again until something changes.
     void couldNotStart(const std::string& why);
 
-    /// What a worker tells.
+    /// Handles a message of the group's worker.
     void receive(WorkMessage message);
-    /// Resolves what a worker that was cut off has left; waits for the worker where it still lives.
+    /// Resolves what a worker that was cut off has left. If that worker still lives, waits for its end.
     void recover(Journal journal);
-    /// What other programs did to the group, if nobody works on it.
+    /// Looks what other programs did to the group, unless a worker is at it.
     void watchDrift();
-    /// Somebody asks: what was refused or given up may be tried again.
+    /// Call it when somebody asks for the group: what was refused or given up may be tried again.
     void forgetRefusals();
-    /// The group's members are not what they were: what was refused may be possible now.
+    /// Call it when the group's members have changed: what was refused may be possible now.
     void membersChanged() { memory_.refused.reset(); }
-    /// The group cannot go back after its last lease: waits for those who hold it, and has it considered
-    /// again.
+    /// Call it when the group cannot go back after its last lease: waits for the holders, then has the group
+    /// considered again.
     void awaitHolders();
-    /// Shows an error that is not a job's.
+    /// Shows an error that belongs to no job.
     void fail(const std::string& why);
 
 private:

@@ -17,8 +17,7 @@ std::uint64_t realtimeUsec() {
            static_cast<std::uint64_t>(now.tv_nsec) / 1000;
 }
 
-/// systemd's journal keeps an entry for each line, and looks up much about its sender: a job has one for all
-/// steps.
+/// Logs all steps of a job in one line, since systemd's journal looks up much about the sender for each line.
 std::string stepsDone(const JobView& job) {
     std::string text;
     for (const auto& [step, result] : job.steps)
@@ -53,7 +52,8 @@ void Group::setOut(bool takesBack) {
     std::get<Working>(state_).attempt.work->go();
 }
 
-/// Before the bus is there nobody listens, and the service shows the jobs that run.
+/// Announces the job if there is a listener. Before the bus is connected there is none; the service then
+/// shows the jobs that run.
 void Group::announce() const {
     around_.changes.group(number_);
     around_.changes.jobList();
@@ -106,7 +106,7 @@ void Group::jobOverdue() {
     lookForHolders(std::get<Stuck>(state_));
 }
 
-/// A worker looks, since reading another process's command line can block too.
+/// Has a worker find the holders, since reading another process's command line can block too.
 void Group::lookForHolders(Stuck& stuck) {
     const auto listen = [this](const WorkMessage& message) {
         auto* now = std::get_if<Stuck>(&state_);

@@ -15,7 +15,7 @@ namespace vfiobind {
 
 namespace group_states {
 
-/// What was set out to do.
+/// What a worker was started for.
 struct Attempt {
     Wanted wanted;
     WorkOrder::Kind kind = WorkOrder::Kind::carryOut;
@@ -42,19 +42,19 @@ struct Working {
     EventSource limit;
 };
 
-/// A look, or a job's step, has not come back in time: it hangs in the kernel.
+/// A look, or a step of a job, has not come back in time, so it hangs in the kernel.
 struct Stuck {
     std::variant<Looking, Working> hung;
-    std::unique_ptr<Work> holders; ///< who looks who holds the group
+    std::unique_ptr<Work> holders; ///< a worker that finds who holds the group
 };
 
-/// A worker of an earlier run is in the kernel.
+/// A worker of an earlier run of the daemon still works on the group.
 struct AwaitingOldWorker {
     Wanted wanted;
     Journal journal;
     JobView job;
     Descriptor worker; ///< pidfd_open(2)
-    EventSource end;   ///< dropped before its descriptor is closed
+    EventSource end;   ///< destroyed before `worker` is closed
 };
 
 } // namespace group_states

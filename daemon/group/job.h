@@ -8,7 +8,7 @@
 
 namespace vfiobind {
 
-/// A job as it is shown.
+/// A job as the bus shows it.
 struct JobView {
     std::uint32_t id = 0;
     std::string kind; ///< `bind`, `release`

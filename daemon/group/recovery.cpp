@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
-// What a worker that was cut off has left, of this run of the daemon or of an earlier one.
+// SPDX-License-Identifier: LGPL-2.1-or-later Resolves what a worker that was cut off has left, be it of this
+// run of the daemon or of an earlier one.
 #include "group/group.h"
 
 #include <algorithm>
@@ -16,11 +16,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Workers that die one after another are not replaced without end: the pauses before the second and the
-/// third. After that nothing is tried until somebody asks.
+/// The pauses before the second and the third try when workers die one after another. After the third,
+/// nothing is tried until somebody asks.
 constexpr std::array<std::chrono::seconds, 2> deathPauses{1s, 5s};
 
-/// What a journal knows that a verdict would have told.
+/// Returns what the journal knows of a verdict: the drivers that the members were on.
 Verdict verdictFrom(const Journal& journal) {
     Verdict verdict;
     for (const auto& member : journal.members)
@@ -28,8 +28,9 @@ Verdict verdictFrom(const Journal& journal) {
     return verdict;
 }
 
-/// Of the worker that wrote the journal; negative where it has ended. The descriptor comes first: only while
-/// it is open does the start time tell that the pid is still the same process's.
+/// Opens the worker that wrote the journal; returns a negative descriptor if that worker has ended. Open
+/// first, then compare the start time: only while the descriptor is open does the pid stay the same
+/// process's.
 Descriptor openWorker(const Journal& journal) {
     if (journal.pid <= 0 || journal.pidStartTime == 0)
         return Descriptor(-1);
@@ -95,7 +96,7 @@ void Group::oldWorkerEnded() {
         finish(Finished{"failed", "the worker ended before its transaction did", {}});
         return recover(std::move(*left));
     }
-    // Without a journal it came to an end of its own; which, the devices tell.
+    // Without a journal the worker came to its end; the devices show which.
     const auto journal = std::get<AwaitingOldWorker>(state_).journal;
     const bool arrived = std::ranges::all_of(journal.members, [this](const JournalMember& member) {
         const auto device = readDevice(around_.machine.sysfs(), member.device);

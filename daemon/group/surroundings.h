@@ -16,18 +16,18 @@
 
 namespace vfiobind {
 
-/// Where the beginnings and ends of jobs are told at once; the D-Bus service in production.
+/// Hears at once of the beginnings and ends of jobs; the D-Bus service in production.
 class JobListener {
 public:
     virtual ~JobListener() = default;
     virtual void jobAdded(const JobView& job) = 0;
-    /// How the job ended; its group and devices are still to be shown.
+    /// The job ended with `result`. The changes to its group and devices come later, through the ChangeLog.
     virtual void jobRemoved(const JobView& job, const std::string& result) = 0;
-    /// A caller is about to be answered.
+    /// A caller is about to be answered: emit all changes first.
     virtual void answering() = 0;
 };
 
-/// What groups and calls need of the daemon around them.
+/// What groups and calls need from the rest of the daemon.
 struct Surroundings {
     EventLoop& loop;
     Executor& executor;
@@ -39,16 +39,16 @@ struct Surroundings {
     Pauser* pauser = nullptr; ///< nullptr where there is no service manager
     std::uint32_t lastJob = 0;
 
-    /// Reads a device anew, and what rules come to where one is concerned.
+    /// Reads a device anew, and resolves the rules again if one concerns it.
     std::function<void(const Address& device)> refreshDevice;
     /// Reads the group's devices anew.
     std::function<void(unsigned group)> refresh;
-    /// The group can be worked on, or has become a job, or hangs: whoever waits for it is to look.
+    /// A group can be worked on, has become a job, or hangs: calls that wait for it check again.
     std::function<void()> cameFree;
-    /// What is to be done about the group now? `cutOff`: what was begun before was undone after its worker
-    /// died.
+    /// Decides anew what is to be done about the group. `cutOff`: an earlier change was undone after its
+    /// worker died.
     std::function<void(unsigned group, bool cutOff)> consider;
-    /// Begins work that nobody has called for. `takesBack`: from a program that took the group.
+    /// Begins work that no caller asked for. `takesBack`: the group is taken back from another program.
     std::function<void(unsigned group, const Wanted& wanted, bool takesBack)> undertake;
 };
 

@@ -13,7 +13,8 @@
 namespace vfiobind {
 namespace {
 
-/// The file's content; nothing where there is no file. What cannot be read will not be written either.
+/// Returns the file's content, or nothing if there is no file. A file that cannot be read counts as none,
+/// since it cannot be written either.
 std::optional<std::string> contentOf(const std::string& path) {
     std::error_code ignored;
     std::ifstream file(path);

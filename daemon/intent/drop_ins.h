@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// Binds and releases that outlive a reboot: drop-ins beside the configuration.
+/// Binds and releases that outlive a reboot, as drop-ins beside the configuration.
 #pragma once
 
 #include "api_error.h"
@@ -15,10 +15,12 @@
 
 namespace vfiobind {
 
-/// The name of the rule that a drop-in of the daemon's holds: after the group's first device.
+/// Returns the name of the rule in a drop-in that the daemon writes; made from the address of the group's
+/// first device.
 std::string persistedName(const Address& first);
 
-/// What one call does to the drop-ins: gathered, applied to the texts in force, and only then written.
+/// Collects what one call does to the drop-ins. Use it in this order: add() and remove(), applyTo() to
+/// validate, then write().
 class DropIns {
 public:
     explicit DropIns(const std::string& config) : directory_(dropInDirectory(config)) {}
@@ -28,8 +30,7 @@ public:
     void remove(const std::string& name) { contents_[pathOf(name)] = std::nullopt; }
 
     std::vector<ConfigText> applyTo(std::vector<ConfigText> texts) const;
-    /// Writes and removes the files. With an error all are as they were; what could not be put back is
-    /// logged.
+    /// Writes and removes the files. On an error, restores all files; logs what cannot be restored.
     std::expected<void, ApiError> write() const;
 
 private:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// What is wanted: the rules in force, what they come to on this machine, and what was asked for over D-Bus.
-/// Nobody else writes it.
+/// What is wanted: the rules in force, the groups that they want on this machine, and the requests over
+/// D-Bus. Only this class writes it.
 #pragma once
 
 #include "api_error.h"
@@ -20,7 +20,8 @@
 
 namespace vfiobind {
 
-/// What was asked for by one call: by group, what the ledger is to hold.
+/// The requests of one call, by group, as the ledger is to hold them; std::nullopt removes the group's
+/// request.
 using Requests = std::map<unsigned, std::optional<Request>>;
 
 /// Who acquires.
@@ -36,16 +37,17 @@ public:
     Intent(const Machine& machine, ChangeLog& changes, LeaseBook& leases, std::string config,
            std::string ledger);
 
-    /// At the start: reads the ledger and the configuration. Errors are logged, and configError() has them;
-    /// without a valid configuration no rule is in force.
+    /// Reads the ledger and the configuration; call it once, at the start. Logs errors, which configError()
+    /// has too. Without a valid configuration no rule is in force.
     void load();
-    /// Puts the configuration in force as its files are now; with an error the old one stays. A changed
-    /// configuration ends the releases that were asked for.
+    /// Reads the configuration's files and puts them in force; on an error the old configuration stays in
+    /// force. A changed configuration ends the releases that were asked for.
     std::expected<void, ApiError> reload();
-    /// What the rules come to, anew: that can change with a device that is in no group of theirs, since rules
-    /// name virtual functions by their physical one, and count devices.
+    /// Resolves the rules anew. The result can change with a device in a group that no rule wants, since
+    /// rules name virtual functions by their physical function, and count devices.
     void resolve();
-    /// Forgets what the ledger holds of members that have gone. Returns whether a rule is concerned.
+    /// Takes note of a change: forgets what the ledger holds of members that are gone. Returns whether the
+    /// change concerns a rule.
     bool hear(const DeviceChange& change);
 
     const Policy& policy() const { return policy_; }
@@ -54,44 +56,45 @@ public:
     const std::string& configError() const { return configError_; }
     std::expected<Target, ApiError> targetOf(std::string_view text) const;
 
-    /// What is to become of the group: what a lease or a call asks for, else what a rule says, else nothing.
-    /// A group whose last lease has ended is released, unless it stays for another's sake.
+    /// Returns what is to become of the group: by its lease or request, else by its rule, else nothing. A
+    /// group whose last lease has ended is to be released, unless a rule or a request keeps it.
     std::optional<Wanted> wanted(unsigned group) const;
-    /// What a call with these options would make of the group.
+    /// Returns what a call with these options would want of the group.
     Wanted requested(Action action, unsigned group, const CallOptions& options, const std::string& by) const;
-    /// What the daemon knows of a group that is its own; nullptr for others.
+    /// Returns what the daemon knows of a group that it owns; nullptr for other groups.
     const Owned* owned(unsigned group) const;
-    /// What was asked for of the group, if anything.
+    /// Returns the request for the group, if any.
     std::optional<Request> requestFor(unsigned group) const;
-    /// Releases that were asked for, of groups that still count as ours: the daemon was ended before the
-    /// release's journal was written, or after it was removed.
+    /// Returns the groups with a request for release that the daemon still owns: the daemon was ended before
+    /// the release's journal was written, or after that journal was removed.
     std::vector<unsigned> unfinishedReleases() const;
 
-    /// Writes down what is asked for; with `persist` in the configuration too, for the next boots. All of it
-    /// or nothing.
+    /// Records the requests in the ledger, and with `persist` in a drop-in for the next boots. Records all or
+    /// nothing.
     std::expected<void, ApiError> note(const Requests& requests, Action action, const CallOptions& options);
-    /// A request has failed: what stood before it stands again.
+    /// Call it when a request has failed: restores the request `before` it.
     void withdraw(unsigned group, const std::optional<Request>& before);
-    /// The group is bound as wanted: it is ours from now on. `natives` are the drivers that members were
-    /// taken from; a member that was on a VFIO driver already keeps what an earlier entry knows.
+    /// Call it when the group is bound as wanted: the daemon owns it from now on. `natives` are the drivers
+    /// that the members had; for a member that was on a VFIO driver already, the entry keeps what it knew
+    /// before.
     void adopt(unsigned group, const std::map<Address, std::string>& natives);
     void disown(unsigned group);
 
     const LeaseBook& leases() const { return leases_; }
-    /// The group's last lease has ended, and what becomes of the group is not settled. Not while no
-    /// configuration was read: a rule may want the group always (case 63).
+    /// Whether the group's last lease has ended and the group is not settled yet. False until a configuration
+    /// was read, since a rule may want the group always (case 63).
     bool isOwed(unsigned group) const;
-    /// The group is bound for its leases and for nothing else.
+    /// Whether the group is bound for its leases and for nothing else.
     bool isLeasedOnly(unsigned group) const;
-    /// The group has gone back after its last lease, or stays.
+    /// Call it when the group has gone back after its last lease, or stays bound.
     void settleLease(unsigned group);
-    /// Why leases forbid a bind or a release that the user asks for.
+    /// Returns the error if leases forbid a bind or a release that the user asks for.
     std::optional<ApiError> leaseForbids(Action action, const Target& target, const CallOptions& options,
                                          uid_t uid) const;
     std::expected<void, ApiError> checkRoom(uid_t uid, const std::set<unsigned>& groups) const;
     std::map<Address, Ids> membersOf(unsigned group) const;
     using Granted = std::function<void(std::expected<Descriptor, ApiError>)>;
-    /// Writes a lease on the groups down and has it stored. `bound` are those that nothing need be done to.
+    /// Records a lease on the groups and has its pipe stored. `bound` are the groups that are bound already.
     void grant(const Lessee& lessee, const std::map<unsigned, Wanted>& groups,
                const std::set<unsigned>& bound, Granted granted);
 
@@ -113,7 +116,7 @@ private:
     std::string config_;
     bool policyKnown_ = false; ///< a configuration was read without an error since the start
     Policy policy_;
-    ConfigTexts texts_; ///< that policy_ was read from
+    ConfigTexts texts_; ///< the texts that policy_ was read from
     Resolution resolution_;
     std::string configError_;
     Ledger ledger_;

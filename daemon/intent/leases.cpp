@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
-// What leases have to say about what is wanted.
+// SPDX-License-Identifier: LGPL-2.1-or-later How leases bear on what is wanted.
 #include "intent/intent.h"
 
 #include <algorithm>
@@ -15,7 +14,8 @@ void addLeased(std::string& sentences, const std::string& sentence) {
 
 } // namespace
 
-/// Of a group that is leased and not taken from its leases by a Release.
+/// Returns how the group's leases want it bound; nullptr if it is not leased, or if a Release took it from
+/// its leases.
 const Request* Intent::leaseRequest(unsigned group) const {
     const auto* leased = leases_.find(group);
     return leased != nullptr && !leased->overruled && leases_.isLeased(group) ? &leased->request : nullptr;

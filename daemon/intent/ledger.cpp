@@ -72,7 +72,8 @@ void Ledger::prune(const Topology& topology) {
         if (gone == 0)
             continue;
         texts_.erase(group);
-        // A member that has gone and comes back is a new one: nobody took it from VFIO.
+        // A member that was unplugged and comes back is a new one, so it is not drift that it has its native
+        // driver.
         if (entry.owned)
             std::erase_if(entry.owned->native, [&members = entry.members](const auto& member) {
                 return !members.contains(member.first);
@@ -132,7 +133,8 @@ void Ledger::put(unsigned group, std::optional<LedgerEntry> entry) {
         entries_.erase(group);
 }
 
-/// What cannot be written is not believed in memory either: the caller is told that nothing is done.
+/// Writes the file, then keeps the changes in memory too. On an error, keeps neither: the caller hears that
+/// nothing is done.
 SysResult<void> Ledger::replace(const std::map<unsigned, LedgerEntry>& changed) {
     if (changed.empty())
         return {};
@@ -149,7 +151,7 @@ SysResult<void> Ledger::replace(const std::map<unsigned, LedgerEntry>& changed) 
     return saved;
 }
 
-/// A JSON object with an entry a line: only what changed is put into words anew.
+/// Writes one JSON object, an entry a line. Only entries that changed are formatted anew.
 SysResult<void> Ledger::save() {
     if (file_.empty())
         return {};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// What outlives the daemon until reboot: what was asked over D-Bus, and which groups it has taken.
+/// What outlives the daemon until a reboot: the requests over D-Bus, and the groups that the daemon owns.
 #pragma once
 
 #include "plan/wanted.h"
@@ -17,20 +17,20 @@ struct Request {
     std::string driver = "auto";
     Method method = Method::driverOverride;
     std::vector<std::string> allow;
-    std::string rule; ///< the rule whose options it took, if any
+    std::string rule; ///< the rule whose options the request uses, if any
     std::string by;
     bool operator==(const Request&) const = default;
 };
 
-/// What the daemon knows of a group that it has bound, or found bound as its rule wants.
+/// What the daemon knows of a group that it has bound, or has found bound as a rule wants.
 struct Owned {
     std::string rule;
     std::map<Address, std::string> native; ///< the driver each member was taken from; empty for none
     bool operator==(const Owned&) const = default;
 };
 
-/// One group's entry. Group numbers can change with a device's slot: the members' identities tell whether it
-/// still is the same (case 14).
+/// One group's entry. Group numbers can change when a card changes its slot, so the members' identities tell
+/// whether the group is still the same (case 14).
 struct LedgerEntry {
     std::map<Address, Ids> members;
     std::optional<Request> request;
@@ -40,10 +40,11 @@ struct LedgerEntry {
 
 class Ledger {
 public:
-    /// A file name such as `/run/vfio-bind/ledger.json`; empty keeps it in memory.
+    /// `file` is such as `/run/vfio-bind/ledger.json`; an empty name keeps the ledger in memory.
     explicit Ledger(std::string file) : file_(std::move(file)) {}
 
-    /// Reads what an earlier run left. An unreadable file is told in the error and counts as empty.
+    /// Reads what an earlier run left. If the file cannot be read, returns the reason and the ledger is
+    /// empty.
     std::expected<void, std::string> load();
     /// Forgets members that are not in their group any more, and entries that have none left.
     void prune(const Topology& topology);
@@ -51,8 +52,8 @@ public:
     const LedgerEntry* find(unsigned group) const;
     const std::map<unsigned, LedgerEntry>& entries() const { return entries_; }
 
-    /// Changes entries and writes the file: atomically, and before the kernel is touched. With an error none
-    /// is changed.
+    /// Changes entries and writes the file atomically. Call these before the kernel is touched. On an error,
+    /// no entry is changed.
     SysResult<void> setRequests(const Topology& topology,
                                 const std::map<unsigned, std::optional<Request>>& requests);
     SysResult<void> setOwned(unsigned group, const Topology& topology, std::optional<Owned> owned);
@@ -67,7 +68,7 @@ private:
 
     std::string file_;
     std::map<unsigned, LedgerEntry> entries_;
-    std::map<unsigned, std::string> texts_; ///< as they stand in the file, of entries that stayed as they are
+    std::map<unsigned, std::string> texts_; ///< the lines of the file, for entries that have not changed
 };
 
 } // namespace vfiobind

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// What the daemon writes down of calls, in JSON.
+/// What the daemon stores of calls, in JSON.
 #pragma once
 
 #include "intent/ledger.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// Waits for those who keep a group from going back.
+/// Waits for the processes that keep a group from going back.
 #pragma once
 
 #include "loop/event_loop.h"
@@ -12,8 +12,8 @@
 
 namespace vfiobind {
 
-/// Calls once: when one of the processes has ended (pidfd_open(2)), or when the time is over, since a program
-/// can let go of a device and live on. May be dropped in the call.
+/// Calls `letGo` once: when one of the processes has ended (pidfd_open(2)), or after `atMost`, since a
+/// program can close a device and live on. May be destroyed in the call.
 class HolderWatch {
 public:
     HolderWatch(EventLoop& loop, const std::set<unsigned>& processes, std::chrono::milliseconds atMost,

@@ -19,7 +19,7 @@ namespace vfiobind {
 /// One call of Acquire. The caller holds the write end of a pipe, the daemon the read end: the pipe hangs up
 /// when the last copy of the write end is closed (pipe(7)).
 struct Lease {
-    std::uint64_t pipe = 0; ///< inode number of the pipe (fstat(2)): what tells one lease from all others
+    std::uint64_t pipe = 0; ///< inode number of the pipe (fstat(2)): identifies the lease
     uid_t uid = 0;
     std::string what;            ///< shown to root and to the lease's own user; see checkWhat()
     std::uint64_t sinceUsec = 0; ///< CLOCK_REALTIME
@@ -27,16 +27,17 @@ struct Lease {
     bool operator==(const Lease&) const = default;
 };
 
-/// What a group's leases stand on. Stays after the last lease has ended, until the group is given back.
+/// What is recorded of a group with leases. Stays after the last lease has ended, until the group is given
+/// back.
 struct LeasedGroup {
     std::map<Address, Ids> members; ///< as they were when the first lease was authorised
     Request request;                ///< how the group is bound
-    bool boundBefore = false;       ///< bound already when the first lease came: it stays when the last ends
+    bool boundBefore = false;       ///< bound before the first lease, so it stays bound after the last
     bool overruled = false;         ///< a Release took the group in spite of its leases
     bool operator==(const LeasedGroup&) const = default;
 };
 
-/// All that is written down of leases.
+/// All that is stored of leases.
 struct LeaseRecord {
     std::map<std::uint64_t, Lease> leases; ///< by pipe
     std::map<unsigned, LeasedGroup> groups;

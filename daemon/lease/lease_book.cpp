@@ -55,7 +55,7 @@ std::expected<void, std::string> LeaseBook::load() {
     for (auto& end : store_.takeKept()) {
         const auto pipe = pipeInode(end.get());
         if (!pipe || missing.erase(*pipe) == 0)
-            continue; // written down nowhere: what it was about cannot be told
+            continue; // a pipe without a record: its groups are unknown
         hold(*pipe, std::move(end));
     }
     for (auto& [pipe, end] : reopenHeldPipes(missing)) {
@@ -115,7 +115,7 @@ void LeaseBook::grant(uid_t uid, std::string what, const std::map<unsigned, Leas
     for (const auto& [number, group] : groups) {
         lease.groups.insert(number);
         if (!isLeased(number))
-            record_.groups.erase(number); // owed: what an ended lease was about is no more
+            record_.groups.erase(number); // owed: the group of the ended lease does not exist any more
         record_.groups.try_emplace(number, group).first->second.overruled = false;
     }
     record_.leases.insert_or_assign(made->inode, std::move(lease));
@@ -138,7 +138,7 @@ void LeaseBook::hold(std::uint64_t pipe, Descriptor end) {
 }
 
 void LeaseBook::endLease(std::uint64_t pipe) {
-    const auto watched = held_.extract(pipe); // dropped when this is over
+    const auto watched = held_.extract(pipe); // destroyed at the end of this function
     const auto ended = record_.leases.extract(pipe);
     if (ended.empty())
         return;
@@ -197,7 +197,8 @@ SysResult<void> LeaseBook::overrule(unsigned group, bool overruled) {
     return saved;
 }
 
-/// For what has happened already: the next run finds it out anew.
+/// Logs an error instead of returning it, for changes that have happened already: the next run finds them
+/// anew.
 void LeaseBook::saveOrWarn() {
     if (const auto saved = save(); !saved)
         spdlog::error("what has become of the leases cannot be written down: {}", saved.error().str());

@@ -28,31 +28,34 @@ public:
 
     void onEnded(Ended ended) { ended_ = std::move(ended); }
 
-    /// Takes up what an earlier run left: from the store, and where that lost a pipe, from a process that
-    /// holds its other end. What neither has is ended, and owed(); nobody is called. Says of a file that
-    /// cannot be read why; it counts as empty.
+    /// Restores what an earlier run left. Takes the pipes from the store, and a pipe that the store lost from
+    /// a process that holds its other end. A lease whose pipe neither has is ended and its groups are in
+    /// owed(), without a call of Ended. If the file cannot be read, returns the reason and counts the record
+    /// as empty.
     std::expected<void, std::string> load();
     /// Forgets members that are not in their group any more, and groups that have none left.
     void prune(const Topology& topology);
 
-    /// A sentence where the user may have no further lease on the groups.
+    /// Returns a sentence if the user may have no further lease on the groups.
     std::expected<void, std::string> checkRoom(uid_t uid, const std::set<unsigned>& groups) const;
 
-    /// The write end is the new lease.
+    /// Gets the write end of the lease's pipe, which is the lease.
     using Granted = std::function<void(SysResult<Descriptor> lease)>;
-    /// Writes the lease down, has it stored, and calls back with it. `groups` says how each is bound; of a
-    /// group that is leased already, what the first lease said stays. With an error nothing is remembered.
+    /// Records a lease, puts its pipe into the store, then calls back with the lease. `groups` says how each
+    /// group is bound; for a group that is leased already, what the first lease said stays. On an error,
+    /// keeps no record.
     void grant(uid_t uid, std::string what, const std::map<unsigned, LeasedGroup>& groups, Granted granted);
 
-    /// The leases on a group, the oldest first.
+    /// Returns the leases on a group, the oldest first.
     std::vector<const Lease*> leasesOn(unsigned group) const;
     bool isLeased(unsigned group) const;
-    /// Null where the group is neither leased nor owed.
+    /// Returns nullptr if the group is neither leased nor owed.
     const LeasedGroup* find(unsigned group) const;
-    /// Groups whose last lease has ended, and which are not settled.
+    /// Returns the groups whose last lease has ended and that are not settled yet.
     std::set<unsigned> owed() const;
 
-    /// The group was given back, or stays bound for another's sake. Does nothing where it is leased.
+    /// Call it when the group was given back, or stays bound for another reason. Does nothing if the group is
+    /// leased.
     void settle(unsigned group);
     /// A Release takes the group in spite of its leases, or has failed to; the next grant() ends that.
     SysResult<void> overrule(unsigned group, bool overruled);

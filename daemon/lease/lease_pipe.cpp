@@ -13,7 +13,7 @@
 namespace vfiobind {
 namespace {
 
-/// The number in `pipe:[12345]`, as the link of a descriptor reads.
+/// Returns the number in `pipe:[12345]`, the target of a descriptor's link in /proc.
 std::optional<std::uint64_t> inodeInLink(std::string_view target) {
     constexpr std::string_view prefix = "pipe:[";
     if (!target.starts_with(prefix) || !target.ends_with(']'))
@@ -24,8 +24,8 @@ std::optional<std::uint64_t> inodeInLink(std::string_view target) {
     return error == std::errc() && stop == end ? std::optional(number) : std::nullopt;
 }
 
-/// The descriptor can stand for another file by now, and to open a device can have effects: the file is
-/// looked at first, through a descriptor that only names it (O_PATH, open(2)).
+/// Opens the pipe anew for reading. The path can lead to another file by now, and opening a device can have
+/// effects, so the file is first checked through a descriptor that only names it (O_PATH, open(2)).
 Descriptor reopen(const std::string& path, std::uint64_t inode) {
     const Descriptor named(path, O_PATH);
     if (named.get() < 0 || pipeInode(named.get()) != inode)

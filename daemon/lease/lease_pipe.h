@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// The pipe that a lease is.
+/// A lease is a pipe: how it is made and found.
 #pragma once
 
 #include "sysfs/descriptor.h"

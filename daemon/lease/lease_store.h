@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// Where the daemon's ends of leases outlive the daemon.
+/// Keeps the daemon's ends of leases when the daemon ends.
 #pragma once
 
 #include "sysfs/descriptor.h"
@@ -15,9 +15,9 @@ public:
     virtual ~LeaseStore() = default;
     /// Keeps a copy of the pipe's read end. Calls back once the store has it.
     virtual void keep(std::uint64_t pipe, int fd, std::function<void()> kept) = 0;
-    /// Forgets it.
+    /// Forgets the pipe.
     virtual void drop(std::uint64_t pipe) = 0;
-    /// What an earlier run left. Once, at the start.
+    /// Returns what an earlier run left. Call it once, at the start.
     virtual std::vector<Descriptor> takeKept() = 0;
 };
 

@@ -5,8 +5,8 @@
 
 namespace vfiobind {
 
-/// For what answers with a negative errno, as sd-event(3) and libudev do: throws it as a std::system_error
-/// that says what was tried.
+/// Throws a std::system_error if `result` is a negative errno, as sd-event(3) and libudev return it. `what`
+/// says what was tried.
 inline void check(int result, const char* what) {
     if (result < 0)
         throw std::system_error(-result, std::generic_category(), what);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// Tells when the machine wakes from sleep, or its clock is set.
+/// Calls back when the machine wakes from sleep, or its clock is set.
 #pragma once
 
 #include "loop/event_loop.h"
@@ -8,9 +8,9 @@
 
 namespace vfiobind {
 
-/// A timer of CLOCK_REALTIME that never rings and is cancelled when that clock is set (timerfd_create(2),
-/// TFD_TIMER_CANCEL_ON_SET), which the kernel does on each resume too (timerfd_resume() in
-/// kernel/time/timekeeping.c): no other program is needed to tell of it.
+/// Holds a CLOCK_REALTIME timer that never expires and is cancelled when that clock is set
+/// (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET). The kernel cancels such timers on each resume too
+/// (timerfd_resume() in fs/timerfd.c), so no other program has to report it.
 class ClockWatch {
 public:
     /// Throws std::system_error when the kernel gives no timer.

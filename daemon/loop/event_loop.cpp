@@ -19,7 +19,7 @@ struct EventSource::Callback : std::enable_shared_from_this<Callback> {
 
     /// An error in one event is logged and does not end the daemon.
     static int run(void* data, EventLoop::Handler Callback::* which) {
-        // Kept alive here: the handler may drop its own source.
+        // Keep the callback alive here: the handler may destroy its own source.
         const auto self = static_cast<Callback*>(data)->shared_from_this();
         try {
             (self.get()->*which)();

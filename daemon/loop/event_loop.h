@@ -10,7 +10,7 @@
 
 namespace vfiobind {
 
-/// One event source; dropping it disarms it, also from within its own callback.
+/// One event source. Destroying it disarms it, also from within its own callback.
 class EventSource {
 public:
     EventSource() = default;
@@ -25,10 +25,10 @@ private:
     };
     struct Callback;
     std::shared_ptr<Callback> callback_;
-    std::unique_ptr<sd_event_source, Drop> source_; ///< dropped before its callback
+    std::unique_ptr<sd_event_source, Drop> source_; ///< destroyed before `callback_`
 };
 
-/// The daemon's one loop. All functions throw std::system_error when the kernel gives no such source.
+/// The daemon's one loop. All functions throw std::system_error if the source cannot be made.
 class EventLoop {
 public:
     EventLoop();
@@ -39,17 +39,17 @@ public:
     using Handler = std::function<void()>;
 
     [[nodiscard]] EventSource io(int fd, std::uint32_t events, Handler handler);
-    /// Once, after the time.
+    /// Calls once, after the time.
     [[nodiscard]] EventSource timer(std::chrono::microseconds after, Handler handler);
-    /// Once, when the process (a child) has ended; it is reaped.
+    /// Calls once, when the child process has ended, and reaps it.
     [[nodiscard]] EventSource child(int pid, Handler handler);
-    /// The signal is blocked for the process and comes as an event.
+    /// Blocks the signal for the process; it comes as an event.
     [[nodiscard]] EventSource signal(int number, Handler handler);
-    /// Once, when the loop comes round.
+    /// Calls once, in the next turn of the loop.
     [[nodiscard]] EventSource soon(Handler handler);
     /// Has the source call this each time before the loop waits (sd_event_source_set_prepare(3)).
     void beforeWaiting(EventSource& source, Handler handler);
-    /// Whenever other sources were dispatched.
+    /// Calls after each turn in which another source was dispatched.
     [[nodiscard]] EventSource afterEach(Handler handler);
 
     /// Keeps systemd's watchdog content, where the service has one (sd_event_set_watchdog(3)).

@@ -3,7 +3,7 @@
 
 namespace vfiobind {
 
-/// Who tells of a device. `driver` is the kernel's, too: of a driver that took the device, or left it.
+/// Who sent an event of a device. `driver` is the kernel's event for a driver that was bound or unbound.
 enum class EventOrigin { kernel, driver, udev };
 
 } // namespace vfiobind

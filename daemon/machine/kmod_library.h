@@ -9,11 +9,11 @@
 
 namespace vfiobind {
 
-/// libkmod, which is loaded (dlopen(3)) by whoever first looks a module up: it brings libcrypto, a sixth of
-/// the memory of a daemon that has nothing to look up. It is never unloaded, as libcrypto cannot be.
+/// libkmod, loaded with dlopen(3) at the first look-up of a module: libkmod brings libcrypto, a sixth of the
+/// memory of a daemon that looks nothing up. It is never unloaded, since libcrypto cannot be.
 class Libkmod {
 public:
-    /// Throws std::runtime_error with a sentence where the library cannot be loaded or set up.
+    /// Throws std::runtime_error with a sentence if the library cannot be loaded or set up.
     Libkmod();
     Libkmod(const Libkmod&) = delete;
     Libkmod& operator=(const Libkmod&) = delete;
@@ -31,8 +31,8 @@ public:
 
     /// Where the running kernel's modules are: /lib/modules/RELEASE, or where libkmod was built for.
     std::string directory() const { return getDirname_(context_.get()); }
-    /// The modules that serve the alias. The error is a negative errno. An index that cannot be opened is an
-    /// empty one to kmod 30.
+    /// Returns the modules that serve the alias. The error is a negative errno. kmod 30 takes an index that
+    /// cannot be opened for an empty one.
     std::expected<std::vector<Module>, int> serving(const std::string& alias) const;
 
 private:

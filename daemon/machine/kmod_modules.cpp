@@ -22,7 +22,7 @@ using namespace std::chrono_literals;
 
 constexpr auto systemdName = "org.freedesktop.systemd1";
 constexpr auto managerInterface = "org.freedesktop.systemd1.Manager";
-/// A module that takes longer is reported missing; systemd goes on loading it.
+/// How long loading may take. A module that takes longer is reported missing; systemd goes on loading it.
 constexpr auto loadLimit = 20s;
 
 std::string moduleName(std::string driver) {
@@ -63,15 +63,15 @@ KmodModules::KmodModules(EventLoop& loop, Sysfs& sysfs, sdbus::IConnection* syst
             unitEnded(job);
         });
     bus::finishRegistration(*systemd_);
-    // Without it systemd sends no JobRemoved.
+    // Without Subscribe systemd sends no JobRemoved.
     systemd_->callMethodAsync("Subscribe").onInterface(managerInterface).uponReplyInvoke([](bus::AsyncError) {
     });
 }
 
 KmodModules::~KmodModules() = default;
 
-/// It is tried anew each time, for descriptors can have run out; the same fault is logged once, for everybody
-/// may ask.
+/// Loads libkmod, and tries again at each call, since the process can have run out of descriptors before.
+/// Logs the same fault once, since anybody may cause look-ups over D-Bus.
 std::expected<const Libkmod*, std::string> KmodModules::kmod() {
     if (kmod_)
         return &*kmod_;
@@ -86,17 +86,18 @@ std::expected<const Libkmod*, std::string> KmodModules::kmod() {
     }
 }
 
-/// Nothing where it cannot be told: that is not kept.
+/// Returns the modules that serve the alias, or nothing if that cannot be found out now; nothing is not
+/// cached.
 std::optional<std::vector<Libkmod::Module>> KmodModules::serving(const std::string& alias) {
     const auto library = kmod();
     if (!library)
         return std::nullopt;
-    // An index that libkmod cannot open is an empty one to it, also where descriptors have run out: this one
-    // is closed again before it looks.
+    // Check that the index can be opened, since libkmod takes an index that it cannot open for an empty one,
+    // also if descriptors have run out.
     const auto index = (*library)->directory() + "/modules.alias.bin";
     const int fault = Descriptor(index, O_RDONLY).get() < 0 ? errno : 0;
     if (fault == ENOENT)
-        return std::vector<Libkmod::Module>{}; // a kernel of one piece
+        return std::vector<Libkmod::Module>{}; // a kernel without modules
     if (fault != 0) {
         warnOf(alias, fault);
         return std::nullopt;
@@ -116,7 +117,7 @@ KmodModules::AliasFile KmodModules::aliasFile() const {
     return {now.st_ino, now.st_size, now.st_mtim.tv_sec, now.st_mtim.tv_nsec};
 }
 
-/// What was looked up holds until depmod(8) writes the aliases anew.
+/// Look-ups are cached until depmod(8) writes the aliases anew.
 void KmodModules::forgetIfAliasesChanged() {
     const auto seen = aliasFile();
     if (seen == aliasFile_)
@@ -194,7 +195,7 @@ void KmodModules::load(std::vector<std::string> modules, std::function<void()> d
 }
 
 void KmodModules::unitEnded(const std::string& job) {
-    const auto all = loading_; // finish() takes out of it
+    const auto all = loading_; // a copy, since finish() removes from it
     for (const auto& loading : all)
         if (loading->waitingFor.erase(job) != 0 && loading->waitingFor.empty() && loading->starting == 0)
             finish(loading);

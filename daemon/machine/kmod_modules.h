@@ -18,11 +18,11 @@
 
 namespace vfiobind {
 
-/// Looks modules up with libkmod, but for driver "auto", which modules.alias tells. Has systemd load them
-/// (`modprobe@.service`), so that the daemon needs no CAP_SYS_MODULE.
+/// Looks modules up with libkmod, and driver "auto" in modules.alias. Has systemd load modules
+/// (`modprobe@.service`), so that the daemon needs no CAP_SYS_MODULE (doc/kernel.md 20).
 class KmodModules final : public Modules {
 public:
-    /// `systemBus` is nullptr where there is no systemd to ask; nothing can be loaded then.
+    /// `systemBus` is nullptr if there is no systemd to ask; then nothing can be loaded.
     KmodModules(EventLoop& loop, Sysfs& sysfs, sdbus::IConnection* systemBus);
     ~KmodModules() override;
 
@@ -33,12 +33,12 @@ public:
     void load(std::vector<std::string> modules, std::function<void()> done) override;
     bool canLoad(const std::string& driver) override;
     std::string whyMissing(const std::string& driver) override;
-    /// Has systemd make udevd read its rules again.
+    /// Has systemd reload udevd, so that udevd reads its rules again.
     void reloadUdev();
     void startWatch();
 
 private:
-    /// `otherwise` is what comes of it where systemd refuses, for the log.
+    /// `otherwise` says, for the log, what follows if systemd refuses.
     void askSystemd(const char* member, const std::string& unit, const std::string& otherwise);
     struct Loading;
     using AliasFile = std::tuple<ino_t, off_t, time_t, long>; ///< its inode, size, and time of change

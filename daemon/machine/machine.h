@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// What the machine has, as last read. Nobody else writes it.
+/// What the machine has, as last read. Only this class writes it.
 #pragma once
 
 #include "change/change_log.h"
@@ -14,7 +14,7 @@
 
 namespace vfiobind {
 
-/// A device before and after it was read anew; nothing where it was not, or is not, there.
+/// A device before and after it was read anew; nothing if the device was not there, or is gone.
 struct DeviceChange {
     std::optional<Device> before;
     std::optional<Device> now;
@@ -31,8 +31,8 @@ public:
     void read();
     /// The names under /sys/bus/pci/drivers.
     void readDrivers();
-    /// Reads one device, and with a virtual function its physical one: the kernel tells of a virtual function
-    /// before it links the two. Returns those that are not as they were.
+    /// Reads one device anew, and with a virtual function its physical function, since the kernel announces a
+    /// virtual function before it links the two. Returns the devices that changed.
     std::vector<DeviceChange> refresh(const Address& address);
     /// driver_override is read by workers, since reading can block (doc/kernel.md 2).
     void noteOverride(const Address& address, std::string value);
@@ -41,12 +41,12 @@ public:
     const Topology& topology() const { return topology_; }
     const Drivers& drivers() const { return drivers_; }
     bool hasGroup(unsigned group) const { return topology_.findGroup(group) != nullptr; }
-    /// All devices that were known, and all that are there now.
+    /// Returns all devices that were known, and all that are there now.
     SysResult<std::set<Address>> allAddresses() const;
     MemberDrivers driversOf(unsigned group) const;
-    /// Whether the device is where `driver` ("auto", or a name) wants it.
+    /// Whether the device is on `driver`: a name, or "auto" for any VFIO driver.
     bool isHandedOver(const Device& device, const std::string& driver) const;
-    /// How many of the group's endpoints are.
+    /// How many of the group's endpoints are on `driver`.
     unsigned handedOver(unsigned group, const std::string& driver) const;
 
 private:

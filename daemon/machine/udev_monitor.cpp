@@ -16,11 +16,11 @@
 namespace vfiobind {
 namespace {
 
-/// Room for a storm of some ten thousand events (doc/kernel.md 23). Beyond net.core.rmem_max it needs
-/// CAP_NET_ADMIN; what the kernel grants without is then what we have, and an overflow is survived.
+/// Room for a storm of some ten thousand events (doc/kernel.md 23). More than net.core.rmem_max needs
+/// CAP_NET_ADMIN. Without that capability the kernel grants less, and an overflow is handled.
 constexpr int bufferSize = 16 << 20;
 
-/// An error with one is none with those that have come with it.
+/// Runs `handle` and logs its exception, so that the events which came with this one are handled too.
 void eachByItself(const auto& handle) {
     try {
         handle();
@@ -62,7 +62,7 @@ UdevMonitor::Source UdevMonitor::open(EventLoop& loop, EventOrigin origin) {
     check(udev_monitor_filter_add_match_subsystem_devtype(monitor, "vfio", nullptr),
           "udev_monitor_filter_add_match");
     if (udev_monitor_set_receive_buffer_size(monitor, bufferSize) < 0) {
-        // Without CAP_NET_ADMIN the limit of the system holds.
+        // Without CAP_NET_ADMIN net.core.rmem_max is the limit.
         const int fd = udev_monitor_get_fd(monitor);
         if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bufferSize, sizeof bufferSize) != 0)
             spdlog::debug("the buffer for uevents keeps its size");
@@ -76,8 +76,8 @@ UdevMonitor::Source UdevMonitor::open(EventLoop& loop, EventOrigin origin) {
     return source;
 }
 
-/// What is read at an event is how things are now, so that several events of one device that have come
-/// meanwhile are one.
+/// Handles several events of one device as one: a handler reads how the device is now, whichever event it
+/// gets.
 void UdevMonitor::receive(udev_monitor* monitor, EventOrigin origin) {
     std::set<std::pair<Address, EventOrigin>> devices;
     std::set<unsigned> nodes;

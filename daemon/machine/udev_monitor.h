@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// Events of PCI devices and VFIO nodes, from the kernel and, after its rules ran, from udev.
+/// Events of PCI devices and VFIO nodes: from the kernel, and from udev after its rules have run.
 #pragma once
 
 #include "loop/event_loop.h"
@@ -20,7 +20,7 @@ public:
     struct Handlers {
         std::function<void(const Address&, EventOrigin)> device;
         std::function<void(unsigned group)> node; ///< a /dev/vfio node is ready, or gone
-        std::function<void()> overflow; ///< events were lost (ENOBUFS): everything is to be read again
+        std::function<void()> overflow;           ///< events were lost (ENOBUFS): read everything again
     };
     /// Throws std::system_error when the netlink sockets cannot be had.
     UdevMonitor(EventLoop& loop, Handlers handlers);
@@ -45,7 +45,7 @@ private:
     Source settled_;
 };
 
-/// What an event of this source is about.
+/// Returns the origin of an event with this action from this source.
 EventOrigin originOf(EventOrigin source, std::string_view action);
 
 } // namespace vfiobind

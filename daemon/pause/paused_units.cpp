@@ -54,7 +54,7 @@ void PausedUnits::inTurn(Task task) {
 void PausedUnits::next() {
     tasks_.pop_front();
     if (!tasks_.empty())
-        Task(tasks_.front())(); // a copy: it may take itself out of the queue
+        Task(tasks_.front())(); // a copy, since the task may remove itself from the queue
 }
 
 void PausedUnits::pause(unsigned group, std::vector<std::string> units, Done done) {
@@ -115,7 +115,7 @@ void PausedUnits::resume(unsigned group) {
     });
 }
 
-/// Of those that no group needs, the one that was stopped last; and so on.
+/// Starts the units that no group needs stopped, the one stopped last first.
 void PausedUnits::startLast() {
     const auto last = std::find_if(paused_.rbegin(), paused_.rend(),
                                    [](const auto& paused) { return paused.groups.empty(); });
@@ -146,8 +146,8 @@ std::vector<std::string> PausedUnits::of(unsigned group) const {
     return units;
 }
 
-/// For what has happened already: a unit that runs is started once more by the next daemon, which does
-/// nothing.
+/// Logs an error instead of returning it, for units that are started already: at worst the next daemon starts
+/// a running unit, which does nothing.
 void PausedUnits::saveOrWarn() {
     if (const auto saved = save(); !saved)
         spdlog::error("which units are stopped cannot be written down: {}", saved.error().str());

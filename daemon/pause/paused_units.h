@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// The units that stand still for groups (`pause-units`), counted over groups, and kept over restarts of the
-/// daemon.
+/// The units that are stopped for groups (`pause-units`). A unit starts again when no group needs it stopped;
+/// the record outlives the daemon.
 #pragma once
 
 #include "pause/units.h"
@@ -20,21 +20,22 @@ public:
     PausedUnits(const PausedUnits&) = delete;
     PausedUnits& operator=(const PausedUnits&) = delete;
 
-    /// Takes up what an earlier run left, and starts what stands still for no group. Says of a file that
-    /// cannot be read why; it counts as empty.
+    /// Reads what an earlier run left, and starts the units that no group needs stopped. If the file cannot
+    /// be read, returns the reason and counts the record as empty.
     std::expected<void, std::string> load();
 
     using Done = Units::Done;
-    /// Stops those of the units that run, one after another; each is written down before it is stopped. With
-    /// an error the rest is not stopped, and what was stopped waits for resume().
+    /// Stops those of the units that run, one after another, and records each before stopping it. On an error
+    /// the rest keeps running; the units that are stopped already wait for resume().
     void pause(unsigned group, std::vector<std::string> units, Done done);
-    /// The group needs them no more: starts those that stand still for no other group, in reverse. What does
-    /// not start is logged.
+    /// The group no longer needs its units stopped: starts those that no other group needs stopped, in
+    /// reverse order. Logs which units do not start.
     void resume(unsigned group);
 
-    /// The groups that units stand still for.
+    /// Returns the groups that units are stopped for.
     std::set<unsigned> groups() const;
-    /// `gdm.service`, in the order in which they were stopped.
+    /// Returns the units that are stopped for the group, such as `gdm.service`, in the order in which they
+    /// were stopped.
     std::vector<std::string> of(unsigned group) const;
 
 private:
@@ -42,7 +43,7 @@ private:
         std::string unit;
         std::set<unsigned> groups;
     };
-    /// Does its part, and calls the next one's turn when that has ended.
+    /// Calls next() when it has ended.
     using Task = std::function<void()>;
     void inTurn(Task task);
     void next();
@@ -55,7 +56,7 @@ private:
     Units& units_;
     std::string file_;
     std::vector<Paused> paused_; ///< in the order in which they were stopped
-    std::deque<Task> tasks_;     ///< the first is at work
+    std::deque<Task> tasks_;     ///< the first one is running
 };
 
 } // namespace vfiobind

@@ -15,13 +15,13 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto systemdInterface = "org.freedesktop.systemd1.Manager";
-/// What does not stop or start within that has DefaultTimeoutStopSec= of its own.
+/// How long systemd may take for one job; shorter than systemd's own DefaultTimeoutStopSec=, which is 90 s.
 constexpr auto jobLimit = 60s;
 
-/// A unit as ListUnitsByNames gives it: name, description, load state, active state, and six more.
+/// A unit as ListUnitsByNames returns it: name, description, load state, active state, and six more.
 using Listed = sdbus::Struct<std::string, std::string, std::string, std::string, std::string, std::string,
                              sdbus::ObjectPath, std::uint32_t, std::string, sdbus::ObjectPath>;
-/// A process as GetUnitProcesses gives it: control group, number, command line.
+/// A process as GetUnitProcesses returns it: control group, number, command line.
 using Process = sdbus::Struct<std::string, std::uint32_t, std::string>;
 
 bool isRunning(std::string_view activeState) {
@@ -46,7 +46,7 @@ SystemdUnits::SystemdUnits(EventLoop& loop, sdbus::IConnection& systemBus) :
         .call([this](std::uint32_t, const sdbus::ObjectPath& job, const std::string&,
                      const std::string& result) { jobEnded(job, result); });
     bus::finishRegistration(*systemd_);
-    // Without it systemd sends no JobRemoved; to subscribe twice is an error that means nothing.
+    // Without Subscribe systemd sends no JobRemoved. The error of a second Subscribe means nothing.
     systemd_->callMethodAsync("Subscribe").onInterface(systemdInterface).uponReplyInvoke([](bus::AsyncError) {
     });
 }
@@ -92,7 +92,8 @@ void SystemdUnits::stop(const std::string& id, Done done) {
 }
 
 void SystemdUnits::start(const std::string& id, Done done) {
-    // It is an error for a unit that has not failed: the start tells what there is to know.
+    // ResetFailedUnit is an error for a unit that has not failed; ignore it, since StartUnit reports all that
+    // matters.
     systemd_->callMethodAsync("ResetFailedUnit")
         .onInterface(systemdInterface)
         .withArguments(id)
@@ -132,7 +133,7 @@ void SystemdUnits::jobEnded(const std::string& path, const std::string& result) 
 
 void SystemdUnits::finish(const std::shared_ptr<Job>& job, const std::expected<void, std::string>& result) {
     jobs_.erase(job->path);
-    job->limit.reset(); // holds the job, too
+    job->limit.reset(); // the timer's handler holds the job, too
     if (const auto done = std::exchange(job->done, nullptr))
         done(result);
 }

@@ -10,8 +10,8 @@
 
 namespace vfiobind {
 
-/// Units over systemd's D-Bus API (org.freedesktop.systemd1(5)). Nothing waits: a job that systemd does not
-/// end within the limit is an error.
+/// Units over systemd's D-Bus API (org.freedesktop.systemd1(5)). Nothing blocks. A job that systemd does not
+/// end within a minute is an error.
 class SystemdUnits final : public Units {
 public:
     SystemdUnits(EventLoop& loop, sdbus::IConnection& systemBus);

@@ -34,7 +34,7 @@ std::string blockers(const PublishState& state) {
     return text;
 }
 
-/// What is possible stands there with 0, so that the first of its kind is seen as a rise.
+/// Every possible label is present with 0 at first, so that the first event of its kind is seen as a rise.
 std::string jobs(const PublishState& state) {
     auto totals = state.jobs.ended;
     for (const auto kind : kinds)

@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// What is published is to be true 10 ms after a job's end.
+/// The pause between two writes; what is published must be true 10 ms after a job's end.
 constexpr auto pauseBetweenFiles = 5ms;
 
 double secondsSince(std::uint64_t usec) {

@@ -12,8 +12,8 @@
 
 namespace vfiobind {
 
-/// Keeps what is published in step with the core. The first change is published in the turn of the event loop
-/// that brought it, further ones together a few milliseconds later: a storm of changes costs few files.
+/// Keeps what is published in step with the core. Publishes the first change in the same turn of the event
+/// loop, and further changes together a few milliseconds later, so that a storm of changes writes few files.
 class Publications {
 public:
     explicit Publications(EventLoop& loop, std::string root = {}) : loop_(loop), files_(std::move(root)) {}
@@ -21,8 +21,8 @@ public:
     /// Call it with all changes that are taken from the core.
     void note(const Changes& changes);
     void jobEnded(const JobView& job, const std::string& result);
-    /// Call it after each turn of the event loop, when the core's changes were taken. Returns what could not
-    /// be written, a sentence each.
+    /// Call it after each turn of the event loop, after the core's changes were taken. Returns a sentence for
+    /// each file that could not be written.
     const std::vector<std::string>& sync(const Core& core);
 
 private:
@@ -34,10 +34,10 @@ private:
     PublishFiles files_;
     std::map<unsigned, PublishedGroup> groups_;
     std::set<unsigned> changed_; ///< groups to look at
-    bool allChanged_ = true;     ///< the rules, by which groups are named
+    bool allChanged_ = true;     ///< the rules may have changed, by which groups are named
     bool dirty_ = true;
     JobTotals jobs_;
-    EventSource pause_; ///< while it is there, nothing is written
+    EventSource pause_; ///< while it runs, nothing is written
     std::vector<std::string> warnings_;
 };
 

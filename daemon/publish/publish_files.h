@@ -10,20 +10,21 @@
 
 namespace vfiobind {
 
-/// Keeps the published files at what the publishers say, below a root directory (empty for the real ones).
+/// Keeps the published files as the publishers say, below a root directory (empty for the real files).
 class PublishFiles {
 public:
     explicit PublishFiles(std::string root = {}) : root_(std::move(root)) {}
 
-    /// Writes the files whose text is another than at the last call, each whole to a name beside it that
-    /// begins with a dot, which no reader takes, and renamed; removes those that are not wanted or have no
-    /// text. Returns what could not be done, a sentence each; it is tried again at the next call.
+    /// Writes the files whose text differs from the last call's, and removes files that are not wanted or
+    /// have no text. A file is written under a name that begins with a dot, which no reader takes, and then
+    /// renamed. Returns a sentence for each file that could not be written or removed; the next call tries
+    /// again.
     std::vector<std::string> bring(const PublishOptions& options, const PublishState& state);
 
 private:
     SysResult<void> bringOne(const std::string& path, const std::string& text) const;
     std::string root_;
-    std::map<std::string_view, std::string> there_; ///< texts by path, of those that are known to be right
+    std::map<std::string_view, std::string> there_; ///< the right texts, by path
 };
 
 } // namespace vfiobind

@@ -24,7 +24,7 @@ struct PublishedGroup {
     bool leasedOnly = false;           ///< bound for its leases and nothing else, so that it is somebody's
 
     bool operator==(const PublishedGroup&) const = default;
-    /// Whether it is there for whoever asks for it.
+    /// Whether anybody who asks for the group may have it.
     bool isOffered() const { return state == "bound" && !node.empty() && !leasedOnly; }
 };
 

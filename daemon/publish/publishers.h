@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// What the daemon publishes for those who schedule and watch. Each publisher is a file of its own and a row
-/// here.
+/// What the daemon publishes for schedulers and monitoring. Each publisher is a source file and a row here.
 #pragma once
 
 #include "publish/publish_state.h"

@@ -8,8 +8,8 @@ namespace vfiobind {
 
 class Core;
 
-/// The whole state as one JSON document (org.vfiobind1.Manager.Describe, `vfio-bindctl --json`), for the
-/// user: what leases are for is told to root and to their own user.
+/// Returns the whole state as one JSON document (org.vfiobind1.Manager.Describe, `vfio-bindctl --json`), for
+/// the user: what a lease is for is shown only to root and to the lease's own user.
 std::string describe(const Core& core, uid_t uid);
 
 } // namespace vfiobind

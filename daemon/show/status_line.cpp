@@ -9,7 +9,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Who looks at `systemctl status` sees no difference.
+/// Between two lines; a person who looks at `systemctl status` sees no difference.
 constexpr auto pause = 100ms;
 
 } // namespace

@@ -8,12 +8,12 @@
 
 namespace vfiobind {
 
-/// The one line that `systemctl status` shows. systemd tells everybody on the bus of each that it gets, so a
-/// storm of changes is told of now and then, and at its end.
+/// The one line that `systemctl status` shows. systemd announces each new line to everybody on the bus, so in
+/// a storm of changes the line is sent now and then, and once at the end.
 class StatusLine {
 public:
     explicit StatusLine(EventLoop& loop) : loop_(loop) {}
-    /// Call it when the core's changes were taken. The first line is told at once.
+    /// Call it after the core's changes were taken. The first line is sent at once.
     void show(const Core& core);
 
 private:

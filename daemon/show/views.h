@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// What the D-Bus objects and the JSON document show, as plain values: comparing two tells what changed.
+/// What the D-Bus objects and the JSON document show, as plain values: comparing two views shows what
+/// changed.
 #pragma once
 
 #include "config/policy.h"
@@ -76,7 +77,7 @@ class Core;
 DeviceView deviceView(const Core& core, const Address& address);
 DeviceDetails deviceDetails(const Core& core, const Address& address);
 GroupView groupView(const Core& core, unsigned group);
-/// /sys/kernel/iommu_groups/N/type; empty where the kernel does not tell.
+/// /sys/kernel/iommu_groups/N/type; empty if the kernel has no such file.
 std::string groupType(const Core& core, unsigned group);
 ManagerView managerView(const Core& core);
 std::vector<std::uint32_t> jobIds(const Core& core);

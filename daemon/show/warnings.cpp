@@ -16,8 +16,8 @@ namespace {
 
 constexpr auto untilLookedAgain = std::chrono::seconds(60);
 
-/// case 60. An initramfs matters where there is something to take, or where it has taken something: it is
-/// marked by vfio-bind-early when that runs in one.
+/// case 60. An initramfs matters if a rule wants something, or if the image has bound something:
+/// vfio-bind-early leaves a mark when it runs in an initramfs.
 void lookAtInitramfs(const Sysfs& sysfs, const Intent& intent, const std::string& stateDirectory,
                      std::vector<std::string>& found) {
     const bool ranInInitramfs = changeTime(stateDirectory + "/initramfs").has_value();

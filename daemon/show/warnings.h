@@ -11,8 +11,8 @@
 
 namespace vfiobind {
 
-/// What needs the administrator and keeps nothing from being done, a sentence each. No event tells that it
-/// was mended: it is looked at once a minute while there is any.
+/// Sentences on what needs the administrator and still lets everything work. No event reports that a cause is
+/// gone, so while there are warnings they are checked once a minute.
 class Warnings {
 public:
     /// `stateDirectory` is /run/vfio-bind, or empty.
@@ -22,8 +22,7 @@ public:
         stateDirectory_(std::move(stateDirectory)) {}
 
     void look();
-    /// Sentences of other parts of the daemon, in place of those of the last call. Returns whether they are
-    /// others.
+    /// Replaces the sentences of other parts of the daemon. Returns whether they differ from the last call's.
     bool noteOthers(const std::vector<std::string>& sentences);
     const std::vector<std::string>& all() const { return now_; }
 

@@ -10,7 +10,7 @@
 
 namespace vfiobind {
 
-/// Makes the virtual functions that rules want. As soon as they are there, they are devices like others.
+/// Makes the virtual functions that rules want. Once made, they are devices like others.
 class VirtualFunctions {
 public:
     /// Shows an error with the physical function's group.
@@ -18,11 +18,11 @@ public:
     VirtualFunctions(Surroundings& around, std::string stateDirectory, Fail fail) :
         around_(around), stateDirectory_(std::move(stateDirectory)), fail_(std::move(fail)) {}
 
-    /// Begins where functions are missing, or where a worker was killed while sriov_drivers_autoprobe was
-    /// off: then it is on again by the same call, even if the functions are all there. A physical function
-    /// without a driver waits for one, whose coming is an event. Each is seen to once: who takes its
-    /// functions away again is not fought, and what failed is tried again at a reload, or when its driver
-    /// comes anew.
+    /// Begins to make functions that are missing. Also begins if a worker was killed while
+    /// sriov_drivers_autoprobe was off, even if all functions exist, since the same call sets it on again. A
+    /// physical function without a driver waits for the driver's event. Each physical function is served
+    /// once: if somebody removes its functions they are not made again, and what failed is tried again at a
+    /// reload, or when the driver is bound anew.
     void look();
     /// Whether a worker makes functions now.
     bool isCreating() const;

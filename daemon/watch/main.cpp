@@ -1,6 +1,5 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
-// vfio-bind-watch: keeps native drivers that are loaded from devices that are plugged in. What it is to do,
-// the daemon and vfio-bind-early write to overrides.json in /run/vfio-bind.
+// SPDX-License-Identifier: LGPL-2.1-or-later vfio-bind-watch: keeps loaded native drivers off devices that
+// are plugged in. The daemon and vfio-bind-early write its rules to overrides.json in /run/vfio-bind.
 #include "rules/rule_files.h"
 #include "sysfs/real_sysfs.h"
 #include "version.h"
@@ -21,7 +20,7 @@ namespace {
 
 using namespace vfiobind;
 
-/// A file that is not right leaves the rules as they are.
+/// Reads the file of rules. A file that is not valid leaves the rules as they are.
 void read(watch::Watch& watch) {
     const auto path = fmt::format("{}/{}", overridesDirectory, overridesFile);
     const auto text = RealSysfs().read(path, 16 << 20);
@@ -45,7 +44,7 @@ bool concernsUs(int fd) {
     bool found = false;
     for (std::size_t at = 0; at < static_cast<std::size_t>(n);) {
         const auto* event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
-        if ((event->mask & IN_IGNORED) != 0) // systemd starts the program again, and makes the directory
+        if ((event->mask & IN_IGNORED) != 0) // the directory is gone: systemd makes it anew
             throw std::runtime_error(fmt::format("{} has been removed", overridesDirectory));
         found |= (event->mask & IN_Q_OVERFLOW) != 0 || (event->len > 0 && event->name == overridesFile);
         at += sizeof(inotify_event) + event->len;

@@ -43,7 +43,7 @@ Monitor listen() {
     check(udev_monitor_filter_add_match_subsystem_devtype(monitor.get(), "pci", nullptr),
           "udev_monitor_filter_add_match");
     check(udev_monitor_enable_receiving(monitor.get()), "udev_monitor_enable_receiving");
-    // This program comes before all others: it is not to be woken for nothing.
+    // Filter the events, since this program preempts all others and must not be woken for nothing.
     if (const auto done = hearOnlyOf(udev_monitor_get_fd(monitor.get()), {"pci"}, "add"); !done)
         fmt::print(stderr, "each of the kernel's uevents is looked at: {}\n", done.error().str());
     return monitor;
@@ -87,7 +87,8 @@ void Watch::run(unsigned processor) {
     try {
         stayOn(processor);
         const auto monitor = listen();
-        // Once without effect: what is touched for the first time at an event would be touched too slowly.
+        // Run once without effect: code and memory that were never used before would be too slow at the first
+        // event.
         if (const auto devices = sysfs_.list("/sys/bus/pci/devices"); devices && !devices->empty())
             if (const auto address = Address::parse(devices->front()))
                 overrideNewDevice(sysfs_, {}, *address);

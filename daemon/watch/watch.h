@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// Gives devices their driver_override before the kernel chooses a driver for them.
+/// Sets the driver_override of new devices before the kernel chooses a driver for them.
 #pragma once
 
 #include "rules/override_rules.h"
@@ -12,21 +12,21 @@
 
 namespace vfiobind::watch {
 
-/// The kernel tells of a new device (KOBJ_ADD) and goes on to match it with the drivers that are loaded. A
-/// native driver is kept off only by an override that is set in between, which can be less than a
-/// millisecond: udev's rules say the same and often come too late.
+/// The kernel announces a new device (KOBJ_ADD), and then matches it with the drivers that are loaded
+/// (doc/kernel.md 4). Only an override that is set in between keeps a native driver off. That time can be
+/// less than a millisecond: udev's rules set the same override, and often too late.
 ///
 /// So a thread waits on each processor, with a realtime priority above that of the kernel's threads that find
-/// devices. The event wakes the one on the very processor where the kernel works, which takes the processor
-/// from it at the next point where it can be preempted; such a point comes before the matching (device_add()
-/// takes a mutex after the event). The thread gives the processor back when the override is set. The others
-/// do the same, so that the kernel does not go on elsewhere in the meantime.
+/// devices. The event wakes the thread on the processor where the kernel works. That thread preempts the
+/// kernel's thread at the next possible point, which comes before the matching (device_add() takes a mutex
+/// after the event), and yields the processor when the override is set. The threads on the other processors
+/// do the same, so that the kernel does not go on elsewhere meanwhile.
 class Watch {
 public:
     explicit Watch(Sysfs& sysfs) : sysfs_(sysfs) {}
 
-    /// From now on by these rules; the threads come with the first of them. Throws std::system_error where a
-    /// thread cannot listen.
+    /// Follows these rules from now on. Starts the threads with the first rule. Throws std::system_error if a
+    /// thread cannot be started.
     void follow(std::vector<OverrideRule> rules);
 
 private:

@@ -29,7 +29,7 @@ Ends connect() {
     return {Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
-/// In the child it gives back 0.
+/// Returns 0 in the child. Throws std::system_error when no process can be started.
 int forkOrThrow() {
     const int pid = fork();
     if (pid < 0)
@@ -47,7 +47,7 @@ public:
     }
 
     void go() override {
-        // A worker that is dead cannot be told; receive() comes to know of that.
+        // This fails if the worker is dead, which receive() finds out.
         if (send(end_.get(), &wordToGo, 1, MSG_NOSIGNAL) != 1)
             spdlog::warn("a worker could not be told to go: {}", std::generic_category().message(errno));
     }

@@ -13,12 +13,11 @@
 
 namespace vfiobind {
 
-/// Each piece of work runs in a process made for it: a write that hangs in the kernel hangs that process
-/// alone. Several groups of one call are looked at in one process, which makes another for each that is to go
-/// (WorkerBatch).
+/// Runs each order in a process of its own: a write that hangs in the kernel hangs that process alone. One
+/// process looks at all groups of a call, and forks another for each group that goes (WorkerBatch).
 class ForkExecutor final : public Executor {
 public:
-    /// Workers that change a group take turns by a lock below the state directory (lockGroup).
+    /// Workers that change the same group take turns by a lock below `stateDirectory` (lockGroup).
     ForkExecutor(EventLoop& loop, Sysfs& sysfs, JournalStore& journals, std::string stateDirectory) :
         loop_(loop), files_{sysfs, journals, std::move(stateDirectory)} {}
     std::unique_ptr<Work> start(WorkOrder order, const Topology& topology, Listener listener) override;
@@ -30,7 +29,7 @@ private:
     void reap(int pid);
     EventLoop& loop_;
     WorkerFiles files_;
-    std::map<int, EventSource> children_; ///< by pid, until they have ended and are reaped
+    std::map<int, EventSource> children_; ///< by pid; each until it is reaped
 };
 
 } // namespace vfiobind

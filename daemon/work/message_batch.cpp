@@ -29,7 +29,7 @@ void MessageBatch::send() {
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            break; // the daemon has gone; the journal tells its successor
+            break; // the daemon is gone; the next one reads the journal
         sent += static_cast<std::size_t>(n);
     }
     pending_.clear();

@@ -8,10 +8,10 @@
 
 namespace vfiobind {
 
-/// Each time the daemon hears something it looks what it has to tell on the bus. A teller that gathers
-/// therefore sends some messages with the next one: an override with the verdict or the outcome, and that a
-/// step went well with the beginning of the step after it. It does not where what comes next may hang in the
-/// kernel, and no more once a step has failed.
+/// Sends messages to the daemon, some of them together with the next one, since every wake-up makes the
+/// daemon look for what has changed. If `gathers` is set, an OverrideRead waits for the verdict or the
+/// outcome, and a StepEnded with result `done` waits for the next StepBegun. No message waits if the next
+/// action may hang in the kernel, or after a step has failed.
 class MessageBatch {
 public:
     MessageBatch(int fd, bool gathers) : fd_(fd), gathers_(gathers) {}
@@ -23,7 +23,7 @@ private:
 
     int fd_;
     bool gathers_;
-    std::string step_; ///< that began last
+    std::string step_; ///< the step that began last
     std::string pending_;
 };
 

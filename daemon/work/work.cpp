@@ -18,7 +18,7 @@ Finished finished(const Outcome& outcome) {
     return {outcome.resultName(), outcome.error ? outcome.error->str() : std::string{}, outcome.differences};
 }
 
-/// Reads the group's devices, with their overrides: the daemon's picture may be older than this moment. An
+/// Reads the group's devices and their overrides anew, since the daemon's picture may be out of date. An
 /// override that cannot be read may be another program's.
 Blockers lookAgain(const Sysfs& sysfs, Topology& topology, unsigned group, const Send& send) {
     Blockers unreadable;
@@ -148,8 +148,8 @@ void carryOutJudged(HostLook& host, Sysfs& sysfs, const WorkOrder& order, Topolo
             return send(finished(left)); // a new journal would forget what the old one knows
         host.again();
     }
-    // The word to go comes when all groups of a call have been judged: somebody may have mounted a disk
-    // since.
+    // Look again: the word to go comes after all groups of the call have been judged, and a disk may have
+    // been mounted since.
     const auto plan = examine(host, sysfs, order, topology, send, Look::last).plan;
     if (plan.blocked()) {
         send(Finished{"failed", "refused right before the first write: " + str(plan.blockers), {}});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// What a worker does for the daemon, and what it tells while it does it. All kernel writes, and all reads
-/// that may block, happen in workers.
+/// Orders to a worker, and its messages to the daemon. All kernel writes, and all reads that may block,
+/// happen in workers.
 #pragma once
 
 #include "guard/holders.h"
@@ -20,10 +20,10 @@ namespace vfiobind {
 struct WorkOrder {
     enum class Kind {
         carryOut,  ///< examine, wait for the word to go, then the transaction
-        examine,   ///< tells what carrying out would do
+        examine,   ///< reports what carrying out would do
         recover,   ///< resolves the journal of a worker that was cut off
         survey,    ///< reads driver_override of the devices
-        holders,   ///< looks who holds the group; tells it in a verdict
+        holders,   ///< finds who holds the group; reports it in a verdict
         createVfs, ///< makes the virtual functions of a physical function
     };
     Kind kind = Kind::carryOut;
@@ -36,8 +36,7 @@ struct WorkOrder {
     std::string stateDirectory;   ///< for createVfs
 };
 
-/// The group's turn to be looked at has come: from now on it is the group that the worker hangs at, if it
-/// hangs.
+/// The worker begins to look at this group: if the worker hangs from now on, it hangs at this group.
 struct LookBegun {
     bool operator==(const LookBegun&) const = default;
 };
@@ -49,7 +48,7 @@ struct Verdict {
     Blockers overridden;
     std::vector<std::string> steps;
     std::vector<Holder> holders;
-    std::map<Address, std::string> drivers; ///< what the members were on
+    std::map<Address, std::string> drivers; ///< the members' drivers before the first write
     bool operator==(const Verdict&) const = default;
 };
 
@@ -76,7 +75,7 @@ struct Finished {
     bool operator==(const Finished&) const = default;
 };
 
-/// The worker ended without telling an outcome.
+/// The worker ended without reporting an outcome.
 struct Died {
     std::string how;
     bool operator==(const Died&) const = default;
@@ -84,26 +83,26 @@ struct Died {
 
 using WorkMessage = std::variant<LookBegun, Verdict, StepBegun, StepEnded, OverrideRead, Finished, Died>;
 
-/// One line of JSON without the newline, and back. The error is a sentence.
+/// One message as one line of JSON without the newline, and back. The error is a sentence.
 std::string encode(const WorkMessage& message);
 std::expected<WorkMessage, std::string> decode(std::string_view line);
 
-/// The worker's side: does what the order says, tells through `send`, and asks `mayGo` (which may wait)
-/// between the verdict and the first write.
+/// Carries out the order in the worker: reports through `send`, and asks `mayGo`, which may wait, between the
+/// verdict and the first write.
 void work(Sysfs& sysfs, const WorkOrder& order, const Topology& topology, JournalStore& journals,
           const std::function<void(const WorkMessage&)>& send, const std::function<bool()>& mayGo);
 
-/// The two halves of an order to examine or to carry out, for who looks at several groups together.
-/// `topology` comes to know the group as it is. The first tells the verdict; it gives back whether there is
-/// more to do, and if not, it has told the end.
+/// First half of an order to examine or to carry out, for a worker that looks at several groups. Reads the
+/// group anew into `topology` and sends the verdict. Returns whether the order is to be carried out; if not,
+/// sends Finished.
 bool judge(HostLook& host, const Sysfs& sysfs, const WorkOrder& order, Topology& topology,
            const std::function<void(const WorkMessage&)>& send);
-/// The second is for when the word to go has come, and what `host` knows has been read again.
+/// Second half: carries the order out. Call it after the word to go, and after `host` was read again.
 void carryOutJudged(HostLook& host, Sysfs& sysfs, const WorkOrder& order, Topology& topology,
                     JournalStore& journals, const std::function<void(const WorkMessage&)>& send);
 
-/// Work under way. Dropping it lets go of the worker: it writes nothing if it has not had the word to go, and
-/// else finishes what it does.
+/// A worker at work. Destroying this object drops the worker: without the word to go, the worker writes
+/// nothing; after it, the worker finishes.
 class Work {
 public:
     virtual ~Work() = default;
@@ -115,10 +114,11 @@ class Executor {
 public:
     virtual ~Executor() = default;
     using Listener = std::function<void(WorkMessage)>;
-    /// The listener is called from the event loop, never from within start(); its last call is with Finished
-    /// (also after an examination, a survey or a verdict that ended it) or Died.
+    /// Calls the listener from the event loop, never from within start(). The last message is Finished, also
+    /// for an order that writes nothing, or Died.
     virtual std::unique_ptr<Work> start(WorkOrder order, const Topology& topology, Listener listener) = 0;
-    /// Examines or carries out several groups for one call; the works are in the order of the orders.
+    /// Starts orders to examine or to carry out for several groups of one call. Returns the works in the
+    /// order of `orders`.
     using GroupListener = std::function<void(unsigned group, WorkMessage)>;
     virtual std::vector<std::unique_ptr<Work>>
     startBatch(std::vector<WorkOrder> orders, const Topology& topology, const GroupListener& listener);

@@ -22,7 +22,7 @@ bool isDropped(int socket) {
     return poll(&polled, 1, 0) > 0;
 }
 
-/// Whether another process works on the group: it can be a worker that has outlived its daemon.
+/// Whether another process works on the group, such as a worker that has outlived its daemon.
 bool isLocked(const WorkerFiles& files, unsigned group) {
     const auto lock = tryLockGroup(files.locks(), group);
     if (lock)
@@ -40,7 +40,7 @@ WorkerBatch::WorkerBatch(WorkerFiles files, const std::vector<WorkOrder>& orders
 }
 
 void WorkerBatch::run() {
-    signal(SIGCHLD, SIG_IGN); // one that has ended is gone at once: the daemon looks whether it lives
+    signal(SIGCHLD, SIG_IGN); // children are reaped at once: the daemon checks whether a worker still lives
     for (auto& member : members_)
         look(member);
     while (std::ranges::any_of(members_, &Member::waits))
@@ -49,7 +49,8 @@ void WorkerBatch::run() {
         ;
 }
 
-/// The lock is the group's process's to take: this one may come to hang at another group.
+/// Takes no lock: the process that is forked for the group takes the group's lock, since this process may
+/// hang at another group.
 void WorkerBatch::look(Member& member) {
     if (isDropped(member.socket)) {
         close(member.socket);
@@ -65,7 +66,8 @@ void WorkerBatch::look(Member& member) {
         close(member.socket);
 }
 
-/// Those that have been told to go. Of the others some may be let go of.
+/// Returns the members that got the word to go. Closes the members whose group the daemon has dropped. Waits
+/// `timeout` milliseconds, without limit if negative (poll(2)).
 std::vector<WorkerBatch::Member*> WorkerBatch::whoMayGo(int timeout) {
     std::vector<pollfd> polled;
     std::vector<Member*> waiting;
@@ -93,7 +95,8 @@ std::vector<WorkerBatch::Member*> WorkerBatch::whoMayGo(int timeout) {
     return told;
 }
 
-/// The words come close upon one another: the host is read for those, too, that come while it is.
+/// Waits for the first word to go, reads the host again, and forks a process for each member that may go.
+/// Words come close together, so members whose word came during the reading go as well.
 void WorkerBatch::awaitWords() {
     auto told = whoMayGo(-1);
     if (told.empty())
@@ -105,7 +108,7 @@ void WorkerBatch::awaitWords() {
         forkFor(*member, [&] { carryOut(*member); });
 }
 
-/// In the group's process.
+/// Runs in the process that was forked for the group.
 void WorkerBatch::carryOut(Member& member) {
     auto lock = tryLockGroup(files_.locks(), member.order.group); // held until the process ends
     const bool waited = !lock && lock.error().code == EWOULDBLOCK;

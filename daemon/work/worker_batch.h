@@ -10,25 +10,24 @@
 
 namespace vfiobind {
 
-/// The process that looks at the groups of one call, one after another. What the host as a whole has is read
-/// once for all of them, and again when they are to go: a process that is forked then for each group finds it
-/// in its memory, looks at the group itself, and writes. So no group waits for a write to another.
+/// The process that looks at the groups of one call, one after another. The state of the host as a whole is
+/// read once for all groups, and again when the daemon lets them go. Then a process is forked for each group:
+/// it inherits that state, looks at its group, and writes. So no group waits for a write to another.
 class WorkerBatch {
 public:
-    /// The sockets are in the order of the orders. A group's process that begins more than `freshFor`
-    /// after the host was read reads it again: it goes by nothing older than that and the time that reading
-    /// takes.
+    /// `sockets` are in the order of `orders`. A group's process that begins more than `freshFor` after the
+    /// host was read reads the host again.
     WorkerBatch(WorkerFiles files, const std::vector<WorkOrder>& orders, Topology topology,
                 const std::vector<int>& sockets,
                 std::chrono::milliseconds freshFor = std::chrono::milliseconds(500));
-    /// Until the processes of all groups have ended.
+    /// Returns when the processes of all groups have ended.
     void run();
 
 private:
     struct Member {
         WorkOrder order;
         int socket = -1;
-        bool waits = false; ///< for the word to go
+        bool waits = false; ///< waits for the word to go
     };
 
     void look(Member& member);

@@ -16,7 +16,7 @@ void resetSignals() {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
-    // The daemon may be gone before the work is done: then nobody reads, and the work goes on.
+    // If the daemon ends first, nobody reads the socket, and the work still goes on.
     signal(SIGPIPE, SIG_IGN);
     // A reload or a terminal's ^C is meant for the daemon.
     signal(SIGHUP, SIG_IGN);
@@ -66,7 +66,7 @@ void workAlone(const WorkerFiles& files, const WorkOrder& order, const Topology&
             return MessageBatch(socket, false)(Finished{"failed", lock.error().str(), {}});
     if (order.kind == Kind::carryOut)
         full.journal = journalLeft(files, order.group);
-    // A survey, and who undoes, reads files that may hang between two messages.
+    // Do not gather for a survey or a recovery: each reads files that may hang between two messages.
     const bool readsOne = order.kind == Kind::examine || order.kind == Kind::carryOut;
     MessageBatch tell(socket, readsOne && full.journal.members.empty());
     work(

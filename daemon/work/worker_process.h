@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// The process that a worker is, from its fork to its end.
+/// A worker's process, from its fork to its end.
 #pragma once
 
 #include "work/work.h"
@@ -22,14 +22,14 @@ struct WorkerFiles {
     std::string locks() const { return stateDirectory + "/lock"; } ///< for lockGroup()
 };
 
-/// In the child: signals as a worker has them, its name, and of the daemon's descriptors none but `keep`: a
-/// worker that hangs for ever must not hold the bus connection or the netlink sockets.
+/// Call it in the child. Sets the worker's signals and name, and closes all descriptors of the daemon's but
+/// `keep`: a worker that hangs for ever must not hold the bus connection or the netlink sockets.
 void becomeWorker(std::vector<int> keep);
 
-/// Closes every descriptor from 3 on but these.
+/// Closes every descriptor from 3 on, except those in `keep`.
 void keepOnly(std::vector<int> keep);
 
-/// The rest of a forked process. What is thrown in it ends it with SIGABRT: it must not find its way into the
+/// Runs `task`, then ends the forked process. An exception ends it with SIGABRT, since it must not reach the
 /// daemon's code, of which the process has a copy.
 template <typename Task>
 [[noreturn]] void endAfter(Task task) noexcept {
@@ -37,11 +37,11 @@ template <typename Task>
     _exit(0);
 }
 
-/// The journal that a worker of the group has left, empty when there is none. While the lock was waited for,
-/// its holder may have been killed.
+/// Returns the journal that an earlier worker of the group has left; empty if there is none. Call it with the
+/// group's lock held: the lock's last holder may have been killed.
 Journal journalLeft(const WorkerFiles& files, unsigned group);
 
-/// Carries out the order, and tells the daemon through the socket.
+/// Carries out the order, and reports to the daemon through the socket.
 void workAlone(const WorkerFiles& files, const WorkOrder& order, const Topology& topology, int socket);
 
 } // namespace vfiobind

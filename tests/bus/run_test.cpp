@@ -47,7 +47,7 @@ TEST_F(RunTest, WithoutTheGroupThereIsNoCommand) {
     settle(); // the first target's group has gone back
     const auto refused = ctl({"run", nic, "--driver", "no-such-driver", "--", "touch", folder() + "/ran"});
     EXPECT_EQ(refused.code, 125);
-    EXPECT_THAT(refused.err, HasSubstr("no-such-driver"));
+    EXPECT_THAT(refused.err, HasSubstr("no_such_driver"));
     tell("fail-at vfio-pci/bind EBUSY 9");
     const auto failed = ctl({"run", nic, "--", "touch", folder() + "/ran"});
     EXPECT_EQ(failed.code, 125);
