@@ -96,7 +96,8 @@ int serve(const std::string& root, const std::string& config, const std::string&
     FileJournalStore journals(state + "/journal");
     ForkExecutor executor(loop, sysfs, journals, state);
     KmodModules modules(loop, sysfs, nullptr);
-    Core core(loop, sysfs, executor, modules, {.config = config, .stateDirectory = state});
+    NoLeaseStore store;
+    Core core(loop, sysfs, executor, modules, store, {.config = config, .stateDirectory = state});
     core.start();
     bus::Authority authority(loop, *connection);
     bus::Service service(loop, *connection, core, authority);

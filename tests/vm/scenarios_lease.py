@@ -78,7 +78,7 @@ def whoever_dies(guest):
                          "the command to be ended with its `run`")
     # A session's end, as logind has it: all of its scope is killed.
     with running(guest, "guest-gpu", before="systemd-run --quiet --scope --unit=rig-session "):
-        guest.run("systemctl kill --signal=KILL rig-session.scope; systemctl stop rig-session.scope", 30)
+        guest.run("systemctl kill --signal=KILL rig-session.scope", 30)
         wait_given_back(guest)
 
 
