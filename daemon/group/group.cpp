@@ -61,7 +61,8 @@ Situation Group::situation(bool cutOff) const {
                   .pausing = again_ || !memory_.gaveUp.empty(),
                   .owed = around_.intent.isOwed(number_),
                   .cutOff = cutOff};
-    if (now.wanted == Action::bind || now.owned) {
+    // A group can be owed and not known as ours: the daemon died while its worker bound the group.
+    if (now.wanted == Action::bind || now.owned || now.owed) {
         now.handedOver = machine.handedOver(number_, wanted ? wanted->driver : "auto");
         now.lost = drift_.lostMembers();
     }

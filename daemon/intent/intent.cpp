@@ -157,7 +157,7 @@ Wanted Intent::requested(Action action, unsigned group, const CallOptions& optio
     wanted.blockers.clear(); // id-mismatch, ambiguous and unexpected-member are about taking
     if (const auto request = requestFor(group); request && request->action == Action::bind)
         wanted.driver = request->driver;
-    if (owned(group) != nullptr || rule != nullptr)
+    if (owned(group) != nullptr || rule != nullptr || isOwed(group))
         return wanted;
     for (const auto* device : machine_.topology().endpoints(group))
         if (isVfioDriver(device->driver))
