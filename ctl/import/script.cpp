@@ -207,10 +207,10 @@ Found importScripts(const ImportContext& context) {
     for (const auto& stage : context.sysfs.folders(initramfs).value_or(std::vector<std::string>{}))
         takeScripts(context, initramfs + '/' + stage, "remove it, then update-initramfs -u", any, found);
     takeScripts(context, "/etc/initcpio/hooks", "remove it, then mkinitcpio -P", any, found);
-    const std::string dracut = "/usr/lib/dracut/modules.d";
-    for (const auto& module : context.sysfs.folders(dracut).value_or(std::vector<std::string>{}))
+    const std::string dracutFolder = "/usr/lib/dracut/modules.d";
+    for (const auto& module : context.sysfs.folders(dracutFolder).value_or(std::vector<std::string>{}))
         if (ofVfio(module) && !module.ends_with("vfio-bind"))
-            takeScripts(context, dracut + '/' + module, "remove it, then dracut --force", any, found);
+            takeScripts(context, dracutFolder + '/' + module, "remove it, then dracut --force", any, found);
     for (const std::string folder : {"/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/usr/sbin"})
         takeScripts(context, folder, "remove it, and what runs it", ofVfio, found);
     takeScripts(context, "/etc/systemd/system", "systemctl disable it, and remove it", isUnit, found);
