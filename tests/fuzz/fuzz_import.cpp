@@ -46,7 +46,12 @@ public:
     SysResult<std::string> link(const std::string& path) const override {
         return std::unexpected(SysError{"readlink", path, EINVAL});
     }
-    SysResult<std::uint64_t> inode(const std::string&) const override { return 1; }
+    SysResult<std::optional<DeviceNumber>> node(const std::string&) const override {
+        return std::optional<DeviceNumber>{};
+    }
+    SysResult<void> openExclusively(const std::string& path, const DeviceNumber&) const override {
+        return std::unexpected(SysError{"open", path, EROFS});
+    }
     bool exists(const std::string& path) const override { return files.contains(path); }
 };
 
