@@ -140,6 +140,7 @@ TEST_F(PublishTest, WhatCannotBeWrittenIsAWarningAndBindsAllTheSame) {
     std::filesystem::remove(stateFolder() + "/files/run/cdi");
     client().bindAndWait(nic);
     client().waitFor("the warning to go", [&] { return client().root("Warnings").empty(); });
+    client().waitFor("the second group to be published", [&] { return nodes().size() == 2; });
     EXPECT_THAT(nodes(), ElementsAre("guest-gpu /dev/vfio/1", "group-3 /dev/vfio/3"));
 }
 
