@@ -132,6 +132,10 @@ void Core::consider(unsigned number, bool cutOff) {
     case Decision::awaitHolders:
         return group.awaitHolders();
     case Decision::settle:
+        // The worker that gave it back can have outlived the daemon that began the release.
+        if (const auto now = group.situation(false);
+            now.owned && now.wanted == Action::release && now.handedOver == 0)
+            intent_.disown(number);
         intent_.settleLease(number);
         return consider(number, cutOff);
     case Decision::bind:

@@ -57,7 +57,7 @@ def uses_no_display(guest, address):
     guest.done("Release", address)
 
 
-@scenario("used-drm-node-of-another-name-is-refused", boot="used", seconds=300)
+@scenario("used-drm-node-of-another-name-is-refused", boot="used", named=True, seconds=300)
 def drm_name(guest):
     ours, others = card_of(guest, CARD), card_of(guest, SCREEN)
     with undone(guest, f"rm -rf {JAIL}"):
@@ -72,7 +72,7 @@ def drm_name(guest):
         bound_and_given_back(guest, CARD)
 
 
-@scenario("used-disk-of-another-name-is-refused", boot="used", seconds=180)
+@scenario("used-disk-of-another-name-is-refused", boot="used", named=True, seconds=180)
 def disk_name(guest):
     disk = block_device(guest, DISK_A)
     make = f"mount -t tmpfs none /mnt && mknod -m 666 /mnt/vol0 b {number_of(guest, f'/sys/class/block/{disk}')}"
@@ -82,7 +82,7 @@ def disk_name(guest):
     bound_and_given_back(guest, DISK_A)
 
 
-@scenario("used-nodes-of-every-class-are-refused", boot="used", seconds=420)
+@scenario("used-nodes-of-every-class-are-refused", boot="used", named=True, seconds=420)
 def classes(guest):
     guest.run("modprobe sg && udevadm settle", 60)
     pci = "/sys/bus/pci/devices"
@@ -105,7 +105,7 @@ def classes(guest):
             bound_and_given_back(guest, address)
 
 
-@scenario("used-by-a-thread-with-a-table-of-its-own-is-refused", boot="used", seconds=180)
+@scenario("used-by-a-thread-with-a-table-of-its-own-is-refused", boot="used", named=True, seconds=180)
 def threads(guest):
     with tempfile.TemporaryDirectory(prefix="node-holder-") as folder:
         guest.put("/usr/local/bin/node-holder", build(folder, "node-holder").read_bytes(), 0o755)
@@ -120,7 +120,7 @@ def threads(guest):
     bound_and_given_back(guest, CARD)
 
 
-@scenario("used-disk-that-is-exported-is-refused", boot="used", seconds=240)
+@scenario("used-disk-that-is-exported-is-refused", boot="used", named=True, seconds=240)
 def exported(guest):
     disk, other = block_device(guest, DISK_A), block_device(guest, DISK_B)
     core = "/sys/kernel/config/target/core/iblock_0"
@@ -140,7 +140,7 @@ def exported(guest):
 
 
 # The doors that the units' sandbox closes: tried from inside, with the unit's own lines.
-@scenario("sandbox-is-closed", boot="used", seconds=120)
+@scenario("sandbox-is-closed", boot="used", named=True, seconds=120)
 def sandbox(guest):
     disk = block_device(guest, DISK_A)
     with tempfile.TemporaryDirectory(prefix="sandbox-probe-") as folder:

@@ -176,7 +176,7 @@ def kill_cycles(guest, cycles):
                   "systemctl daemon-reload", 30, check=False)
 
 
-@scenario("lease-kills", seconds=400)
+@scenario("lease-kills", named=True, seconds=400)
 def twenty_cycles(guest):
     kill_cycles(guest, CYCLES)
 
@@ -225,7 +225,7 @@ def unit(guest):
         expect("no_such_driver" in status, f"the failed unit's status does not say why: '{status}'")
 
 
-@scenario("run-qemu", boot="vmm", seconds=420)
+@scenario("run-qemu", boot="vmm", named=True, seconds=420)
 def run_qemu(guest):
     """QEMU under `run` takes the group; a second `run` shares the lease and does not unbind it at its end."""
     guest.configure(ASKED)
@@ -245,7 +245,7 @@ def run_qemu(guest):
         stream.stop()
 
 
-@scenario("libvirt-hook", boot="vmm", seconds=600)
+@scenario("libvirt-hook", boot="vmm", named=True, seconds=600)
 def libvirt_hook(guest):
     guest.configure(ASKED)
     guest.done("Bind", GPU)

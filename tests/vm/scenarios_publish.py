@@ -43,7 +43,7 @@ def churn(guest, count):
     expect(guest.run(f"test ! -e {SPEC}", check=False).code == 0, "a spec is there though nothing is bound")
 
 
-@scenario("publish-is-always-true", seconds=900)
+@scenario("publish-is-always-true", named=True, seconds=900)
 def always_true(guest):
     churn(guest, 100)
 
@@ -53,7 +53,7 @@ def always_true_long(guest):
     churn(guest, 1000)
 
 
-@scenario("publish-follows-the-rule", seconds=180)
+@scenario("publish-follows-the-rule", named=True, seconds=180)
 def follows(guest):
     """The name stays through a restart and a kill of the daemon; the metrics say how it stands."""
     guest.configure(RULE)
@@ -72,7 +72,7 @@ def follows(guest):
     expect(said.code == 1 and "metrics = false" in said.stderr, f"without the file: {said}")
 
 
-@scenario("publish-nfd-says-what-is-missing", seconds=120)
+@scenario("publish-nfd-says-what-is-missing", named=True, seconds=120)
 def nfd(guest):
     """The folder is not there: a warning, and the group is bound all the same."""
     guest.configure("[publish]\nnfd = true\n" + RULE)
@@ -80,7 +80,7 @@ def nfd(guest):
     guest.wait_until(lambda: "features.d/vfio-bind" in guest.out("vfio-bindctl --json status"), 20, "a warning of NFD's file")
 
 
-@scenario("ready-target-comes-after-the-first-pass", seconds=240)
+@scenario("ready-target-comes-after-the-first-pass", named=True, seconds=240)
 def ready(guest):
     guest.put("/run/systemd/system/rig-after.service", AFTER)
     guest.run("systemctl stop vfio-bind.service vfio-bind-ready.target; systemctl daemon-reload", 60)
