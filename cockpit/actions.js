@@ -3,8 +3,7 @@
 
 import { allowableCodes } from "./ctl.js";
 import { _, h, patch } from "./dom.js";
-import { alert, button, meta, mono, number, refusal, spinner } from "./parts.js";
-import { deviceName, groupTitle, shortAddress } from "./words.js";
+import { alert, button, deviceName, groupTitle, leaseText, meta, mono, number, refusal, shortAddress, spinner } from "./parts.js";
 
 const idOf = ([code, address]) => `${code} ${address}`;
 
@@ -34,18 +33,17 @@ class Dialog {
 		this.#element.showModal();
 	}
 
-	get group() { return this.app.bus.groups.get(this.path) }
+	get group() { return this.app.bus.group(this.path) }
 
 	render() {
 		if (!this.group || this.app.bus.state !== "live")
 			return this.#element.close();
-		const devices = this.app.bus.devicesOf(this.group);
 		const [heading, meaning, keeping, verb] = this.words;
 		patch(this.#element, h("form", { onsubmit: event => { event.preventDefault(); this.#submit() } },
-			h("h2", { id: "dialog-title" }, _(heading, groupTitle(this.group, devices))),
+			h("h2", { id: "dialog-title" }, _(heading, groupTitle(this.group))),
 			h("div.dialog-body",
 				h("p", meaning),
-				h("ul.files", devices.map(device =>
+				h("ul.files", this.group.devices.map(device =>
 					h("li", { key: device.path }, mono(shortAddress(device)), " ", deviceName(device), " ", meta(device.Driver)))),
 				this.body(),
 				this.#tick("persist", this.#persist, value => { this.#persist = value }, keeping),
@@ -72,6 +70,8 @@ class Dialog {
 	/** Another answer is to be expected now. */
 	allowChanged() {}
 
+	refused() {}
+
 	allowed() { return this.allow.size > 0 ? { allow: { t: "as", v: [...this.allow] } } : {} }
 
 	async #submit() {
@@ -91,6 +91,7 @@ class Dialog {
 			this.app.unfollow(this.path);
 			this.error = error;
 			this.#busy = false;
+			this.refused(error);
 			this.render();
 		}
 	}
@@ -144,22 +145,34 @@ class BindDialog extends Dialog {
 }
 
 class ReleaseDialog extends Dialog {
-	get ready() { return !this.#held || this.allow.has("held-by-vm") }
+	#refusals = {};
 
-	/** Who holds it, as the daemon says when it refuses, or knew before. */
+	get ready() { return this.#held.every(([code]) => this.allow.has(code)) }
+
+	/** By code, who has it: as the daemon says when it refuses, or knew before. */
 	get #held() {
-		if (this.error?.name?.endsWith(".InUse"))
-			this.refused = this.error.message;
-		return this.refused || this.group.Holders.map(([pid, command]) => `${command} (${pid})`).join(", ");
+		return Object.entries({
+			leased: this.group.leases.map(leaseText).join("; "),
+			"held-by-vm": this.group.Holders.map(([pid, command]) => `${command} (${pid})`).join(", "),
+			...this.#refusals,
+		}).filter(([, who]) => who);
+	}
+
+	refused({ name, message }) {
+		if (name?.endsWith(".InUse"))
+			this.#refusals[message.split(":")[0]] = message;
 	}
 
 	body() {
 		const { Rule } = this.group;
+		const held = this.#held;
 		return [
-			this.#held && h("fieldset", { key: "held" }, h("legend", _("The group is in use")),
-				h("p", _("The kernel waits until the program lets go, and nothing can stop the wait. End the program first.")),
-				this.allowTick("held-by-vm", this.#held)),
-			Rule && h("p", { key: "rule" }, meta(_("Rule $0 takes it again when the configuration changes or the machine restarts.", Rule))),
+			held.length > 0 && h("fieldset", { key: "held" }, h("legend", _("The group is in use")), held.map(([code, who]) => [
+				h("p", code === "leased" ? _("It goes back by itself when its last lease has ended.")
+					: _("The kernel waits until the program lets go, and nothing can stop the wait. End the program first.")),
+				this.allowTick(code, who)])),
+			this.app.bus.rules.get(Rule)?.when === "always" && h("p", { key: "rule" },
+				meta(_("Rule $0 takes it again when the configuration changes or the machine restarts.", Rule))),
 		];
 	}
 }

@@ -6,9 +6,8 @@ import { _, h, icon, patch } from "./dom.js";
 import { GroupView } from "./group.js";
 import { GroupsView } from "./groups.js";
 import { HealthView } from "./health.js";
-import { alert, button, said, spinner } from "./parts.js";
+import { alert, button, language, nameOf, said, spinner } from "./parts.js";
 import { RulesView } from "./rules.js";
-import { nameOf } from "./words.js";
 
 const SAID_FOR = 8000; // milliseconds that good news stay
 const VIEWS = { group: GroupView, rules: RulesView, health: HealthView };
@@ -107,9 +106,8 @@ class App {
 		if (!this.#followed.has(path))
 			return;
 		const [tone, words] = RESULTS[result === "done" ? this.#followed.get(path) : result] || ["danger", result];
-		const group = () => this.bus.groups.get(path);
-		const name = () => group() ? nameOf(group(), this.bus.devicesOf(group())) : path;
-		this.toast(tone, () => _(words, name()), () => result !== "done" && group()?.LastError, result);
+		const group = () => this.bus.group(path);
+		this.toast(tone, () => _(words, group() ? nameOf(group()) : path), () => result !== "done" && group()?.LastError, result);
 		this.unfollow(path);
 	}
 
@@ -144,6 +142,6 @@ window.addEventListener("storage", () => dress());
 window.addEventListener("cockpit-style", event => dress(event.detail.style));
 prefersDark.addEventListener("change", () => dress());
 dress();
-document.documentElement.lang = cockpit.language.replace("_", "-");
+document.documentElement.lang = language;
 document.title = _("PCI passthrough");
 new App();

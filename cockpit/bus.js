@@ -4,7 +4,7 @@
  * nothing here is older than the last message.
  */
 
-import { sorted } from "./words.js";
+import { sorted } from "./parts.js";
 
 const NAME = "org.vfiobind1";
 export const ROOT = "/org/vfiobind1";
@@ -22,6 +22,10 @@ export class Bus extends EventTarget {
 	groups = new Map();
 	devices = new Map();
 	jobs = new Map();
+	/** What only Describe says: of rules, when they take which devices; what leases are for */
+	rules = new Map();
+	#purposes = new Map();
+	#stale = true;
 	#maps = { Group: this.groups, Device: this.devices, Job: this.jobs };
 	#dirty = new Set();
 	#timer = null;
@@ -59,6 +63,7 @@ export class Bus extends EventTarget {
 			for (const map of Object.values(this.#maps))
 				map.clear();
 			this.manager = plain(manager);
+			this.#stale = true;
 			for (const path in objects)
 				this.#add(path, objects[path]);
 			this.#become("live");
@@ -79,9 +84,24 @@ export class Bus extends EventTarget {
 		return { possible, blockers, steps };
 	}
 
-	/** Those that matter most come first. */
-	devicesOf(group) {
-		return sorted(group.Devices.map(path => this.devices.get(path)).filter(device => device));
+	/** It fails where the connection ends, which is told. */
+	async #describe() {
+		this.#stale = false;
+		const [text] = await this.call(ROOT, "Describe", [], "").catch(() => ['{"rules": [], "groups": []}']);
+		const { rules, groups } = JSON.parse(text);
+		this.rules = new Map(rules.map(rule => [rule.name, rule]));
+		this.#purposes = new Map(groups.map(({ number, leases }) => [number, leases.map(({ what }) => what)]));
+		this.#tell();
+	}
+
+	/** With its devices, those that matter most first, and its leases: user, time, and what for, if told. */
+	group(path) {
+		const group = this.groups.get(path);
+		if (!group)
+			return group;
+		const devices = sorted(group.Devices.map(member => this.devices.get(member)).filter(device => device));
+		const leases = group.Leases.map((lease, i) => [...lease, this.#purposes.get(group.Number)?.[i]]);
+		return { ...group, devices, leases, kind: devices[0]?.kind || "system" };
 	}
 
 	#become(state, problem = "") {
@@ -100,6 +120,7 @@ export class Bus extends EventTarget {
 	#add(path, interfaces) {
 		for (const name in interfaces) {
 			this.#maps[shortOf(name)]?.set(path, { path, ...plain(interfaces[name]) });
+			this.#stale ||= shortOf(name) === "Device";
 			this.#touch(path);
 		}
 	}
@@ -125,6 +146,7 @@ export class Bus extends EventTarget {
 		const map = this.#maps[short];
 		if (short === "Manager")
 			Object.assign(this.manager, values);
+		this.#stale ||= "Rules" in values || "Leases" in values;
 		if (!map?.has(path))
 			return;
 		this.#touch(path); // of the group that a device leaves, too
@@ -134,6 +156,7 @@ export class Bus extends EventTarget {
 
 	#remove(path, interfaces) {
 		this.#touch(path);
+		this.#stale ||= this.devices.has(path);
 		for (const name of interfaces)
 			this.#maps[shortOf(name)]?.delete(path);
 	}
@@ -144,6 +167,8 @@ export class Bus extends EventTarget {
 			this.#timer = null;
 			const detail = this.#dirty;
 			this.#dirty = new Set();
+			if (this.#stale && this.state === "live" && (this.manager.Rules.length > 0 || [...this.groups.values()].some(({ Leases }) => Leases.length > 0)))
+				this.#describe();
 			this.dispatchEvent(new CustomEvent("changed", { detail }));
 		}, 0);
 	}

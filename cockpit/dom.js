@@ -106,10 +106,10 @@ const PATHS = {
 	busy: "M8 1a7 7 0 0 1 7 7h-2a5 5 0 0 0-5-5z",
 	lock: "M4 7V5a4 4 0 1 1 8 0v2h1v8H3V7zm2 0h4V5a2 2 0 1 0-4 0z",
 	display: "M1 2h14v9H9.5v2H12v1.5H4V13h2.5v-2H1zm1.6 1.6v5.8h10.8V3.6z",
-	network: "M2 2h12v8h-3v4H5v-4H2zm2 2v3h1.2V4zm2.3 0v3h1.2V4zm2.3 0v3h1.2V4zm2.3 0v3H12V4z",
+	network: "M1 2h14v12H1zm3 2v6h2v2h4v-2h2V4z",
 	storage: "M2 3h12v10H2zm1.5 1.5v4h9v-4zm7 5.7v1.4H12v-1.4z",
-	usb: "M8 1l2 3H8.8v5l2-1.3V4.5h2V8l-4 2.5V12a1.7 1.7 0 1 1-1.6 0V11L3.5 9V6h1.8v2l1.9 1.2V4H6z",
-	other: "M5 1v2H3v2H1v1.5h2v3H1V11h2v2h2v2h1.5v-2h3v2H11v-2h2v-2h2V9.5h-2v-3h2V5h-2V3h-2V1H9.5v2h-3V1zm0 4h6v6H5z",
+	usb: "M5 1h6v5h1v5a4 4 0 0 1-8 0V6h1zm1.5 1.5V6h3V2.5z",
+	other: "M3 3h10v10H3zm2 2v6h6V5zM6 0h1v2H6zm3 0h1v2H9zM6 14h1v2H6zm3 0h1v2H9z",
 };
 
 /** A picture that says nothing which the text beside it does not. */

@@ -5,10 +5,9 @@ import { bindDialog, releaseDialog } from "./actions.js";
 import { ROOT } from "./bus.js";
 import { EXPORTERS, doctor, exported, marks } from "./ctl.js";
 import { _, h, icon, n_ } from "./dom.js";
-import { alert, badge, button, card, empty, facts, groupLink, mark, meta, mono, refusal, said, spinner, toDo, wordsOf } from "./parts.js";
-import { deviceName, groupTitle, ids, isTrouble, mayBind, mayRelease, shortAddress, stateOf, toneOf, troubleOf } from "./words.js";
+import { alert, badge, button, card, deviceName, empty, facts, groupLink, groupTitle, ids, isTrouble, language, leaseText, mark, mayBind, mayRelease,
+	meta, mono, panel, refusal, said, shortAddress, spinner, stateOf, toDo, toneOf, troubleOf, wordsOf } from "./parts.js";
 
-const language = cockpit.language.replace("_", "-");
 const known = promise => promise.catch(() => null); // a help, without which the page does
 
 export class GroupView {
@@ -28,11 +27,9 @@ export class GroupView {
 		this.changed();
 	}
 
-	get #group() { return this.#app.bus.groups.get(this.#path) }
+	get #group() { return this.#app.bus.group(this.#path) }
 
-	get #devices() { return this.#app.bus.devicesOf(this.#group) }
-
-	title() { return this.#group ? groupTitle(this.#group, this.#devices) : _("No such group") }
+	title() { return this.#group ? groupTitle(this.#group) : _("No such group") }
 
 	changed() {
 		const { State, Devices, Holders, Blockers, Node } = this.#group || {};
@@ -49,7 +46,7 @@ export class GroupView {
 		if (!this.#group)
 			return;
 		this.#askMarks();
-		if (mayBind(this.#group, this.#devices))
+		if (mayBind(this.#group))
 			this.#askCheck();
 		if (this.#group.State === "bound")
 			this.#askExport();
@@ -85,17 +82,17 @@ export class GroupView {
 		const group = this.#group;
 		if (!group)
 			return empty(_("There is no such group now. What is unplugged is shown here again when it is back."));
-		const devices = this.#devices;
+		const { devices } = group;
 		return [
 			h("div.toolbar", { key: "toolbar" }, h("p.lead", _("Group $0", group.Number), badge(group)), h("div.buttons",
-				mayBind(group, devices) && button(_("Hand over"), () => bindDialog(this.#app, this.#path), "primary", { key: "bind", id: "bind" }),
+				mayBind(group) && button(_("Hand over"), () => bindDialog(this.#app, this.#path), "primary", { key: "bind", id: "bind" }),
 				mayRelease(group) && button(_("Give back"), () => releaseDialog(this.#app, this.#path), "secondary", { key: "release", id: "release" }))),
 			isTrouble(group) && h("div", { key: "trouble", role: "alert", "data-trouble": group.Number },
 				alert(toneOf(group), stateOf(group)[3] ? stateOf(group)[0] : _("The last attempt failed"), said(troubleOf(group)))),
 			this.#job(this.#app.bus.jobs.get(group.Job)),
-			mayBind(group, devices) && this.#against(),
+			mayBind(group) && this.#against(),
 			card(n_("$0 device", "$0 devices", devices.length), h("ul.devices", devices.map(device => this.#device(device)))),
-			this.#held(group.Holders, group.Leases || []),
+			this.#held(group),
 			group.State === "bound" && this.#exports(),
 			card(_("The group"), facts({
 				[_("Rule")]: group.Rule, [_("Wanted driver")]: group.Driver, [_("Node")]: group.Node, [_("Translation")]: group.Type,
@@ -105,10 +102,9 @@ export class GroupView {
 	}
 
 	#job(job) {
-		return job && h("section.card", { key: "job", id: "job", "aria-live": "polite" },
-			h("h2", job.Kind === "bind" ? _("Handing over") : _("Giving back"),
-				meta(_("since $0", new Date(job.Started / 1000).toLocaleTimeString(language)))),
-			h("ol.job", job.Steps.map(([step, result], i) => {
+		return job && panel("job", [job.Kind === "bind" ? _("Handing over") : _("Giving back"),
+			meta(_("since $0", new Date(job.Started / 1000).toLocaleTimeString(language)))],
+			h("ol.job", { "aria-live": "polite" }, job.Steps.map(([step, result], i) => {
 				const hangs = result === "running" && job.State === "stuck";
 				return h(hangs ? "li.job-stuck" : "li", { key: i }, icon(hangs ? "error" : result === "running" ? "busy" : "ok"),
 					mono(step), meta(hangs ? _("hangs in the kernel") : result));
@@ -117,8 +113,8 @@ export class GroupView {
 
 	#against() {
 		const { error, blockers } = this.#check || {};
-		return h("section.card", { key: "against", id: "against" },
-			h("h2", _("What stands against handing it over"), button(_("Look again"), () => this.#ask(), "link", { id: "look-again" })),
+		return panel("against",
+			[_("What stands against handing it over"), button(_("Look again"), () => this.#ask(), "link", { id: "look-again" })],
 			error ? refusal(error) : !blockers ? spinner() : blockers.length === 0 ? alert("ok", _("Nothing stands against it."))
 				: h("div.alerts", blockers.map(([code, address, sentence]) => h("div", { key: code + address, "data-blocker": code },
 					alert("warning", sentence, h("p", toDo(this.#remedies.get(`${code} ${address}`)), meta(mono(code))))))));
@@ -128,7 +124,7 @@ export class GroupView {
 		const { kind, msi, "msi-x": msix } = this.#marks?.get(device.Address) || {};
 		const { bus } = this.#app;
 		const physical = bus.devices.get(device.PhysicalFunction);
-		const owner = bus.groups.get(physical?.Group);
+		const owner = bus.group(physical?.Group);
 		const functions = device.VirtualFunctions.length;
 		return h("li", { key: device.path, "data-device": device.Address },
 			h("h3", icon(device.kind), deviceName(device), kind && meta(kind)),
@@ -141,20 +137,19 @@ export class GroupView {
 				[_("Override")]: device.DriverOverride, [_("Driver on the host")]: device.NativeModules.join(", "),
 				[_("VFIO device")]: device.VfioDevice, [_("NUMA node")]: device.NumaNode >= 0 && `${device.NumaNode}`,
 				[_("Place")]: mono(device.Path), [_("Virtual functions")]: functions > 0 && `${functions}`,
-				[_("Function of")]: physical && (owner ? groupLink(owner, [physical]) : shortAddress(physical)),
+				[_("Function of")]: physical && (owner ? groupLink(owner) : shortAddress(physical)),
 			}));
 	}
 
-	#held(holders, leases) {
-		return holders.length + leases.length > 0 && h("section.card", { key: "held", id: "held" }, h("h2", _("Who has it")), h("ul.files",
-			holders.map(([pid, command]) => h("li", { key: pid }, _("$0 has it open (process $1)", command, pid))),
-			leases.map(([uid, since]) => h("li",
-				_("user $0 holds a lease since $1", uid, new Date(since / 1000).toLocaleString(language))))));
+	#held({ Holders, leases }) {
+		return Holders.length + leases.length > 0 && panel("held", _("Who has it"), h("ul.files",
+			Holders.map(([pid, command]) => h("li", { key: pid }, _("$0 has it open (process $1)", command, pid))),
+			leases.map(lease => h("li", { key: lease }, leaseText(lease)))));
 	}
 
 	#exports() {
 		const { error, text, notes } = this.#export || {};
-		return h("section.card", { key: "export", id: "export" }, h("h2", _("For a VM or a container")),
+		return panel("export", _("For a VM or a container"),
 			h("div.toolbar",
 				h("label", _("Program"), " ", h("select", { id: "program", value: this.#program,
 					onchange: event => { this.#program = event.target.value; this.#export = null; this.#copied = ""; this.#askExport() } },

@@ -4,14 +4,14 @@
 import { bindDialog, releaseDialog } from "./actions.js";
 import { doctor } from "./ctl.js";
 import { _, h, icon, n_ } from "./dom.js";
-import { alert, badge, button, deviceLine, empty, groupLink, meta, number, said, titleLink, toDo } from "./parts.js";
-import { KINDS, deviceName, groupTitle, ids, isTrouble, mayBind, sorted, toneOf, troubleOf } from "./words.js";
+import { KINDS, alert, badge, button, deviceLine, deviceName, empty, groupLink, groupTitle, ids, isTrouble, mayBind, meta, number, said, sorted,
+	titleLink, toDo, toneOf, troubleOf } from "./parts.js";
 
 const PAGE = 60; // rows that a section begins with
 const TROUBLES = 5;
 
-const wordsOf = ({ group, devices }) => [`group ${group.Number}`, group.Rule, group.State,
-	...devices.flatMap(device => [device.Address, deviceName(device), ids(device), device.Driver])].join("\n").toLowerCase();
+const wordsOf = group => [`group ${group.Number}`, group.Rule, group.State,
+	...group.devices.flatMap(device => [device.Address, deviceName(device), ids(device), device.Driver])].join("\n").toLowerCase();
 
 export class GroupsView {
 	#app;
@@ -46,7 +46,7 @@ export class GroupsView {
 			return [this.#withoutIommu(), this.#groupless()];
 		const words = this.#search.toLowerCase().split(/\s+/).filter(word => word);
 		const found = [...groups.keys()].map(path => this.#entry(path)).filter(entry => words.every(word => wordsOf(entry).includes(word)))
-			.sort((a, b) => a.group.Number - b.group.Number);
+			.sort((a, b) => a.Number - b.Number);
 		const kinds = Map.groupBy(found, entry => entry.kind);
 		return [
 			this.#troubles(),
@@ -58,11 +58,8 @@ export class GroupsView {
 	}
 
 	#entry(path) {
-		if (!this.#entries.has(path)) {
-			const group = this.#app.bus.groups.get(path);
-			const devices = this.#app.bus.devicesOf(group);
-			this.#entries.set(path, { group, devices, kind: devices[0]?.kind || "system" });
-		}
+		if (!this.#entries.has(path))
+			this.#entries.set(path, this.#app.bus.group(path));
 		return this.#entries.get(path);
 	}
 
@@ -78,9 +75,9 @@ export class GroupsView {
 		const paths = [...this.#app.bus.groups].filter(([, group]) => isTrouble(group)).map(([path]) => path);
 		return paths.length > 0 && h("div.alerts", { key: "troubles", role: "region", "aria-label": _("What needs you") },
 			paths.slice(0, TROUBLES).map(path => {
-				const { group, devices } = this.#entry(path);
+				const group = this.#entry(path);
 				return h("div", { key: path, "data-trouble": group.Number }, alert(toneOf(group),
-					groupLink(group, devices), said(troubleOf(group))));
+					groupLink(group), said(troubleOf(group))));
 			}),
 			paths.length > TROUBLES && h("p", _("and $0 more", paths.length - TROUBLES)));
 	}
@@ -108,21 +105,21 @@ export class GroupsView {
 		];
 	}
 
-	#row({ group, devices }) {
-		const title = groupTitle(group, devices);
+	#row(group) {
 		return h("li.row", { key: group.path, "data-group": group.Number },
 			h("div",
-				titleLink(group, devices),
-				devices.map((device, i) => deviceLine(device, i === 0 ? null : undefined))),
+				titleLink(group),
+				group.devices.map((device, i) => deviceLine(device, i === 0 ? null : undefined))),
 			h("div.row-group", _("Group $0", group.Number), group.Rule && meta(_("Rule $0", group.Rule))),
 			h("div.row-state", badge(group)),
-			h("div.row-action", devices.length > 0 && devices[0].kind !== "system" && this.#action(group, devices, title)));
+			h("div.row-action", group.kind !== "system" && this.#action(group)));
 	}
 
 	/** One button, so that the focus stays on it while the group changes. */
-	#action(group, devices, title) {
+	#action(group) {
+		const title = groupTitle(group);
 		const [label, words, act] = group.State === "bound" ? [_("Give back"), _("Give back $0", title), () => releaseDialog(this.#app, group.path)]
-			: mayBind(group, devices) ? [_("Hand over"), _("Hand over $0", title), () => bindDialog(this.#app, group.path)]
+			: mayBind(group) ? [_("Hand over"), _("Hand over $0", title), () => bindDialog(this.#app, group.path)]
 				: [_("Watch"), _("Watch $0", title), () => cockpit.location.go(["group", group.Number])];
 		return button(label, act, "secondary", { "aria-label": words });
 	}

@@ -1,8 +1,68 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/** Pieces that several views are made of. */
+/** What things are called, and the pieces that several views are made of. */
 
 import { _, h, icon } from "./dom.js";
-import { deviceName, groupTitle, ids, nameOf, shortAddress, stateOf } from "./words.js";
+
+export const KINDS = {
+	display: _("Graphics cards"), network: _("Network"), storage: _("Disks and controllers"), usb: _("USB controllers"),
+	other: _("Others"), system: _("Bridges and parts of the chipset"),
+};
+const RANK = Object.keys(KINDS);
+
+/** PCI's classes of what is part of the machine: memory, bridges, timers, processors, and the SMBus. */
+const SYSTEM = [0x05, 0x06, 0x08, 0x0b, 0x0c05];
+const SORTS = { 0x01: "storage", 0x02: "network", 0x03: "display", 0x0c03: "usb" };
+
+function kindOf({ Class }) {
+	const [base, sub] = [Class >> 16, Class >> 8];
+	return SYSTEM.includes(base) || SYSTEM.includes(sub) ? "system" : SORTS[sub] || SORTS[base] || "other";
+}
+
+/** A group is of the kind of its member that matters most, which comes first. */
+export const sorted = devices => devices.map(device => ({ ...device, kind: kindOf(device) }))
+	.sort((a, b) => RANK.indexOf(a.kind) - RANK.indexOf(b.kind) || (a.Address < b.Address ? -1 : 1));
+
+const hex = number => number.toString(16).padStart(4, "0");
+export const ids = device => `${hex(device.Vendor)}:${hex(device.Device)}`;
+
+export const deviceName = ({ VendorName, DeviceName, ...device }) => DeviceName ? `${VendorName} ${DeviceName}`
+	: _("$0 device $1", VendorName || _("Unknown"), ids(device));
+
+/** The domain is left out where it says nothing, as lspci does. */
+export const shortAddress = device => device.Address.replace(/^0000:/, "");
+
+export const groupTitle = ({ devices: [first], Number }) => first ? deviceName(first) : _("Group $0", Number);
+
+export const nameOf = group => _("Group $0, $1", group.Number, groupTitle(group));
+
+/** How each state looks: word, picture, colour; and, where someone has to look, what it means. */
+export const STATES = {
+	native: [_("With the host"), "ok", "plain"],
+	bound: [_("Handed over"), "ok", "ok"],
+	binding: [_("Handing over"), "busy", "busy"],
+	releasing: [_("Giving back"), "busy", "busy"],
+	partial: [_("Partly handed over"), "warning", "warning",
+		_("Some of its devices are with VFIO and some are not, so no VM can open it.")],
+	blocked: [_("Blocked"), "lock", "warning", _("A rule wants it, and it is in use.")],
+	stuck: [_("Stuck in the kernel"), "error", "danger",
+		_("A step hangs in the kernel. It cannot be cancelled; it ends when the driver lets go, or at a reboot.")],
+	drifted: [_("Changed by another program"), "warning", "warning",
+		_("Another program has changed a driver. Handing the group over again sets it right.")],
+};
+
+export const stateOf = group => STATES[group.State] || [group.State, "info", "plain"];
+
+/** Whether someone has to look at the group, and how bad it is. */
+export const isTrouble = group => stateOf(group).length > 3 || group.LastError !== "";
+export const toneOf = group => group.State === "stuck" || group.LastError ? "danger" : "warning";
+
+/** What is wrong with the group, in the daemon's words as far as it has some. */
+export const troubleOf = group => group.LastError || group.Blockers.map(([, , sentence]) => sentence).join("\n") || stateOf(group)[3];
+
+export const mayBind = group => ["native", "partial", "blocked", "drifted"].includes(group.State) && group.kind !== "system";
+export const mayRelease = group => ["bound", "partial", "drifted"].includes(group.State);
+
+export const language = cockpit.language.replace("_", "-");
 
 const TONES = {
 	danger: ["error", _("Error:")], warning: ["warning", _("Warning:")], ok: ["ok", _("Good:")], info: ["info", _("Note:")],
@@ -20,6 +80,8 @@ export const number = count => h("span.number", count);
 export const empty = text => h("p.empty", text);
 export const spinner = () => h("p.wait", { role: "status" }, icon("busy"), _("Looking …"));
 export const mark = (tone, text) => h(`span.mark.tone-${tone}`, { key: text }, text);
+export const leaseText = ([uid, since, what]) =>
+	_("user $0 holds a lease since $1", uid, new Date(since / 1000).toLocaleString(language)) + (what ? `: ${what}` : "");
 export const toDo = remedy => remedy && [h("strong", _("To do:"), " "), remedy, " "];
 
 export function badge(group) {
@@ -28,10 +90,12 @@ export function badge(group) {
 }
 
 const groupHref = group => `#/group/${group.Number}`;
-export const titleLink = (group, devices) => h("a.first", { href: groupHref(group) }, groupTitle(group, devices));
-export const groupLink = (group, devices) => h("a", { href: groupHref(group) }, nameOf(group, devices));
+export const titleLink = group => h("a.first", { href: groupHref(group) }, groupTitle(group));
+export const groupLink = group => h("a", { href: groupHref(group) }, nameOf(group));
 
 export const button = (label, onclick, kind, props) => h(`button.button.${kind}`, { type: "button", ...props, onclick }, label);
+
+export const panel = (id, title, ...body) => h("section.card", { key: id, id }, h("h2", title), body);
 
 export const card = (title, ...body) => h("section.card", { key: title }, h("h2", title), body);
 

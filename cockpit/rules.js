@@ -3,7 +3,7 @@
 
 import { ROOT } from "./bus.js";
 import { _, h } from "./dom.js";
-import { alert, badge, button, card, empty, groupLink, meta, mono, refusal } from "./parts.js";
+import { alert, badge, button, card, empty, groupLink, mark, meta, mono, refusal } from "./parts.js";
 
 const AROUND = 2; // lines before and after the one with the error
 const GROUPS = 20; // groups of a rule that are named
@@ -65,7 +65,7 @@ export class RulesView {
 	render() {
 		const { ConfigError, ConfigFiles, Rules } = this.#app.bus.manager;
 		return [
-			h("div.toolbar", h("p.lead", _("What the configuration hands over, from the start of the machine on.")),
+			h("div.toolbar", h("p.lead", _("What the configuration hands over, at the start or when asked for.")),
 				button(_("Read the configuration again"), () => this.#reload(), "secondary", { id: "reload", disabled: this.#reloading })),
 			this.#error && refusal(this.#error),
 			ConfigError && this.#wrong(ConfigError),
@@ -96,12 +96,14 @@ export class RulesView {
 
 	#rule(name, driver, selectors) {
 		const { bus } = this.#app;
-		const groups = [...bus.groups.values()].filter(group => group.Rule === name);
+		const { when, matches } = bus.rules.get(name) || {};
+		const matched = matches?.map(address => bus.devices.get(`${ROOT}/device/${address.replace(/[.:]/g, "_")}`)?.Group);
+		const groups = [...bus.groups.values()].filter(group => group.Rule === name || matched?.includes(group.path));
 		return h("li.row.rule", { key: name, "data-rule": name },
 			h("div", h("strong.first", name), h("div", meta(selectors.map(selector => mono(selector))))),
-			meta(_("Driver $0", driver)),
-			h("div", groups.length === 0 && meta(_("no such device in this machine now")),
+			h("div.marks", meta(_("Driver $0", driver)), when === "asked" && mark("info", _("only when asked for"))),
+			h("div", matched && groups.length === 0 && meta(_("no such device in this machine now")),
 				groups.slice(0, GROUPS).map(group => h("div.lead", { key: group.path },
-					groupLink(group, bus.devicesOf(group)), badge(group)))));
+					groupLink(bus.group(group.path)), badge(group)))));
 	}
 }

@@ -93,6 +93,7 @@ json rulesJson(const Core& core, const ManagerView& manager) {
         rules.push_back({{"name", rule.name},
                          {"driver", rule.driver},
                          {"devices", rule.selectors},
+                         {"when", rule.asked ? "asked" : "always"},
                          {"matches", found == matched.end() ? json::array() : strings(found->second)}});
     }
     return rules;

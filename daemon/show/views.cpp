@@ -92,7 +92,7 @@ ManagerView managerView(const Core& core) {
     const auto noIommu = sysfs.read("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode", 8);
     view.noIommu = noIommu && *noIommu == "Y";
     for (const auto& rule : policy.rules) {
-        ManagerView::RuleView shown{rule.name, rule.driver, {}};
+        ManagerView::RuleView shown{rule.name, rule.driver, {}, rule.when == When::asked};
         for (const auto& selector : rule.devices)
             shown.selectors.push_back(selector.str());
         view.rules.push_back(std::move(shown));

@@ -65,6 +65,7 @@ struct ManagerView {
         std::string name;
         std::string driver;
         std::vector<std::string> selectors;
+        bool asked = false; ///< `when = "asked"`
         bool operator==(const RuleView&) const = default;
     };
     std::vector<RuleView> rules;

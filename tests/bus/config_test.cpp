@@ -178,6 +178,7 @@ TEST_F(ConfigTest, ARuleThatMatchesNothingIsShownAndWaits) {
     EXPECT_EQ(client().root("ConfigError"), "");
     EXPECT_THAT(ruleNames(), ElementsAre("later"));
     EXPECT_EQ(client().describe().at("rules")[0].at("matches"), json::array());
+    EXPECT_EQ(client().describe().at("rules")[0].at("when"), "always");
     tell("hotplug " + networkCard("0000:04:00.0", 9, "8086:1533").dump());
     client().waitForState(9, "bound");
     EXPECT_EQ(client().describe().at("rules")[0].at("matches"), json::array({"0000:04:00.0"}));

@@ -106,6 +106,8 @@ TEST_F(LeaseTest, ARuleThatIsAskedForIsBoundForTheLeaseOnly) {
     start();
     EXPECT_EQ(client().group(1, "State"), "native");
     EXPECT_EQ(driverOf(gpu), "nouveau");
+    EXPECT_EQ(client().describe().at("rules")[0].at("when"), "asked");
+    EXPECT_EQ(client().describe().at("rules")[0].at("matches"), json::array({gpu}));
     auto lease = acquire("card");
     EXPECT_EQ(driverOf(gpu), "vfio-pci");
     EXPECT_EQ(driverOf(audio), "vfio-pci");

@@ -175,6 +175,11 @@ class Host:
         name = arguments.replace("/", "_").replace(" ", "_")
         (self.folder / "ctl" / name).write_text(value if isinstance(value, str) else json.dumps(value))
 
+    def lease(self, target, what):
+        """Whoever holds the group: a process, which ends with the lease."""
+        return self._run([self.build / "ctl/vfio-bindctl", "hold", target, "--what", what], "lease", env=self.environment(),
+                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
     def bus_call(self, *words):
         return subprocess.run(["busctl", f"--address={self.address}", *words], check=True, capture_output=True, text=True,
                               timeout=PATIENCE).stdout

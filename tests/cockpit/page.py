@@ -15,12 +15,14 @@ ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-backgroun
              "--disable-sync", "--no-first-run", "--disable-dev-shm-usage", "--force-color-profile=srgb", "--lang=en-US"]
 
 
-def start_browser():
+def start_browser(*, trusts_all=False):
+    """With `trusts_all`, certificates that nobody has signed are good enough."""
     folder = tempfile.TemporaryDirectory(prefix="vfio-bind-chromium-")
     options = Options()
     options.binary_location = "/usr/bin/chromium"
     for argument in [*ARGUMENTS, f"--user-data-dir={folder.name}", "--window-size=1280,900"]:
         options.add_argument(argument)
+    options.accept_insecure_certs = trusts_all
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
     driver.folder = folder

@@ -17,6 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import axe  # noqa: E402
 import cases_actions  # noqa: E402, F401
 import cases_changes  # noqa: E402, F401
+import cases_leases  # noqa: E402, F401
 import cases_views  # noqa: E402, F401
 import files  # noqa: E402
 import machines  # noqa: E402
