@@ -55,6 +55,9 @@ USED = (
 )
 USED_DISKS = ("nvme,bus=rp1,serial=a,drive=s0", "nvme,bus=rp2,serial=b,drive=s1")
 
+COCKPIT_PACKAGES = ("cockpit-ws", "cockpit-bridge", "cockpit-system", "sudo")
+LAN = "0000:00:0e.0"                                   # towards the host, which reaches the guest by it: Monitor.forward()
+
 VMM_PACKAGES = ("qemu-system-x86", "libvirt-daemon-system", "libvirt-clients", "podman", "crun")
 
 
@@ -96,6 +99,8 @@ BOOTS = {boot.name: boot for boot in (
     Boot("wrecked"),
     # Programs that take VFIO devices.
     Boot("vmm", packages=VMM_PACKAGES),
+    # For a browser on the host.
+    Boot("cockpit", packages=COCKPIT_PACKAGES, extra=("-netdev", "user,id=lan,restrict=on", "-device", "virtio-net-pci,netdev=lan,addr=0e.0")),
     # What tests/bench measures.
     Boot("bench", devices=BENCH, late=(), packages=BENCH_PACKAGES),
 )}

@@ -51,6 +51,7 @@ class Guest:
         self.machine = machine
         self.run, self.out, self.put = machine.run, machine.out, machine.put
         self.package = b""          # the .deb that was installed
+        self.built = None           # the folder that it is from: other packages of the same build are there
         self.pristine = {}          # drivers before vfio-bind was installed
         self._streams = {}
         self._probes = itertools.count(1)

@@ -2,6 +2,7 @@
 """What QEMU is told: QMP commands, hotplug, migration."""
 
 import json
+import re
 
 from channel import CommandFailed
 from image import RigError
@@ -41,6 +42,20 @@ class Monitor:
             self.need_alive()
             raise CommandFailed("QMP: the connection was closed")
         return json.loads(line)
+
+    def human(self, line):
+        """A command of the monitor for people, for what has no other; its answer."""
+        return self.qmp("human-monitor-command", **{"command-line": line})
+
+    def forward(self, port):
+        """A port of 127.0.0.1 that leads to the guest's, where the boot has the network `lan`; its number."""
+        if said := self.human(f"hostfwd_add lan tcp:127.0.0.1:0-:{port}").strip():
+            raise RigError(f"QEMU forwards no port to the guest's {port}: {said}")
+        listed = self.human("info usernet")
+        found = re.search(rf"HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+\S+\s+{port}\s", listed)
+        if not found:
+            raise RigError(f"QEMU does not tell which port leads to the guest's {port}: {listed}")
+        return int(found.group(1))
 
     def device_add(self, driver, **properties):
         self.qmp("device_add", driver=driver, **properties)

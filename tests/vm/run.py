@@ -115,8 +115,9 @@ def sentence_of(error):
 class Runner:
     """Runs scenarios of one boot. They share a guest as long as each leaves it as it was; else the next has another."""
 
-    def __init__(self, boot, package, probe, keep, tally):
-        self.boot, self.package, self.probe, self.keep, self.tally = boot, package, probe, keep, tally
+    def __init__(self, boot, package, probe, options, tally):
+        self.boot, self.package, self.probe, self.tally = boot, package, probe, tally
+        self.keep, self.built = options.keep, options.deb.parent
         self.guest = None
         self.begun = False          # whether a scenario has run in this guest
         self.unready = ""           # why there is no guest, told once: then none of the boot's scenarios can run
@@ -153,6 +154,7 @@ class Runner:
             try:
                 with time_limit(READY_SECONDS, "making the guest ready"):
                     self.guest = ready_guest(self.boot, self.package, self.probe, sys.stderr)
+                    self.guest.built = self.built
             except EmulatorFault:
                 raise
             except Exception as error:      # whatever it was: no scenario can be run
@@ -191,7 +193,7 @@ def run_all(chosen, options, package, probe, tally):
         boot = BOOTS[name]
         if options.suite:
             boot = dataclasses.replace(boot, suite=options.suite)
-        runner = Runner(boot, package, probe, options.keep, tally)
+        runner = Runner(boot, package, probe, options, tally)
         try:
             for scenario in sorted((s for s in chosen if s.boot == name), key=lambda s: not s.fresh):
                 runner.run(scenario)
