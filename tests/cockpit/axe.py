@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """axe-core on every view: nothing serious is found."""
 
-from cases import GPU, NIC, QUICK, begin_stuck, case, rule
+from cases import NIC, QUICK, USB, begin_stuck, case, rule
 from machines import without_iommu
 
 script = None
@@ -22,7 +22,8 @@ def nothing_serious(page, where):
         assert not found, f"{where}, {style}:\n" + "\n".join(found)
 
 
-@case("axe finds nothing serious on the views", config=QUICK + rule("lan", NIC), machine="boot-display")
+@case("axe finds nothing serious on the views", config=QUICK + rule("lan", NIC) + rule("desk", USB, when='"asked"'),
+      machine="boot-display")
 def _(page, host):
     for view, ready in (("", "[data-group]"), ("group/1", "[data-blocker]"), ("group/3", "#export-text"), ("rules", "[data-rule]"),
                         ("health", "[data-level]"), ("group/99", ".empty")):
@@ -32,6 +33,12 @@ def _(page, host):
     page.click("#bind")
     page.see("dialog fieldset")
     nothing_serious(page, "the dialog")
+    host.lease("group/9", "VM win11")
+    page.open(host.url("group/9"), "#held li")
+    nothing_serious(page, "a leased group")
+    page.click("#release")
+    page.see("dialog fieldset")
+    nothing_serious(page, "the dialog for a leased group")
 
 
 @case("axe finds nothing serious where something is wrong", config="")
