@@ -47,6 +47,19 @@ manual() {
     mandoc -Tlint -Wwarning "$page"
 }
 
+# Every picture that a page shows is there; the README has some.
+pictures() {
+    local page picture shown=0 missing=0
+    for page in $(files '*.md'); do
+        while IFS= read -r picture; do
+            [ "$page" != README.md ] || shown=$((shown + 1))
+            [ -s "$(dirname "$page")/$picture" ] || { echo "$page shows $picture, which is not there" && missing=$((missing + 1)); }
+        done < <(grep -oE '!\[[^]]*\]\([^)]+\)' "$page" | sed -e 's/.*(//' -e 's/)$//')
+    done
+    [ "$shown" -gt 0 ] || echo 'the README shows no picture'
+    [ "$shown" -gt 0 ] && [ "$missing" -eq 0 ]
+}
+
 # makepkg refuses to be root's, and looks for pacman, which has nothing to do here.
 pkgbuild() (
     folder=$(mktemp -d)
@@ -73,6 +86,10 @@ check 'the spec file reads as one' rpmspec --parse packaging/rpm/vfio-bind.spec
 check 'rpmlint' rpmlint --strict --config packaging/rpm/rpmlint.toml packaging/rpm/vfio-bind.spec
 check 'the spec file packs what is installed' python3 tests/rpm_files.py
 check 'makepkg reads the PKGBUILD' pkgbuild
+check 'the pictures of the pages are there' pictures
+for file in $(files '*.svg'); do
+    check "$file is well-formed" xmllint --noout --nonet "$file"
+done
 for file in $(files 'dbus/*.xml'); do
     check "$file is D-Bus introspection" xmllint --noout --nonet --dtdvalid /usr/share/xml/dbus-1/introspect.dtd "$file"
 done

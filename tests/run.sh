@@ -23,6 +23,7 @@
 #   tidy             clang-tidy over the C++ sources
 #   build            builds what the parts above need, and runs nothing
 #   bench            measurements, with a table
+#   pictures         makes the README's pictures anew, in doc/
 #
 # With --suite, the parts unit, bus, leaks, deb and vm, all or one of them, are run in a root of another Debian release (trixie),
 # which is made once, and in a guest of it; builds and logs are in build-RELEASE. And so is `plain`, for sid, too: unit and bus
@@ -145,6 +146,7 @@ need_to_build() {
 }
 need_to_sanitize() { need_to_build "$1" && need "$1" clang-19 libclang-rt-19-dev gcovr llvm-19; }
 need_for_bus() { need_to_sanitize bus && need bus dbus systemd python3-gi gir1.2-glib-2.0 zsh fish; }
+need_for_page() { need "$1" python3-selenium chromium chromium-driver cockpit-ws cockpit-bridge; }
 need_for_guests() { need_to_build vm && need vm qemu-system-x86 qemu-utils mmdebstrap e2fsprogs; }
 
 # --- Builds -------------------------------------------------------------------------------------------------
@@ -287,7 +289,7 @@ show_coverage() {
 
 # The page in Cockpit.
 part_cockpit() {
-    need_for_bus && need cockpit python3-selenium chromium chromium-driver cockpit-ws cockpit-bridge && need_npm cockpit && build_tests || return
+    need_for_bus && need_for_page cockpit && need_npm cockpit && build_tests || return
     check 'npm has axe-core' "$top/tests/cockpit/npm.sh" "$top/build/npm" || return
     with_sum cockpit "$logs/cockpit.log" timeout 1800 /usr/bin/python3 "$top/tests/cockpit/run.py" --build "$packaged" --jobs "$jobs" \
         --axe "$top/build/npm/node_modules/axe-core/axe.min.js" --pictures "$builds/cockpit"
@@ -308,7 +310,9 @@ beside=''
 part_vm() {
     need_for_guests && build_tests || return
     if [[ " $* " = *' --named '* ]]; then
-        need_to_sanitize vm && once thread make_thread || return
+        need_to_sanitize vm && once thread make_thread && need_for_page vm || return
+    elif [[ "$*" = *cockpit* ]]; then
+        need_for_page vm || return
     fi
     run_guests bookworm "$@"
 }
@@ -317,7 +321,7 @@ part_vm() {
 run_guests() {
     VFIO_BIND_KERNEL_TWIN=$packaged/tests/vm/kernel-twin VFIO_BIND_WATCH_OF_THREADS=$top/build/thread/daemon/watch/vfio-bind-watch \
         VFIO_BIND_BESIDE=$beside with_sum "vm, $1" "$logs/vm-$1.log" timeout --kill-after=60 14400 \
-        python3 "$top/tests/vm/run.py" --suite "$1" --deb "$package" --junit "$results/vm-$1.xml" "${@:2}"
+        /usr/bin/python3 "$top/tests/vm/run.py" --suite "$1" --deb "$package" --junit "$results/vm-$1.xml" "${@:2}"
 }
 
 # fuzz TARGET: what the fuzzer finds new stays in build/clang/corpus; an input that breaks the target, in the logs.
@@ -361,6 +365,14 @@ part_bench() {
     need_for_guests && need bench strace dbus && build_package && once bench make_bench || return
     check 'bench' python3 "$top/tests/bench/run.py" --programs "$top/build/bench/tests/bench" --deb "$package" &&
         cat "$logs/bench.log"
+}
+
+part_pictures() {
+    need_for_guests && need_for_bus && need_for_page pictures && need pictures python3-rich pngquant && build_tests || return
+    check 'the picture of a session' /usr/bin/python3 "$top/tests/vm/picture.py" --deb "$package"
+    check 'the picture of the page' /usr/bin/python3 "$top/tests/cockpit/run.py" --build "$packaged" --jobs 1 \
+        --only '^a picture of it all$' --pictures "$builds/pictures" &&
+        check 'the picture of the page, made small' pngquant --force --output "$top/doc/cockpit.png" 64 "$builds/pictures/readme.png"
 }
 
 part_build() {
@@ -469,7 +481,7 @@ main() {
     for part in "${@:-all}"; do
         case ${suite:+suite-}$part in
         -h | --help) usage && exit 0 ;;
-        all | everything | lint | deb | unit | bus | cockpit | corpora | vm | leaks | fuzz | tidy | build | bench | plain) ;;
+        all | everything | lint | deb | unit | bus | cockpit | corpora | vm | leaks | fuzz | tidy | build | bench | pictures | plain) ;;
         suite-all | suite-unit | suite-bus | suite-leaks | suite-deb | suite-vm | suite-plain) ;;
         *) refuse "there is no part '$part'${suite:+ for another suite}" ;;
         esac

@@ -86,6 +86,7 @@ def card_by_clicks(guest):
         page.picture("in-the-guest")
         by_clicks(page, group, "native")
         guest.expect_drivers({}, before)
-        expect("bound" not in guest.out("vfio-bindctl status", 60), "vfio-bindctl says that it is bound still")
+        told = guest.out("vfio-bindctl status", 60)
+        expect(f"{group}  bound" not in told, f"vfio-bindctl says that it is bound still: {told}")
         errors = [error for error in page.errors() if "/vfio_bind/" in error]
         expect(not errors, f"the browser complains of the page: {'; '.join(errors)}")
