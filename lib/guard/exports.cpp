@@ -75,12 +75,13 @@ private:
     }
 
     /// `iBlock device: sda  UDEV PATH: /dev/sda  readonly: 0` and `Major: 8 Minor: 0  CLAIMED: IBLOCK`, or
-    /// `TCM FILEIO ID: 0        File: /dev/sda  Size: ...`. What is not configured yet has no such words.
+    /// `TCM FILEIO ID: 0        File: /dev/sda  Size: ...`. `Status: ACTIVATED` is there only once a LUN
+    /// serves it to somebody; LIO has the disk for itself from `enable` on.
     void lookAtBackend(const std::string& place) {
+        if (content(place + "/enable") != "1")
+            return;
         const auto info = content(place + "/info");
         const std::string undo = "targetcli /backstores delete, or rmdir of it and its LUNs";
-        if (info.empty() || info.contains("Status: DEACTIVATED"))
-            return;
         const auto number = parseDeviceNumber(
             fmt::format("{}:{}", wordAfter(info, "Major:"), wordAfter(info, "Minor:")), true);
         if (number)

@@ -22,7 +22,8 @@ struct Exports {
     std::vector<SysError> unreadable;
 };
 
-/// LIO's block devices by the number in `info` (iblock_show_configfs_dev_params() in
+/// LIO's block devices whose `enable` is 1 (target_dev_enable_show() in
+/// drivers/target/target_core_configfs.c) by the number in `info` (iblock_show_configfs_dev_params() in
 /// drivers/target/target_core_iblock.c), by `udev_path`, or by the file of a file backend; those of
 /// `nvmet/subsystems/*/namespaces/*` and of passthrough by `device_path`, where they are enabled
 /// (drivers/nvme/target/configfs.c). None where configfs has neither.

@@ -20,7 +20,9 @@ const std::string space = "/sys/kernel/config/nvmet/subsystems/box/namespaces/1"
 TEST(Exports, ADiskOfLioIsKnownByItsNumber) {
     auto kernel = withDisk();
     kernel.putFile("/sys/kernel/config/target/core/iblock_0/hba_info", "HBA Index: 1 plugin: iblock\n");
-    kernel.putFile(backend + "/info", "Status: ACTIVATED  Max Queue Depth: 0  SectorSize: 512\n"
+    // As Linux 6.1 has it without a LUN.
+    kernel.putFile(backend + "/enable", "1\n");
+    kernel.putFile(backend + "/info", "Status: DEACTIVATED  Max Queue Depth: 0  SectorSize: 512\n"
                                       "        iBlock device: nvme0n1p1  UDEV PATH: /dev/mine  readonly: 0\n"
                                       "        Major: 259 Minor: 1  CLAIMED: IBLOCK\n");
     kernel.putFile(backend + "/udev_path", "/dev/mine\n");
@@ -28,13 +30,14 @@ TEST(Exports, ADiskOfLioIsKnownByItsNumber) {
                 ElementsAre("storage-member: 0000:05:00.0 holds nvme0n1p1, which is exported "
                             "(/sys/kernel/config/target/core/iblock_0/disk1); take it out of there first: "
                             "targetcli /backstores delete, or rmdir of it and its LUNs"));
-    kernel.putFile(backend + "/info", "Status: DEACTIVATED  Max Queue Depth: 0\n");
+    kernel.putFile(backend + "/enable", "0\n");
     EXPECT_THAT(sentences(kernel), IsEmpty());
 }
 
 TEST(Exports, AFileBackendUponADiskIsOne) {
     auto kernel = withDisk();
     const std::string file = "/sys/kernel/config/target/core/fileio_0/disk1";
+    kernel.putFile(file + "/enable", "1\n");
     kernel.putFile(file + "/info",
                    "Status: ACTIVATED\n        TCM FILEIO ID: 0        File: /dev/nvme0n1  Size: 4096\n");
     kernel.putFile(file + "/udev_path", "\n");
@@ -69,11 +72,12 @@ TEST(Exports, AControllerThatNvmesTargetPassesThroughIsOne) {
 
 TEST(Exports, WhatCannotBeReadIsNotTakenForNone) {
     auto kernel = withDisk();
+    kernel.putFile(backend + "/enable", "1\n");
     kernel.putFile(backend + "/info", "Status: ACTIVATED\n");
     kernel.putFile(space + "/enable", "1\n");
     kernel.putFile(space + "/device_path", "/dev/nvme0n1p2\n");
-    for (const auto& path : {backend + "/info", space + "/enable", std::string("/dev/nvme0n1p2"),
-                             std::string("/sys/kernel/config/target/core")}) {
+    for (const auto& path : {backend + "/enable", backend + "/info", space + "/enable",
+                             std::string("/dev/nvme0n1p2"), std::string("/sys/kernel/config/target/core")}) {
         HostSysfs blind(kernel);
         blind.errors[path] = EIO;
         EXPECT_THAT(sentences(blind), testing::Contains(HasSubstr("cannot be told"))) << path;

@@ -180,7 +180,7 @@ class Channel:
     def put(self, path, data, mode=0o644):
         if isinstance(data, str):
             data = data.encode()
-        self.request({"op": "put", "path": path, "data": base64.b64encode(data).decode(), "mode": mode}, 60)
+        self.request({"op": "put", "path": path, "data": base64.b64encode(data).decode(), "mode": mode}, 240)
 
     def get(self, path):
-        return base64.b64decode(self.request({"op": "get", "path": path}, 60)["data"])
+        return base64.b64decode(self.request({"op": "get", "path": path}, 240)["data"])

@@ -262,7 +262,7 @@ class Guest:
         self.pristine = self.drivers()
         self.package = package
         self.put("/var/tmp/vfio-bind.deb", package)
-        self.run("DEBIAN_FRONTEND=noninteractive dpkg -i /var/tmp/vfio-bind.deb", 240)
+        self.run("DEBIAN_FRONTEND=noninteractive dpkg -i /var/tmp/vfio-bind.deb", 900)
 
     def clean(self):
         """No rules and every device as before the installation, by the daemon's own means; what differs all the same, or ''."""
