@@ -21,7 +21,7 @@ std::string orNone(const std::string& text) {
 std::vector<std::string> changes(const ManagerState& before, const ManagerState& after) {
     std::vector<std::string> result;
     if (before.configError != after.configError)
-        result.push_back(after.configError.empty() ? "the configuration has no error any more"
+        result.push_back(after.configError.empty() ? "the configuration no longer has an error"
                                                    : "configuration error: " + after.configError);
     if (before.rules != after.rules) {
         std::vector<std::string> names;

@@ -70,7 +70,7 @@ private:
     void addVerify();
     ParseEnd endOf(const CLI::ParseError& error) const;
 
-    CLI::App app_{"Shows which IOMMU groups belong to VFIO, and hands them over and back.", "vfio-bindctl"};
+    CLI::App app_{"Shows IOMMU groups, hands them to VFIO and takes them back.", "vfio-bindctl"};
     Options options_;
     bool isRun_ = false;
 };
@@ -83,7 +83,7 @@ CLI::App* Parser::subcommand(Command command, const std::string& name, const std
 }
 
 void Parser::addAllow(CLI::App& sub, bool release) {
-    sub.add_option("--allow", options_.allow, "take a blocker on oneself, by code; may be repeated")
+    sub.add_option("--allow", options_.allow, "override a blocker, by its code; may be repeated")
         ->type_name("CODE")
         ->allow_extra_args(false)
         ->check(CLI::Validator([release](const std::string& code) { return checkBlockerCode(code, release); },
@@ -111,7 +111,7 @@ void Parser::addImport() {
     CLI::App* sub =
         subcommand(Command::importOld, "import",
                    "print rules for what this machine has been set up with so far; needs no daemon");
-    sub->add_option("--from", options_.from, "look there only; may be repeated")
+    sub->add_option("--from", options_.from, "look in this place only; may be repeated")
         ->type_name("WHAT")
         ->allow_extra_args(false)
         ->check(CLI::IsMember(names));
@@ -130,7 +130,8 @@ void Parser::addLeasing() {
                    "have the targets' groups until it is ended; tells systemd when they are bound");
     for (CLI::App* sub : {run, hold}) {
         sub->add_option("TARGET", options_.targets, targetHelp)->required()->type_name("");
-        sub->add_option("--what", options_.what, "what it is for, shown to others")->type_name("TEXT");
+        sub->add_option("--what", options_.what, "what the lease is for, shown to root and your own user")
+            ->type_name("TEXT");
         addAllow(*sub);
         addDriver(*sub);
     }
@@ -171,7 +172,7 @@ Parser::Parser() {
     subcommand(Command::reload, "reload", "have the daemon read its configuration again");
     subcommand(Command::watch, "watch", "print changes as they come");
     CLI::App* exporting = subcommand(Command::exportGroups, "export",
-                                     "print the target's groups in the words of what is to have them");
+                                     "print the target's groups in the form that another program takes");
     CLI::App* doctor =
         subcommand(Command::doctor, "doctor",
                    "say what stands between a target, or the machine, and a VM; needs no daemon");

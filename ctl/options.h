@@ -37,7 +37,7 @@ struct Options {
     std::string target;               ///< of `run` and `hold` see targets
     std::vector<std::string> targets; ///< of `run` and `hold`, at least one
     std::vector<std::string> words;   ///< run: the command and its arguments
-    std::string what;                 ///< run, hold: what the lease is for, shown to others
+    std::string what;                 ///< run, hold: what the lease is for, shown to root and its own user
     std::vector<std::string> allow;
     std::optional<std::string> driver;
     std::optional<std::string> method;

@@ -45,7 +45,7 @@ std::expected<Touched, std::string> resolveGroup(const Snapshot& snapshot, std::
         if (group.number == value)
             return Touched{{&group}, {}};
     return std::unexpected(
-        fmt::format("there is no IOMMU group {}; 'vfio-bindctl status --all' lists those there are", value));
+        fmt::format("there is no IOMMU group {}; 'vfio-bindctl status --all' lists all groups", value));
 }
 
 DeviceFacts factsOf(const DeviceState& device, const Address& address) {
@@ -100,7 +100,7 @@ std::expected<Touched, std::string> resolveTarget(const Snapshot& snapshot, std:
     const Devices found = matching(snapshot, *selector);
     if (found.empty())
         return std::unexpected(
-            fmt::format("no device is {} {}; 'vfio-bindctl status --all' lists those there are",
+            fmt::format("no device is {} {}; 'vfio-bindctl status --all' lists all devices",
                         selector->address ? "at" : "like", printable(target)));
     return groupsOf(snapshot, found);
 }

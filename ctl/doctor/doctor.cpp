@@ -88,7 +88,7 @@ Colour colourOf(Level level) {
 std::string verdict(const Diagnosis& diagnosis) {
     const auto what = diagnosis.target.empty() ? std::string("a device") : diagnosis.target;
     if (diagnosis.target.empty() && diagnosis.possible())
-        return "This machine can pass devices through; name one to hear what stands against it.";
+        return "This machine can pass devices through; name one to see what stands against it.";
     if (diagnosis.possible())
         return fmt::format("{} can be passed through.", what);
     const bool refused =

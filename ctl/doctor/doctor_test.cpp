@@ -21,7 +21,7 @@ TEST(Doctor, AGoodMachineIsGood) {
               "ok             vfio_pci is loaded\n"
               "ok             vfio_iommu_type1 is loaded\n"
               "\n"
-              "This machine can pass devices through; name one to hear what stands against it.\n");
+              "This machine can pass devices through; name one to see what stands against it.\n");
 }
 
 // case 22
@@ -178,7 +178,7 @@ TEST(Doctor, NativeDriversThatAreKeptOffAreNamed) {
         leftovers(),
         testing::ElementsAre(
             "note leftover: nouveau is kept off (/etc/modprobe.d/no.conf:1: blacklist nouveau), which "
-            "vfio-bind needs not: 0000:01:00.0 would stay without this driver after a release -> take "
+            "vfio-bind does not need: 0000:01:00.0 would stay without this driver after a release -> take "
             "that line out",
             HasSubstr("snd_hda_intel is kept off (/etc/modprobe.d/no.conf:2: install snd_hda_intel "
                       "/bin/false)")));

@@ -36,11 +36,11 @@ std::string whyNotIsolated(const Sysfs& sysfs, const Device& bridge, bool root) 
     if (!capabilities->extendedRead)
         return "why cannot be told: the bridge's extended configuration space is not there to be read";
     if (!capabilities->acs)
-        return "it has no ACS (Access Control Services), so that the devices behind it could reach each "
+        return "it has no ACS (Access Control Services), so the devices behind it could reach each "
                "other";
     if (!capabilities->isolates())
         return "its ACS (Access Control Services) is not switched on";
-    return "its ACS is on, so that the reason is above it or in the devices";
+    return "its ACS is on, so the reason is above it or in the devices";
 }
 
 std::string slot(const Device& device) {
@@ -234,7 +234,7 @@ void addBlockers(Findings& findings, const Sysfs& sysfs, Topology topology, unsi
         findings.push_back({blocker.seen ? Level::error : Level::warning, blocker.code, blocker.device,
                             blocker.sentence,
                             !blocker.seen ? std::string(root ? "" : "run it as root")
-                            : allowable   ? fmt::format("or take it on yourself: --allow {}", blocker.code)
+                            : allowable   ? fmt::format("or override it: --allow {}", blocker.code)
                                           : "",
                             !blocker.seen});
     }

@@ -119,7 +119,7 @@ Findings iommuFindings(const Sysfs& sysfs) {
     if (!groups)
         findings.push_back(unreadable("iommu", groups.error()));
     else if (groups->empty())
-        findings.push_back(switchedOff("the IOMMU has made no groups, so that nothing can be handed over",
+        findings.push_back(switchedOff("the IOMMU has made no groups, so nothing can be handed over",
                                        "see what the kernel says: dmesg | grep -i iommu"));
     if (const auto split = kernelParameter(line, "pcie_acs_override"))
         findings.push_back(
@@ -161,7 +161,7 @@ Findings interruptFindings(const Sysfs& sysfs) {
     return {{allowed ? Level::warning : Level::error,
              "interrupt-remapping",
              {},
-             fmt::format("interrupts are not remapped{}, so that {}",
+             fmt::format("interrupts are not remapped{}, so {}",
                          told ? " (the kernel was told not to: intremap=off)" : "",
                          allowed ? "a guest could raise any interrupt of the host"
                                  : "the kernel will refuse a VM"),

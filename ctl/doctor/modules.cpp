@@ -53,13 +53,13 @@ void addModprobeLeftovers(Findings& findings, const std::vector<ModprobeLine>& l
                 fmt::format(
                     "{} has vfio-pci take every device of some ids, also the twin of the one that is meant",
                     line.file),
-                "name the devices in /etc/vfio-bind.toml and take the line out"));
+                "name the devices in /etc/vfio-bind.toml and remove the line"));
         if (line.command == "softdep" && std::ranges::any_of(words, [](const KernelWord& word) {
                 return underscored(word.text) == "vfio_pci";
             }))
-            findings.push_back(
-                leftover(fmt::format("{} has a softdep on vfio-pci, which vfio-bind needs not", line.file),
-                         "take the line out"));
+            findings.push_back(leftover(
+                fmt::format("{} has a softdep on vfio-pci, which vfio-bind does not need", line.file),
+                "remove the line"));
     }
 }
 
@@ -94,7 +94,7 @@ Findings nativeModuleFindings(const Sysfs& sysfs, const std::vector<const Device
             if (const auto found = keptOff(lines, words, module))
                 findings.push_back(
                     {Level::note, "leftover", device->address,
-                     fmt::format("{} is kept off ({}), which vfio-bind needs not: {} would stay without "
+                     fmt::format("{} is kept off ({}), which vfio-bind does not need: {} would stay without "
                                  "this driver after a release",
                                  module, found->by, device->address.str()),
                      found->remedy});
@@ -109,7 +109,7 @@ Findings leftoverFindings(const Sysfs& sysfs) {
             findings.push_back(leftover(
                 fmt::format("the kernel's command line has {}={}, which takes every device of these ids", key,
                             *value),
-                "name the devices in /etc/vfio-bind.toml and take the parameter out"));
+                "name the devices in /etc/vfio-bind.toml and remove the parameter"));
     addModprobeLeftovers(findings, modprobeLines(sysfs));
     for (const auto& name : listIfThere(sysfs, "/etc/driverctl.d").value_or(std::vector<std::string>{}))
         findings.push_back(

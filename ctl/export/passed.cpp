@@ -160,7 +160,7 @@ std::expected<std::vector<PassedGroup>, std::string> passedGroups(const Snapshot
     std::vector<std::string> refusals;
     const auto names = publishedNames(snapshot, touched);
     for (const auto* device : touched.groupless)
-        refusals.push_back(fmt::format("{} is in no IOMMU group, so that nothing can have it through VFIO; "
+        refusals.push_back(fmt::format("{} is in no IOMMU group, so nothing can have it through VFIO; "
                                        "'vfio-bindctl doctor {}' says why",
                                        device->address, device->address));
     for (const auto* group : touched.groups) {

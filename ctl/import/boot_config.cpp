@@ -90,12 +90,12 @@ std::string commandOf(const Sysfs& sysfs, Loader loader) {
     case Loader::kernelInstall:
         return kernelInstallCommand(sysfs);
     case Loader::unifiedImage:
-        return sysfs.exists("/usr/bin/mkinitcpio") ? "mkinitcpio -P" : "build the unified kernel image anew";
+        return sysfs.exists("/usr/bin/mkinitcpio") ? "mkinitcpio -P" : "build the unified kernel image again";
     case Loader::dracut:
         return "dracut --force";
     case Loader::entries:
     case Loader::plain:
-        return "start anew";
+        return "reboot";
     }
     return {};
 }
@@ -138,8 +138,8 @@ std::string howToTakeOut(const Sysfs& sysfs, const KernelWord& word, const std::
         }
     }
     if (places.empty())
-        return fmt::format("take {} out of the boot loader's configuration", what);
-    return fmt::format("take {} out of {}, then {}", what, fmt::join(places, " and "),
+        return fmt::format("remove {} from the boot loader's configuration", what);
+    return fmt::format("remove {} from {}, then {}", what, fmt::join(places, " and "),
                        fmt::join(commands, " and "));
 }
 

@@ -25,10 +25,9 @@ void readOverride(const ImportContext& context, const std::string& name, Found& 
     if (!isDriverName(driver) && (driver.contains("vfio") || driver.contains("pci-stub"))) {
         found.warnings.push_back(
             {{path, 1},
-             fmt::format(
-                 "{} is no driver's name: it has a blank, a quote or a carriage return, so that driverctl "
-                 "binds nothing by it; it is left out",
-                 quote(driver))});
+             fmt::format("{} is no driver's name: it has a blank, a quote or a carriage return, so driverctl "
+                         "binds nothing by it; it is left out",
+                         quote(driver))});
         return;
     }
     if (!isVfioDriver(driver) && driver != "pci-stub") {

@@ -103,7 +103,7 @@ Imported importFrom(const ImportContext& context, const std::vector<std::string>
 std::string renderRemovable(const std::vector<Removable>& removable) {
     if (removable.empty())
         return {};
-    std::string text = "once the rules are in force, this is not needed any more:";
+    std::string text = "once the rules are in force, this is no longer needed:";
     for (const auto& one : removable)
         text += fmt::format("\n{}: {}: {}", one.place.str(), printable(one.what), one.how);
     return text;
@@ -179,9 +179,8 @@ ExitCode runImport(const Options& options) {
     const bool write = options.write && !imported.toml.empty();
     // A second import would find the first one's rules in its way: that is said first.
     if (write && sysfs.exists("/etc/vfio-bind.d/50-imported.toml"))
-        return fail(
-            options,
-            fmt::format("{} is there already: move it away, or print the rules without --write", path));
+        return fail(options,
+                    fmt::format("{} exists already: move it away, or print the rules without --write", path));
     // What is only printed is no change of the file of this name that may be there.
     const auto wrong = imported.toml.empty()
                            ? ""

@@ -47,7 +47,7 @@ void readInitramfsTools(const ImportContext& context, Found& found) {
                 {line.place, severalModules(module, *other, {std::next(other), words.end()})});
             continue;
         }
-        const Removable whole{line.place, text, "take the line out, then update-initramfs -u"};
+        const Removable whole{line.place, text, "remove the line, then update-initramfs -u"};
         if (words.empty())
             found.company.push_back(whole);
         else
@@ -59,10 +59,9 @@ struct Listing {
     const char* variable;
     const char* how;
 };
-constexpr Listing mkinitcpio{"MODULES", "take the vfio modules out, then mkinitcpio -P"};
-constexpr std::array<Listing, 2> dracut{
-    {{"add_drivers", "take the vfio modules out, then dracut --force"},
-     {"force_drivers", "take the vfio modules out, then dracut --force"}}};
+constexpr Listing mkinitcpio{"MODULES", "remove the vfio modules, then mkinitcpio -P"};
+constexpr std::array<Listing, 2> dracut{{{"add_drivers", "remove the vfio modules, then dracut --force"},
+                                         {"force_drivers", "remove the vfio modules, then dracut --force"}}};
 
 template <typename Listings>
 void readShellLists(const ImportContext& context, const std::string& path, const Listings& listings,

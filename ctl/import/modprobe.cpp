@@ -17,7 +17,7 @@ Place placeOf(const ModprobeLine& line) {
 }
 
 Removable removableLine(const ModprobeLine& line) {
-    return {placeOf(line), line.str(), "take the line out"};
+    return {placeOf(line), line.str(), "remove the line"};
 }
 
 /// `softdep nouveau pre: vfio-pci`
@@ -49,8 +49,7 @@ void readLine(const ImportContext& context, const ModprobeLine& line, Found& fou
     // Distributions keep drivers off for reasons of their own.
     if (!line.file.starts_with("/etc/"))
         return;
-    Removable removable{placeOf(line), line.str(),
-                        "take the line out, unless it is there for another reason"};
+    Removable removable{placeOf(line), line.str(), "remove the line, unless it is there for another reason"};
     if (isSoftdepOnVfio(line))
         found.company.push_back(std::move(removable));
     else if (keepsOff(line))
@@ -66,7 +65,7 @@ void readModulesLoad(const ImportContext& context, const std::string& path, Foun
         if (!isVfioModule(module))
             continue;
         if (end == std::string::npos) {
-            found.company.push_back({line.place, text, "take the line out"});
+            found.company.push_back({line.place, text, "remove the line"});
             continue;
         }
         found.warnings.push_back(

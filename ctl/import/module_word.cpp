@@ -101,7 +101,7 @@ void readOption(const std::string& module, const KernelWord& word, const Paramet
                                                            quote(word.text), module, word.name)});
     else if (isLostId(word))
         found.warnings.push_back(
-            {where.place, fmt::format("a blank ends the list ids=, so that {} was never taken by the kernel: "
+            {where.place, fmt::format("a blank ends the list ids=, so the kernel never took {}: "
                                       "name it in the rule if it is meant",
                                       quote(word.text))});
     else if (module == "vfio_pci" && word.name == "id")

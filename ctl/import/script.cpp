@@ -15,7 +15,7 @@
 namespace vfiobind::ctl {
 namespace {
 
-constexpr const char* initramfsAnew = "remove it, then build the initramfs anew";
+constexpr const char* initramfsAnew = "remove it, then build the initramfs again";
 
 /// Up to a # at the beginning or behind a blank.
 std::string_view withoutRemark(std::string_view line) {
@@ -196,7 +196,7 @@ void readInstallCommand(const ImportContext& context, const Place& place, const 
         found.warnings.push_back(
             {place,
              fmt::format("{} is run in place of loading vfio-pci, which vfio-bind needs: what it hands over "
-                         "cannot be told; name the devices in a rule and take the line out",
+                         "cannot be told; name the devices in a rule and remove the line",
                          quote(command))});
     std::ranges::move(scripts, std::back_inserter(found.removable));
 }
@@ -215,8 +215,7 @@ Found importScripts(const ImportContext& context) {
         takeScripts(context, folder, "remove it, and what runs it", ofVfio, found);
     takeScripts(context, "/etc/systemd/system", "systemctl disable it, and remove it", isUnit, found);
     if (takeScript(context, "/etc/rc.local", "rc-local", found))
-        found.removable.push_back(
-            {{"/etc/rc.local", 0}, "what hands devices to VFIO", "take those lines out"});
+        found.removable.push_back({{"/etc/rc.local", 0}, "what hands devices to VFIO", "remove those lines"});
     readHooks(context, "/etc/libvirt/hooks", 0, found);
     return found;
 }

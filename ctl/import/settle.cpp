@@ -45,7 +45,7 @@ void takeLast(std::vector<IdList*>& lists, Found& found) {
         found.warnings.push_back(
             {list->place,
              fmt::format("this has had no effect: the last ids= counts, which is that of {}. No rule "
-                         "is made of {}; take it out together with the other, or else it is the last",
+                         "is made of {}; remove both, or this one becomes the last",
                          last.place.str(), idsOf(*list))});
     }
     std::ranges::move(last.claims, std::back_inserter(found.claims));

@@ -194,7 +194,7 @@ bool TrustedFiles::exists(const std::string& path) const {
 
 std::optional<std::string> whyNotOpened(const SysError& error) {
     if (error.operation == notBelieved)
-        return "is not believed: it or its folder belongs neither to root nor to oneadmin, or everybody may "
+        return "is ignored: it or its folder belongs neither to root nor to oneadmin, or everybody may "
                "write "
                "to it";
     if (error.operation == notRegular)

@@ -68,7 +68,7 @@ TEST_F(TrustedFilesTest, WhatEverybodyMayWriteIsNotBelieved) {
     put("/var/tmp/one/pci.rb", "FILTER = '10de:'\n");
     EXPECT_EQ(whyNot("/var/tmp/one/pci.rb"), "");
     chmod((root_ + "/var/tmp/one/pci.rb").c_str(), 0666);
-    EXPECT_THAT(whyNot("/var/tmp/one/pci.rb"), HasSubstr("is not believed"));
+    EXPECT_THAT(whyNot("/var/tmp/one/pci.rb"), HasSubstr("is ignored"));
     chmod((root_ + "/var/tmp/one/pci.rb").c_str(), 0644);
     chmod((root_ + "/var/tmp/one").c_str(), 01777);
     EXPECT_THAT(whyNot("/var/tmp/one/pci.rb"), HasSubstr("everybody may write to it"));

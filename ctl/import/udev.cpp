@@ -196,7 +196,7 @@ void readRule(const ImportContext& context, const TextLine& line, const std::str
                                 .driver = driver == "vfio-pci" ? "auto" : driver,
                                 .place = line.place,
                                 .name = name});
-    found.removable.push_back({line.place, trimmed(line.text), "take the rule out"});
+    found.removable.push_back({line.place, trimmed(line.text), "remove the rule"});
 }
 
 } // namespace

@@ -185,7 +185,7 @@ Blockers bootDisplayBlockers(const Sysfs& sysfs, const Address& device) {
         blockers.push_back(
             {"boot-display", device,
              fmt::format(
-                 "the firmware's framebuffer ({}) lies in the memory of {}, so that a VM cannot map it; "
+                 "the firmware's framebuffer ({}) lies in the memory of {}, so a VM cannot map it; "
                  "start on another display, or with the kernel parameter initcall_blacklist=sysfb_init, "
                  "which is "
                  "reported to help on some kernels and not to on others that have simpledrm built in",

@@ -98,7 +98,7 @@ std::expected<Target, TargetError> resolveTarget(std::string_view target, const 
             matched.insert(address);
     if (matched.empty())
         return refuse(Kind::noSuchDevice,
-                      fmt::format("no PCI device matches {}; `lspci -D` lists those there are", text));
+                      fmt::format("no PCI device matches {}; `lspci -D` lists all devices", text));
     return targetOf(matched, text, topology);
 }
 

@@ -36,7 +36,7 @@ complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a run -
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a hold -d 'Have groups until it is ended'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a reload -d 'Read the configuration again'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a watch -d 'Print changes as they come'
-complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a export -d 'Print groups in the words of what is to have them'
+complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a export -d 'Print groups in the form that another program takes'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a doctor -d 'Say what stands between a target and a VM'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a groups -d 'List the IOMMU groups'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a metrics -d 'Print metrics in Prometheus\'s text format'
@@ -49,7 +49,7 @@ complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind release run hold c
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind run hold check' -l driver -x -a 'auto vfio-pci pci-stub' -d 'Driver to bind'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind run hold check' -l method -x -a 'override new-id' -d 'How to bind'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind release check' -l persist -d 'Write it to /etc/vfio-bind.d/'
-complete -c vfio-bindctl -n '__fish_seen_subcommand_from run hold' -l what -x -d 'What it is for, shown to others'
+complete -c vfio-bindctl -n '__fish_seen_subcommand_from run hold' -l what -x -d 'What the lease is for, shown to root and your own user'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind release' -l no-wait -d 'Do not wait for the jobs'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from export' -l for -x \
     -a 'qemu libvirt cloud-hypervisor docker podman kata crosvm opennebula cdi kubevirt nova proxmox incus' -d 'Program that is to have the devices'
