@@ -4,6 +4,7 @@
 #include "guard/block_stack.h"
 #include "guard/command_line.h"
 #include "guard/device_nodes.h"
+#include "guard/disk_contents.h"
 #include "guard/exports.h"
 #include "guard/idle.h"
 #include "guard/mounts.h"
@@ -19,20 +20,6 @@
 
 namespace vfiobind {
 namespace {
-
-/// Whether a mount's source names the device: `/dev/sda1`, `/dev/mapper/vg0-root`, bcachefs' `/dev/a:/dev/b`.
-bool names(const std::string& source, const std::string& device, const std::string& mapperName) {
-    return std::ranges::any_of(split(source, ':'), [&](std::string_view part) {
-        return part == "/dev/" + device || (!mapperName.empty() && part == "/dev/mapper/" + mapperName);
-    });
-}
-
-/// Whether the source is the file system's word and the number no device's: those of several devices have a
-/// number of their own. Of tmpfs and the like, which any user can mount, the source is any text.
-bool sourceTells(const Mount& mount) {
-    return mount.number.starts_with("0:") &&
-           (mount.type == "btrfs" || mount.type == "bcachefs" || mount.type == "zfs");
-}
 
 /// The value after `KEY=` of a device in udev's database.
 std::string udevValue(const std::string& data, const std::string& key) {
@@ -84,8 +71,9 @@ private:
             swaps_ = std::move(*swaps);
         else
             unknown("swap", fmt::format("{} holds swap", device_.str()), swaps.error());
-        readBtrfs();
-        readSuperblocks();
+        contents_.emplace(sysfs_, mounts());
+        for (const auto& error : contents_->unreadable())
+            unknown("mounted", fmt::format("{} holds disks in use", device_.str()), error);
         readPools();
         for (const auto& [name, node] : stack_.nodes())
             lookForFilesystems(node);
@@ -116,17 +104,17 @@ private:
     }
 
     void lookForFilesystems(const BlockNode& node) {
-        const auto points = mountPoints(node);
+        const auto points = contents_->mountPoints(node);
         if (!points.empty())
             refuse(node, "mounted",
                    fmt::format("holds {} ({}); unmount it first", pointsText(points), node.chain));
-        else if (const auto found = superblocks_.find(node.name); found != superblocks_.end())
+        else if (const auto teller = contents_->tellerOf(node.name))
             refuse(node, "mounted",
                    fmt::format("holds a file system or its journal ({}), as {} says, which is mounted where "
                                "it cannot be seen: unmounted lazily, or in a namespace of its own; end who "
                                "uses it first",
-                               node.chain, found->second));
-        if (std::ranges::any_of(swaps_, [&](const Swap& swap) { return isOn(swap, node); }))
+                               node.chain, *teller));
+        if (std::ranges::any_of(swaps_, [&](const Swap& swap) { return contents_->has(swap, node); }))
             refuse(node, "swap", fmt::format("holds swap ({}); swapoff it first", node.chain));
     }
 
@@ -138,81 +126,6 @@ private:
                 fmt::format("is part of {} ({}); take it down first: {}", kind.what, node.chain, kind.undo));
         }
         lookForPool(node);
-    }
-
-    std::string mapperOf(const std::string& name) const {
-        return sysfs_.read(blockPath(name, "dm/name"), 256).value_or(std::string{});
-    }
-
-    /// Where the device is mounted: the host's mounts, or else those of other namespaces.
-    std::vector<std::string> mountPoints(const BlockNode& node) {
-        std::vector<std::string> here;
-        std::vector<std::string> elsewhere;
-        const auto mapper = mapperOf(node.name);
-        const auto filesystem = btrfs_.find(node.name);
-        for (const auto& mount : mounts().all) {
-            const bool same = isOf(mount, node, mapper);
-            const bool sibling = filesystem != btrfs_.end() && mount.type == "btrfs" &&
-                                 std::ranges::any_of(filesystem->second, [&](const auto& other) {
-                                     return names(mount.source, other, mapperOf(other));
-                                 });
-            if (!same && !sibling)
-                continue;
-            auto& list = mount.process.empty() ? here : elsewhere;
-            const auto point =
-                mount.process.empty()
-                    ? mount.point
-                    : fmt::format("{} (in the mount namespace of process {})", mount.point, mount.process);
-            if (std::ranges::find(list, point) == list.end())
-                list.push_back(point);
-        }
-        return here.empty() ? elsewhere : here;
-    }
-
-    bool isOf(const Mount& mount, const BlockNode& node, const std::string& mapper) const {
-        return (!node.number.empty() && mount.number == node.number) ||
-               (sourceTells(mount) && names(mount.source, node.name, mapper)) ||
-               std::ranges::any_of(mount.more, [&](const std::string& device) {
-                   return names(device, node.name, mapper) || namedBlockDevice(sysfs_, device) == node.name;
-               });
-    }
-
-    bool isOn(const Swap& swap, const BlockNode& node) {
-        const auto mapper = mapperOf(node.name);
-        if (swap.path == "/dev/" + node.name || (!mapper.empty() && swap.path == "/dev/mapper/" + mapper))
-            return true;
-        const auto* mount = swap.path.starts_with("/dev/") ? nullptr : mountOf(mounts(), swap.path);
-        return mount != nullptr && isOf(*mount, node, mapper);
-    }
-
-    std::vector<std::string> listed(const std::string& directory, const char* code) {
-        auto names = listIfThere(sysfs_, directory);
-        if (!names)
-            unknown(code, fmt::format("{} holds disks in use", device_.str()), names.error());
-        return names.value_or(std::vector<std::string>{});
-    }
-
-    /// A btrfs of several devices shows one of them as its source (Documentation/filesystems/btrfs).
-    void readBtrfs() {
-        for (const auto& uuid : listed("/sys/fs/btrfs", "mounted")) {
-            const auto members = listed("/sys/fs/btrfs/" + uuid + "/devices", "mounted");
-            for (const auto& name : members) {
-                btrfs_[name] = members;
-                superblocks_[name] = "/sys/fs/btrfs/" + uuid + "/devices/" + name;
-            }
-        }
-    }
-
-    /// File systems live on without a mount that is to be seen, and an external journal has none at all.
-    void readSuperblocks() {
-        for (const std::string directory : {"/sys/fs/ext4/", "/sys/fs/xfs/", "/sys/fs/f2fs/"})
-            for (const auto& name : listed(directory.substr(0, directory.size() - 1), "mounted"))
-                superblocks_.emplace(name, directory + name);
-        for (const auto& name : listed("/proc/fs/jbd2", "mounted")) {
-            superblocks_.emplace(name, "/proc/fs/jbd2/" + name);
-            // `sda1-8`: the journal is the file with this inode (jbd2_journal_init_inode).
-            superblocks_.emplace(name.substr(0, name.rfind('-')), "/proc/fs/jbd2/" + name);
-        }
     }
 
     /// By number: what is exported has no opener and no holder.
@@ -264,7 +177,10 @@ private:
     }
 
     void readPools() {
-        for (const auto& name : listed("/proc/spl/kstat/zfs", "storage-member"))
+        const auto names = listIfThere(sysfs_, "/proc/spl/kstat/zfs");
+        if (!names)
+            unknown("storage-member", fmt::format("{} holds disks in use", device_.str()), names.error());
+        for (const auto& name : names.value_or(std::vector<std::string>{}))
             if (sysfs_.exists("/proc/spl/kstat/zfs/" + name + "/state"))
                 pools_.insert(name);
     }
@@ -328,8 +244,7 @@ private:
     BlockStack stack_;
     std::optional<Mounts> mounts_;
     std::vector<Swap> swaps_;
-    std::map<std::string, std::vector<std::string>> btrfs_; ///< by member: all members
-    std::map<std::string, std::string> superblocks_;        ///< by device: what tells of it
+    std::optional<DiskContents> contents_; ///< of what is in use
     std::set<std::string> pools_;
     std::set<std::string> told_;
     Blockers blockers_;
