@@ -86,6 +86,7 @@ check 'the spec file reads as one' rpmspec --parse packaging/rpm/vfio-bind.spec
 check 'rpmlint' rpmlint --strict --config packaging/rpm/rpmlint.toml packaging/rpm/vfio-bind.spec
 check 'the spec file packs what is installed' python3 tests/rpm_files.py
 check 'makepkg reads the PKGBUILD' pkgbuild
+check 'a release is tagged where nothing is missing' tests/release_test.sh
 check 'the pictures of the pages are there' pictures
 for file in $(files '*.svg'); do
     check "$file is well-formed" xmllint --noout --nonet "$file"

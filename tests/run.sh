@@ -451,13 +451,24 @@ run_suite() {
     for part in unit bus leaks deb vm; do suite_part "$1" "$part"; done
 }
 
+# The commit that is checked out; nothing where the tree differs from it.
+clean_commit() {
+    local -x GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0=$top
+    [ -n "$(git -C "$top" status --porcelain)" ] || git -C "$top" rev-parse HEAD
+}
+
+# packaging/release.sh asks on which commit all has passed.
 run_everything() {
-    local part
+    local part commit
+    need everything git && rm -f "$builds/everything-passed" && commit=$(clean_commit)
     run_all --named
     for part in leaks fuzz tidy; do run_part "$part"; done
     run_suite trixie
     suite_part sid plain
     check 'every case has been tried' python3 "$top/tests/cases.py" --ran "$results" --everything
+    if [ "$failed" -eq 0 ] && [ -n "$commit" ] && [ "$commit" = "$(clean_commit)" ]; then
+        echo "$commit" >"$builds/everything-passed"
+    fi
 }
 
 refuse() {
