@@ -126,7 +126,7 @@ void Core::consider(unsigned number, bool cutOff) {
     case Decision::nothing:
         return;
     case Decision::adopt:
-        return intent_.adopt(number, {});
+        return intent_.adopt(number, {}, {});
     case Decision::watchDrift:
         return group.watchDrift();
     case Decision::awaitHolders:

@@ -114,6 +114,11 @@ Drivers Calls::driversFor(unsigned group, const Wanted& wanted, bool check) cons
     return drivers;
 }
 
+std::vector<std::string> Calls::consolesOf(unsigned group) const {
+    const auto* owned = around_.intent.owned(group);
+    return owned != nullptr ? owned->consoles : std::vector<std::string>{};
+}
+
 void Calls::launch(const CallPtr& call) {
     around_.machine.readDrivers();
     const auto kind = call->isCheck() ? WorkOrder::Kind::examine : WorkOrder::Kind::carryOut;
@@ -122,7 +127,8 @@ void Calls::launch(const CallPtr& call) {
         orders.push_back({.kind = kind,
                           .group = group,
                           .wanted = wanted,
-                          .drivers = driversFor(group, wanted, call->isCheck())});
+                          .drivers = driversFor(group, wanted, call->isCheck()),
+                          .consoles = consolesOf(group)});
     try {
         auto works = around_.executor.startBatch(
             std::move(orders), around_.machine.topology(),

@@ -29,6 +29,7 @@ private:
     void begin(const CallPtr& call);
     void launch(const CallPtr& call);
     std::vector<std::string> modulesToLoad(const Call& call) const;
+    std::vector<std::string> consolesOf(unsigned group) const;
     Drivers driversFor(unsigned group, const Wanted& wanted, bool check) const;
 
     Surroundings& around_;

@@ -182,7 +182,7 @@ void Group::noteOutcome(const Working& done, const Finished& finished) {
     holderWatch_.reset();
     holderPause_ = {};
     if (attempt.wanted.action == Action::bind)
-        around_.intent.adopt(number_, done.verdict.drivers);
+        around_.intent.adopt(number_, done.verdict.drivers, finished.consoles);
     else
         around_.intent.disown(number_);
 }

@@ -25,7 +25,9 @@ protected:
     FakeKernel kernel_ = machine();
     Topology topology_ = Topology::read(kernel_).value();
     Request release_{.action = Action::release, .by = "uid 0"};
-    Owned owned_{.rule = "card", .native = {{*Address::parse(gpu), "nouveau"}, {*Address::parse(audio), ""}}};
+    Owned owned_{.rule = "card",
+                 .native = {{*Address::parse(gpu), "nouveau"}, {*Address::parse(audio), ""}},
+                 .consoles = {"vtcon1"}};
 };
 
 TEST_F(LedgerFile, OutlivesTheDaemon) {

@@ -2,11 +2,14 @@
 #include "work/work.h"
 
 #include "guard/claimed.h"
+#include "guard/display.h"
 #include "guard/guard.h"
 #include "guard/look.h"
 #include "guard/storage.h"
 #include "transaction/virtual_functions.h"
 
+#include <algorithm>
+#include <fmt/format.h>
 #include <thread>
 
 namespace vfiobind {
@@ -15,7 +18,8 @@ namespace {
 using Send = std::function<void(const WorkMessage&)>;
 
 Finished finished(const Outcome& outcome) {
-    return {outcome.resultName(), outcome.error ? outcome.error->str() : std::string{}, outcome.differences};
+    return {outcome.resultName(), outcome.error ? outcome.error->str() : std::string{}, outcome.differences,
+            outcome.consoles};
 }
 
 /// Reads the group's devices and their overrides anew, since the daemon's picture may be out of date. An
@@ -75,6 +79,28 @@ struct Examined {
     GroupPlan plan;
 };
 
+/// The consoles that a bind is to let go of, or a release to take back. The rule or the caller must have
+/// taken `console` on themselves.
+std::vector<std::string> consolesOf(const Sysfs& sysfs, const WorkOrder& order, const Topology& topology,
+                                    Blockers& blockers) {
+    if (order.wanted.action == Action::release)
+        return order.consoles;
+    if (std::ranges::find(order.wanted.allow, "console") == order.wanted.allow.end())
+        return {};
+    std::vector<Address> displays;
+    for (const auto* device : topology.endpoints(order.group))
+        displays.push_back(device->address);
+    auto consoles = consolesOn(sysfs, displays);
+    if (consoles)
+        return std::move(*consoles);
+    blockers.push_back(
+        {"console",
+         {},
+         fmt::format("which consoles group {} shows cannot be told: {}", order.group, consoles.error().str()),
+         false});
+    return {};
+}
+
 /// `first` may be long before the first write; `last` is right before it, and asks what an answer is not to
 /// be had of for a look alone.
 enum class Look { first, last };
@@ -89,8 +115,10 @@ Examined examine(HostLook& host, const Sysfs& sysfs, const WorkOrder& order, Top
         const auto claimed = claimedDisks(sysfs, topology, order.group, order.wanted.allow);
         found.blockers.insert(found.blockers.end(), claimed.begin(), claimed.end());
     }
-    return {.holders = std::move(found.holders),
-            .plan = planGroup(order.group, order.wanted, topology, order.drivers, found.blockers)};
+    auto consoles = consolesOf(sysfs, order, topology, found.blockers);
+    auto plan = planGroup(order.group, order.wanted, topology, order.drivers, found.blockers);
+    plan.consoles = plan.nothingToDo() ? std::vector<std::string>{} : std::move(consoles);
+    return {.holders = std::move(found.holders), .plan = std::move(plan)};
 }
 
 void examineAndCarryOut(Sysfs& sysfs, const WorkOrder& order, Topology topology, JournalStore& journals,

@@ -30,10 +30,11 @@ struct WorkOrder {
     unsigned group = 0;
     Wanted wanted;
     Drivers drivers;
-    Journal journal;              ///< for recover
-    std::vector<Address> devices; ///< for survey; for createVfs the physical function
-    VfOrder virtualFunctions;     ///< for createVfs
-    std::string stateDirectory;   ///< for createVfs
+    std::vector<std::string> consoles; ///< for a release: those that the bind has let go of
+    Journal journal;                   ///< for recover
+    std::vector<Address> devices;      ///< for survey; for createVfs the physical function
+    VfOrder virtualFunctions;          ///< for createVfs
+    std::string stateDirectory;        ///< for createVfs
 };
 
 /// The worker begins to look at this group: if the worker hangs from now on, it hangs at this group.
@@ -72,6 +73,7 @@ struct Finished {
     std::string result; ///< `done`, `failed`, `rolled-back`
     std::string error;
     std::vector<std::string> differences;
+    std::vector<std::string> consoles = {}; ///< that a bind has let go of
     bool operator==(const Finished&) const = default;
 };
 

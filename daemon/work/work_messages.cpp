@@ -52,7 +52,11 @@ struct Encoder {
         return {{"is", "override"}, {"device", m.device.str()}, {"value", m.value}};
     }
     json operator()(const Finished& m) const {
-        return {{"is", "finished"}, {"result", m.result}, {"error", m.error}, {"differences", m.differences}};
+        return {{"is", "finished"},
+                {"result", m.result},
+                {"error", m.error},
+                {"differences", m.differences},
+                {"consoles", m.consoles}};
     }
     json operator()(const Died& m) const { return {{"is", "died"}, {"how", m.how}}; }
 };
@@ -85,7 +89,8 @@ WorkMessage messageFrom(const json& j) {
         return OverrideRead{addressFrom(j.at("device").get<std::string>()), j.at("value").get<std::string>()};
     if (is == "finished")
         return Finished{j.at("result").get<std::string>(), j.at("error").get<std::string>(),
-                        j.at("differences").get<std::vector<std::string>>()};
+                        j.at("differences").get<std::vector<std::string>>(),
+                        j.at("consoles").get<std::vector<std::string>>()};
     if (is == "died")
         return Died{j.at("how").get<std::string>()};
     throw std::invalid_argument(fmt::format("'{}' is no kind of message", is));

@@ -19,6 +19,7 @@ TEST(WorkMessages, RoundTrip) {
         StepEnded{"done"},
         OverrideRead{device, "none"},
         Finished{"failed", "why", {"a", "b"}},
+        Finished{"done", {}, {}, {"vtcon1"}},
         Died{"killed"},
     };
     for (const auto& message : messages) {

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <fmt/format.h>
 #include <sstream>
+#include <utility>
 
 namespace vfiobind {
 namespace {
@@ -55,9 +56,14 @@ std::string framebufferBelow(const std::string& iomem, const std::string& device
 
 // ---- the console
 
-/// The names of bound consoles of the virtual terminals, `(M) frame buffer device`, `(S) VGA+`.
-SysResult<std::vector<std::string>> boundConsoles(const Sysfs& sysfs) {
-    std::vector<std::string> bound;
+struct Console {
+    std::string name; ///< `vtcon1`
+    std::string what; ///< `(M) frame buffer device`, `(S) VGA+`
+};
+
+/// The consoles of the virtual terminals that are bound.
+SysResult<std::vector<Console>> boundConsoles(const Sysfs& sysfs) {
+    std::vector<Console> bound;
     const auto names = listIfThere(sysfs, "/sys/class/vtconsole");
     if (!names)
         return std::unexpected(names.error());
@@ -67,7 +73,7 @@ SysResult<std::vector<std::string>> boundConsoles(const Sysfs& sysfs) {
         if (!flag || !what)
             return std::unexpected(!flag ? flag.error() : what.error());
         if (*flag == "1")
-            bound.push_back(*what);
+            bound.push_back({name, *what});
     }
     return bound;
 }
@@ -95,10 +101,10 @@ SysResult<std::string> terminalsOn(const Sysfs& sysfs, const Address& device) {
     const auto bound = boundConsoles(sysfs);
     if (!bound)
         return std::unexpected(bound.error());
-    for (const auto& name : *bound) {
-        if (name.contains("VGA+") && *bootVga)
+    for (const auto& console : *bound) {
+        if (console.what.contains("VGA+") && *bootVga)
             return std::string("VGA+");
-        if (!name.contains("frame buffer"))
+        if (!console.what.contains("frame buffer"))
             continue;
         for (const auto& entry : *framebuffers)
             if (entry.name == "fb0" || (*bootVga && isNumbered(entry.name, "fb")))
@@ -162,6 +168,33 @@ std::set<DeviceNumber> terminalNodes(const Sysfs& sysfs) {
 bool mayShowTerminals(const Sysfs& sysfs, const Address& device) {
     const auto on = terminalsOn(sysfs, device);
     return !on || !on->empty();
+}
+
+SysResult<std::vector<std::string>> consolesOn(const Sysfs& sysfs, const std::vector<Address>& devices) {
+    std::vector<std::string> names;
+    std::size_t ours = 0;
+    bool shows = false;
+    for (const auto& device : devices) {
+        const auto framebuffers = classEntriesBelow(sysfs, "graphics", device);
+        const auto on = terminalsOn(sysfs, device);
+        if (!framebuffers || !on)
+            return std::unexpected(!framebuffers ? framebuffers.error() : on.error());
+        ours += framebuffers->size();
+        shows |= !on->empty();
+    }
+    if (!shows)
+        return names;
+    const auto all = listIfThere(sysfs, "/sys/class/graphics");
+    const auto bound = boundConsoles(sysfs);
+    if (!all || !bound)
+        return std::unexpected(!all ? all.error() : bound.error());
+    if (std::cmp_greater(std::ranges::count_if(*all, [](const auto& name) { return isNumbered(name, "fb"); }),
+                         ours))
+        return names;
+    for (const auto& console : *bound)
+        if (console.what.starts_with("(M)"))
+            names.push_back(console.name);
+    return names;
 }
 
 Blockers bootDisplayBlockers(const Sysfs& sysfs, const Address& device) {

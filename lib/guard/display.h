@@ -15,6 +15,11 @@ namespace vfiobind {
 /// Whether the virtual terminals are shown on the device, or it cannot be told.
 bool mayShowTerminals(const Sysfs& sysfs, const Address& device);
 
+/// The consoles, such as `vtcon1`, that show the virtual terminals on one of the devices and that the kernel
+/// can take them from. None where another device has a framebuffer: the kernel moves the terminals there by
+/// itself (fbcon_fb_unregistered in drivers/video/fbdev/core/fbcon.c).
+SysResult<std::vector<std::string>> consolesOn(const Sysfs& sysfs, const std::vector<Address>& devices);
+
 /// The devices that tell whether anybody is at a virtual terminal: /dev/tty1 to /dev/tty63.
 std::set<DeviceNumber> terminalNodes(const Sysfs& sysfs);
 

@@ -158,6 +158,22 @@ TEST(Console, AnotherCardsFramebufferIsNotTheConsoles) {
     EXPECT_THAT(sentences(kernel), IsEmpty()) << "let go of by writing 0 to bind";
 }
 
+std::vector<std::string> toLetGoOf(const Sysfs& sysfs) {
+    return consolesOn(sysfs, {{.bus = 1}, {.bus = 1, .function = 1}}).value();
+}
+
+TEST(Console, IsLetGoOfWhereNoOtherCardCanShowIt) {
+    auto kernel = withCard();
+    EXPECT_THAT(toLetGoOf(kernel), IsEmpty());
+    putConsole(kernel, "fb0");
+    EXPECT_THAT(toLetGoOf(kernel), ElementsAre("vtcon1"));
+    kernel.putFile("/sys/class/vtconsole/vtcon1/bind", "0\n");
+    EXPECT_THAT(toLetGoOf(kernel), IsEmpty());
+    putConsole(kernel, "fb0");
+    kernel.putLink("/sys/class/graphics/fb1", "../../devices/pci0000:00/0000:00:02.0/graphics/fb1");
+    EXPECT_THAT(toLetGoOf(kernel), IsEmpty()) << "the kernel moves the terminals to the other card";
+}
+
 TEST(Console, TextModeIsOnTheBootDisplay) {
     auto kernel = machine();
     kernel.putFile("/sys/class/vtconsole/vtcon0/name", "(S) VGA+\n");
@@ -167,6 +183,7 @@ TEST(Console, TextModeIsOnTheBootDisplay) {
         sentences(kernel),
         ElementsAre(HasSubstr("boot-display: "),
                     "console: 0000:01:00.0 shows the console (VGA+), which is used by agetty (pid 433)"));
+    EXPECT_THAT(toLetGoOf(kernel), IsEmpty()) << "the kernel cannot take the terminals from a system console";
 }
 
 TEST(Console, ASerialPortThatTheKernelWritesToIsOne) {

@@ -190,6 +190,9 @@ std::vector<std::string> GroupPlan::steps() const {
     for (const auto& m : members)
         lines.push_back(
             fmt::format("override {} {}", m.device.str(), m.override.empty() ? "(clear)" : m.override));
+    if (action == Action::bind)
+        for (const auto& console : consoles)
+            lines.push_back("let-go " + console);
     for (const auto& m : members)
         if (!m.from.empty() && m.from != m.to)
             lines.push_back(fmt::format("unbind {} {}", m.device.str(), m.from));
@@ -204,6 +207,9 @@ std::vector<std::string> GroupPlan::steps() const {
     }
     for (const auto& m : members)
         lines.push_back(fmt::format("verify {} {}", m.device.str(), m.to.empty() ? "native driver" : m.to));
+    if (action == Action::release)
+        for (const auto& console : consoles)
+            lines.push_back("take-back " + console);
     return lines;
 }
 

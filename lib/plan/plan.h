@@ -48,8 +48,11 @@ struct GroupPlan {
     Method method = Method::driverOverride;
     std::chrono::milliseconds timeout{30000};
     std::vector<MemberPlan> members; ///< only those that need a change
-    Blockers blockers;               ///< what forbids it
-    Blockers overridden;             ///< what would forbid it, had the caller not taken it on himself
+    /// Such as `vtcon1`: a bind lets go of them before the first unbind, a release takes them back at its
+    /// end.
+    std::vector<std::string> consoles;
+    Blockers blockers;   ///< what forbids it
+    Blockers overridden; ///< what would forbid it, had the caller not taken it on himself
 
     bool nothingToDo() const { return members.empty(); }
     bool blocked() const { return !blockers.empty() && !members.empty(); }

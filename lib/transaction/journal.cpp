@@ -46,6 +46,16 @@ std::string plainName(const json& text) {
     return name;
 }
 
+/// It becomes part of a path, too.
+std::string consoleFrom(const json& text) {
+    auto name = text.get<std::string>();
+    constexpr std::string_view prefix = "vtcon";
+    if (!name.starts_with(prefix) || name.size() == prefix.size() ||
+        name.find_first_not_of("0123456789", prefix.size()) != std::string::npos)
+        throw std::invalid_argument(fmt::format("'{}' is no console's name", name));
+    return name;
+}
+
 JournalMember memberFrom(const json& j) {
     auto ids = Ids::fromModalias(j.at("modalias").get<std::string>());
     if (!ids)
@@ -79,6 +89,8 @@ Journal journalFrom(const json& j) {
         journal.dynamicIds.emplace_back(plainName(entry.at("driver")), entry.at("line").get<std::string>());
     for (const auto& address : j.at("already-there"))
         journal.alreadyThere.push_back(addressFrom(address));
+    for (const auto& console : j.value("consoles", json::array())) // not in one of an older version
+        journal.consoles.push_back(consoleFrom(console));
     return journal;
 }
 
@@ -114,7 +126,8 @@ std::string Journal::toJson() const {
            {"members", json::array()},
            {"steps", json::array()},
            {"dynamic-ids", json::array()},
-           {"already-there", json::array()}};
+           {"already-there", json::array()},
+           {"consoles", consoles}};
     for (const auto& member : members)
         j["members"].push_back(vfiobind::toJson(member));
     for (const auto& step : steps)

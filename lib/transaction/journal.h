@@ -48,6 +48,8 @@ struct Journal {
     /// Devices of the same ids that were on the driver before new_id: what it catches beyond these and the
     /// members is given back
     std::vector<Address> alreadyThere;
+    /// Such as `vtcon1`: of a bind those that it lets go of, of a release those that it takes back.
+    std::vector<std::string> consoles;
 
     bool operator==(const Journal&) const = default;
     std::string toJson() const;

@@ -31,6 +31,7 @@ Journal sample() {
     journal.steps.push_back({"unbind 0000:01:00.0 vfio-pci", "begun"});
     journal.dynamicIds.emplace_back("vfio-pci", "10de 1284");
     journal.alreadyThere.push_back({.bus = 2});
+    journal.consoles.push_back("vtcon1");
     return journal;
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <iterator>
 #include <ranges>
 
 namespace vfiobind {
@@ -98,6 +99,15 @@ std::vector<StepError> takeBackDynamicIds(Sysfs& sysfs, StepRunner& steps, const
     return errors;
 }
 
+std::vector<std::string> takeBackConsoles(StepRunner& steps, const Journal& journal) {
+    std::vector<std::string> differences;
+    for (const auto& console : journal.consoles)
+        if (!steps.isBoundConsole(console))
+            if (auto result = steps.takeBack(console); !result)
+                differences.push_back(result.error().str());
+    return differences;
+}
+
 std::vector<std::string> restore(Sysfs& sysfs, StepRunner& steps, const Journal& journal) {
     steps.beginUndoing();
     std::vector<std::string> differences;
@@ -106,6 +116,8 @@ std::vector<std::string> restore(Sysfs& sysfs, StepRunner& steps, const Journal&
     for (const auto& member : std::views::reverse(journal.members))
         if (auto difference = restoreMember(sysfs, steps, member))
             differences.push_back(std::move(*difference));
+    if (journal.action == Action::bind)
+        std::ranges::move(takeBackConsoles(steps, journal), std::back_inserter(differences));
     return differences;
 }
 

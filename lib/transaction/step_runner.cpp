@@ -13,6 +13,10 @@ using namespace std::chrono_literals;
 constexpr auto bindPause = 10ms;
 constexpr int bindAttempts = 200;
 
+std::string consolePath(const std::string& console) {
+    return fmt::format("/sys/class/vtconsole/{}/bind", console);
+}
+
 std::string driverPath(const std::string& driver, std::string_view file) {
     return fmt::format("/sys/bus/pci/drivers/{}/{}", driver, file);
 }
@@ -35,6 +39,10 @@ std::string_view verb(Step::Kind kind) {
         return "give-back";
     case Step::Kind::verify:
         return "verify";
+    case Step::Kind::letGo:
+        return "let-go";
+    case Step::Kind::takeBack:
+        return "take-back";
     }
     return "step";
 }
@@ -47,7 +55,7 @@ std::string devicePath(const Address& device, std::string_view file) {
 
 std::string Step::str() const {
     std::string text = fmt::format("{}{}", undoing ? "undo: " : "", verb(kind));
-    if (kind != Kind::removeId) // an id is a driver's, not a device's
+    if (kind != Kind::removeId && kind != Kind::letGo && kind != Kind::takeBack) // these are of no device
         text += ' ' + device.str();
     if (kind == Kind::driverOverride && driver.empty())
         return text + " (clear)";
@@ -171,6 +179,38 @@ StepRunner::Result StepRunner::removeId(const std::string& driver, const std::st
 
 StepRunner::Result StepRunner::giveBack(const Address& device, const std::string& driver) {
     return run({Step::Kind::giveBack, device, driver}, driverPath(driver, "unbind"), device.str());
+}
+
+bool StepRunner::isBoundConsole(const std::string& console) const {
+    return sysfs_.read(consolePath(console), 8) == "1";
+}
+
+SysResult<void> StepRunner::setConsole(const std::string& console, bool bound) {
+    const auto path = consolePath(console);
+    wrote_ = true;
+    if (auto written = sysfs_.write(path, bound ? "1" : "0"); !written)
+        return written;
+    const auto now = sysfs_.read(path, 8);
+    if (!now)
+        return std::unexpected(now.error());
+    if (*now != (bound ? "1" : "0"))
+        return std::unexpected(SysError{bound ? "the kernel leaves the console unbound; write 1 to"
+                                              : "the kernel leaves the console bound; write 0 to",
+                                        path, EBUSY});
+    return {};
+}
+
+StepRunner::Result StepRunner::letGo(const std::string& console) {
+    return perform({Step::Kind::letGo, {}, console}, [&] { return setConsole(console, false); });
+}
+
+StepRunner::Result StepRunner::takeBack(const std::string& console) {
+    return perform({Step::Kind::takeBack, {}, console}, [&]() -> SysResult<void> {
+        auto result = setConsole(console, true);
+        if (!result && result.error().code == ENOENT)
+            return {};
+        return result;
+    });
 }
 
 StepRunner::Result StepRunner::verify(const MemberPlan& member) {

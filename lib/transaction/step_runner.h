@@ -34,6 +34,13 @@ public:
     Result newId(const Address& device, const std::string& driver, const std::string& line);
     Result removeId(const std::string& driver, const std::string& line);
     Result giveBack(const Address& device, const std::string& driver);
+    /// Takes the terminals from the console, such as `vtcon1`. The kernel answers every write there with
+    /// success, so the result is read back (doc/kernel.md 37).
+    Result letGo(const std::string& console);
+    /// Gives the terminals to the console again. One that is gone needs nothing: the kernel gives them to it
+    /// when it comes again.
+    Result takeBack(const std::string& console);
+    bool isBoundConsole(const std::string& console) const;
     /// Reads the driver link back.
     Result verify(const MemberPlan& member);
 
@@ -46,6 +53,7 @@ private:
     Result run(Step step, const std::string& path, const std::string& data);
     template <typename Work>
     Result perform(Step step, Work work);
+    SysResult<void> setConsole(const std::string& console, bool bound);
     SysResult<void> bindPatiently(const Address& device, const std::string& driver);
     SysResult<void> save();
 
@@ -60,6 +68,10 @@ private:
 /// Brings every member back to what the journal says it was found in, last first, and takes back dynamic ids.
 /// Gives the sentences of what could not be restored.
 std::vector<std::string> restore(Sysfs& sysfs, StepRunner& steps, const Journal& journal);
+
+/// Takes the journal's consoles back, those that are not bound. Gives the sentences of what could not be
+/// done.
+std::vector<std::string> takeBackConsoles(StepRunner& steps, const Journal& journal);
 
 /// Takes the journal's dynamic ids out again, and unbinds what they caught beyond the members.
 std::vector<StepError> takeBackDynamicIds(Sysfs& sysfs, StepRunner& steps, const Journal& journal);

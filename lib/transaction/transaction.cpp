@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <fmt/format.h>
 #include <fstream>
+#include <iterator>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -30,9 +31,14 @@ public:
             return {Outcome::Result::failed, found.error(), {}};
         if (auto result = go(); !result)
             return undo(result.error());
+        Outcome outcome;
+        if (plan_.action == Action::bind)
+            outcome.consoles = journal_.consoles;
+        else
+            outcome.differences = takeBackConsoles(steps_, journal_);
         if (auto removed = journals_.remove(plan_.group); !removed)
-            return {Outcome::Result::done, StepError{{}, removed.error()}, {}};
-        return {};
+            outcome.error = StepError{{}, removed.error()};
+        return outcome;
     }
 
 private:
@@ -59,6 +65,9 @@ StepRunner::Result Transaction::lookAround() {
     journal_.by = plan_.by;
     stampWithThisProcess(journal_);
     byNewId_ = plan_.method == Method::newId && plan_.action == Action::bind;
+    for (const auto& console : plan_.consoles)
+        if (plan_.action == Action::release || steps_.isBoundConsole(console))
+            journal_.consoles.push_back(console);
     for (const auto& member : plan_.members) {
         const auto device = readDevice(sysfs_, member.device);
         if (!device || device->ids != member.ids)
@@ -112,6 +121,10 @@ StepRunner::Result Transaction::go() {
     for (const auto& member : journal_.members)
         if (member.override != member.toOverride)
             if (auto result = steps_.setOverride(member.device, member.toOverride); !result)
+                return result;
+    if (plan_.action == Action::bind)
+        for (const auto& console : journal_.consoles)
+            if (auto result = steps_.letGo(console); !result)
                 return result;
     std::vector<const MemberPlan*> moving;
     for (const auto& member : plan_.members) {
@@ -202,6 +215,10 @@ Outcome recover(Sysfs& sysfs, const Journal& left, JournalStore& journals, const
     if (all) {
         for (const auto& error : takeBackDynamicIds(sysfs, steps, journal))
             outcome.differences.push_back(error.str());
+        if (journal.action == Action::bind)
+            outcome.consoles = journal.consoles;
+        else
+            std::ranges::move(takeBackConsoles(steps, journal), std::back_inserter(outcome.differences));
     } else {
         outcome.differences = restore(sysfs, steps, journal);
     }

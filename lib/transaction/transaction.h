@@ -16,10 +16,21 @@ namespace vfiobind {
 
 /// One kernel write or check of a transaction.
 struct Step {
-    enum class Kind { driverOverride, unbind, bind, probe, newId, removeId, giveBack, verify };
+    enum class Kind {
+        driverOverride,
+        unbind,
+        bind,
+        probe,
+        newId,
+        removeId,
+        giveBack,
+        verify,
+        letGo,   ///< of a console
+        takeBack ///< a console
+    };
     Kind kind = Kind::verify;
     Address device;
-    std::string driver; ///< the override's value, the driver unbound from or bound to
+    std::string driver; ///< the override's value, the driver unbound from or bound to; a console's name
     bool undoing = false;
 
     /// `override 0000:01:00.0 vfio-pci`, `undo: bind 0000:01:00.0 nouveau`
@@ -43,6 +54,7 @@ struct Outcome {
     Result result = Result::done;
     std::optional<StepError> error;
     std::vector<std::string> differences; ///< what is not as it was, one sentence each (case 33)
+    std::vector<std::string> consoles;    ///< that a bind has let go of, such as `vtcon1`
 
     std::string str() const;
     std::string resultName() const; ///< `done`, `failed`, `rolled-back`
