@@ -7,16 +7,54 @@
 #include "pci/lease_text.h"
 #include "run/command.h"
 #include "run/environment.h"
+#include "run/own_place.h"
 #include "sysfs/real_sysfs.h"
 #include "text.h"
 
 #include <cerrno>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <string_view>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 namespace vfiobind::ctl {
 namespace {
+
+/// What checks of all targets have found.
+struct Checked {
+    std::vector<std::string> faults;  ///< a sentence for each blocker of a target that cannot be had
+    std::vector<std::string> stopped; ///< units that are stopped for a bind
+};
+
+/// Checks all targets before the first is acquired: a mistyped name is to bind nothing. Throws sdbus::Error
+/// for a target that is not there. What is to be stopped may be all that stands against a bind, so Acquire
+/// has the word there.
+Checked checkAll(Client& client, const Options& options) {
+    constexpr std::string_view stop = "stop ";
+    Checked checked;
+    for (const auto& target : options.targets) {
+        const auto check = client.check(target, callOptions(options));
+        bool stops = false;
+        for (const auto& step : check.steps)
+            if (step.starts_with(stop)) {
+                checked.stopped.push_back(step.substr(stop.size()));
+                stops = true;
+            }
+        if (!check.possible && !stops)
+            for (const auto& blocker : check.blockers)
+                checked.faults.push_back(fmt::format("{}: {}", blocker.code, blocker.sentence));
+    }
+    return checked;
+}
+
+/// Says so if this process would end with one of the units.
+void warnOfOwnEnd(const std::vector<std::string>& stopped) {
+    if (stopped.empty())
+        return;
+    if (const auto unit = endsWithIt(ownPlace(), stopped))
+        complain(endingSentence(*unit, ownCommandLine(), geteuid()));
+}
 
 /// The leases of all targets, once their jobs have ended well.
 class Leases {
@@ -71,6 +109,10 @@ ExitCode fail(const std::string& sentence) {
 
 ExitCode run(Client& client, const Options& options) {
     const RealSysfs here;
+    const auto checked = checkAll(client, options);
+    if (!checked.faults.empty())
+        return fail(fmt::format("{}", fmt::join(checked.faults, "\n")));
+    warnOfOwnEnd(checked.stopped);
     Leases leases(client, options);
     if (const auto had = leases.wait(); !had)
         return fail(had.error());
@@ -87,6 +129,12 @@ void tellStatus(const std::string& sentence, bool ready) {
 }
 
 ExitCode holdUntilEnded(Client& client, const Options& options) {
+    const auto checked = checkAll(client, options);
+    if (!checked.faults.empty()) {
+        tellStatus(fmt::format("{}", fmt::join(checked.faults, "; ")), false);
+        return fail(fmt::format("{}", fmt::join(checked.faults, "\n")));
+    }
+    warnOfOwnEnd(checked.stopped);
     Leases leases(client, options);
     if (const auto had = leases.wait(); !had) {
         tellStatus(had.error(), false);

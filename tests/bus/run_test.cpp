@@ -56,6 +56,26 @@ TEST_F(RunTest, WithoutTheGroupThereIsNoCommand) {
     client().waitForState(3, "native");
 }
 
+/// No write at all: not even the first target is bound, and given back.
+TEST_F(RunTest, AllTargetsAreCheckedBeforeTheFirstIsAcquired) {
+    start();
+    const auto unknown = ctl({"run", nic, "0000:77:00.0", "--", "true"});
+    EXPECT_EQ(unknown.code, 125);
+    EXPECT_THAT(unknown.err, HasSubstr("0000:77:00.0"));
+    tell("echo /sys/bus/pci/devices/" + twin + "/driver_override pci-stub");
+    tell("clear-writes");
+    for (const auto* command : {"run", "hold"}) {
+        std::vector<std::string> words{command, nic, twin};
+        if (std::string(command) == "run")
+            words.insert(words.end(), {"--", "true"});
+        const auto blocked = ctl(words);
+        EXPECT_EQ(blocked.code, 125);
+        EXPECT_THAT(blocked.err,
+                    StartsWith("vfio-bindctl: foreign-driver-override: driver_override of " + twin));
+    }
+    EXPECT_THAT(writes(), testing::IsEmpty());
+}
+
 TEST_F(RunTest, HoldHasTheGroupUntilItIsEnded) {
     start();
     auto holder = hold(nic);
