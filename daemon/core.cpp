@@ -195,8 +195,11 @@ void Core::acquire(const Target& target, const CallOptions& options, Lessee less
 }
 
 void Core::check(const Target& target, const CallOptions& options, const std::string& by, CheckReply reply) {
-    if (target.groups.empty())
-        return reply(CheckResult{.blockers = target.ungrouped, .steps = {}});
+    if (target.groups.empty() || !target.virtualFunctions.empty()) {
+        CheckResult result{.blockers = target.ungrouped, .steps = {}};
+        virtualFunctions_.check(target.virtualFunctions, result.blockers, result.steps);
+        return reply(result);
+    }
     Call::Order order{.ungrouped = target.ungrouped, .checkReply = std::move(reply)};
     for (const auto number : target.groups)
         order.groups.emplace(number, intent_.requested(Action::bind, number, options, by));

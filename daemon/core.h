@@ -58,6 +58,10 @@ public:
     /// Binds the groups as change() does, and leases them to the caller for as long as the descriptor in the
     /// reply is open.
     void acquire(const Target& target, const CallOptions& options, Lessee lessee, AcquireReply reply);
+    /// Makes the virtual functions that a target lacks; as VirtualFunctions::make().
+    void makeFunctions(const std::map<Address, VfOrder>& orders, VirtualFunctions::Made made) {
+        virtualFunctions_.make(orders, std::move(made));
+    }
     /// Finds what a Bind would do and what stands against it; changes nothing.
     void check(const Target& target, const CallOptions& options, const std::string& by, CheckReply reply);
 

@@ -64,7 +64,15 @@ Authority::Details detailsOf(const Core& core, Action action, const Target& targ
             units.insert(unit);
         methods.emplace(wanted.method == Method::newId ? "new-id" : "override");
     }
-    Authority::Details details{{"group", fmt::format("{}", fmt::join(target.groups, " "))},
+    // Of functions that are not made yet nothing but the physical function is known.
+    std::set<unsigned> groups = target.groups;
+    for (const auto& [address, order] : target.virtualFunctions) {
+        devices.insert(address.str());
+        drivers.insert(order.driver);
+        if (const auto* device = core.topology().find(address); device != nullptr && device->group)
+            groups.insert(*device->group);
+    }
+    Authority::Details details{{"group", fmt::format("{}", fmt::join(groups, " "))},
                                {"devices", fmt::format("{}", fmt::join(devices, " "))},
                                {"driver", fmt::format("{}", fmt::join(drivers, " "))},
                                {"method", fmt::format("{}", fmt::join(methods, " "))},
@@ -87,10 +95,18 @@ void authorise(Core& core, Authority& authority, const Caller& caller, Call call
     const auto target = find();
     if (!target)
         throw toBus(target.error());
+    if (action == Action::release && target->groups.empty() && target->ungrouped.empty())
+        throw toBus(ApiError{ApiError::Kind::noSuchDevice,
+                             "the rule's virtual functions are not made, so there is nothing to release"});
     auto details = detailsOf(core, action, *target, *options);
+    const auto begin = [&core, action, options = *options, uid = caller.uid, go = std::move(go),
+                        refuse](const Target& now) {
+        if (const auto forbidden = core.intent().leaseForbids(action, now, options, uid))
+            return refuse(*forbidden);
+        go(now, options);
+    };
     const auto authorised = [&core, action, find = std::move(find), options = *options, caller, details,
-                             go = std::move(go),
-                             refuse = std::move(refuse)](const std::optional<ApiError>& denial) {
+                             begin, refuse](const std::optional<ApiError>& denial) {
         if (denial)
             return refuse(*denial);
         const auto now = find();
@@ -101,9 +117,19 @@ void authorise(Core& core, Authority& authority, const Caller& caller, Call call
                 ApiError{ApiError::Kind::busy,
                          fmt::format("devices came or went while {} was authorised for {}; ask again",
                                      caller.str(), details.at("devices"))});
-        if (const auto forbidden = core.intent().leaseForbids(action, *now, options, caller.uid))
-            return refuse(*forbidden);
-        go(*now, options);
+        if (action == Action::release || now->virtualFunctions.empty())
+            return begin(*now);
+        core.makeFunctions(now->virtualFunctions, [find, begin, refuse](const std::string& failure) {
+            if (!failure.empty())
+                return refuse(ApiError{ApiError::Kind::kernelRefused, failure});
+            const auto made = find();
+            if (!made)
+                return refuse(made.error());
+            if (made->groups.empty() || !made->virtualFunctions.empty())
+                return refuse(ApiError{ApiError::Kind::busy,
+                                       "the virtual functions were made and went away again; ask again"});
+            begin(*made);
+        });
     };
     auto actions = actionsOf(core, call, *target, *options);
     authority.ask(caller, std::move(actions), std::move(details), authorised);

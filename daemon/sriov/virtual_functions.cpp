@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <ranges>
 #include <spdlog/spdlog.h>
 #include <system_error>
 
@@ -16,16 +17,73 @@ void VirtualFunctions::look() {
         const auto* device = topology.find(entry.first);
         return entry.second.work == nullptr && (device == nullptr || device->driver.empty());
     });
+    const auto& resolution = around_.intent.resolution();
+    look(resolution.virtualFunctions, false);
+    look(resolution.askedVirtualFunctions, true);
+}
+
+void VirtualFunctions::look(const std::map<Address, VfOrder>& orders, bool unfinishedOnly) {
     const AutoprobeFiles autoprobes(stateDirectory_ + "/sriov");
-    for (const auto& [address, order] : around_.intent.resolution().virtualFunctions) {
-        const auto* device = topology.find(address);
-        const bool unfinished =
-            device != nullptr && !device->driver.empty() &&
-            (device->virtualFunctions.size() != order.count || autoprobes.load(address).has_value());
+    for (const auto& [address, order] : orders) {
+        const auto* device = around_.machine.topology().find(address);
+        const bool wrongNumber = device != nullptr && device->virtualFunctions.size() != order.count;
+        const bool unfinished = device != nullptr && !device->driver.empty() &&
+                                ((wrongNumber && !unfinishedOnly) || autoprobes.load(address).has_value());
         const auto known = creations_.find(address);
         if (unfinished &&
             (known == creations_.end() || (known->second.work == nullptr && known->second.order != order)))
             create(*device, order);
+    }
+}
+
+void VirtualFunctions::make(const std::map<Address, VfOrder>& orders, Made made) {
+    const auto wish = std::make_shared<Wish>(Wish{.left = {}, .failure = {}, .made = std::move(made)});
+    for (const auto& address : orders | std::views::keys)
+        wish->left.insert(address);
+    wishes_.push_back(wish);
+    for (const auto& [address, order] : orders) {
+        const auto known = creations_.find(address);
+        if (known != creations_.end() && known->second.work != nullptr)
+            continue; // its end is waited for
+        if (const auto* device = around_.machine.topology().find(address); device != nullptr)
+            create(*device, order);
+        else
+            settle(address, address.str() + " is gone");
+    }
+}
+
+void VirtualFunctions::check(const std::map<Address, VfOrder>& orders, Blockers& blockers,
+                             std::vector<std::string>& steps) const {
+    for (const auto& [address, order] : orders) {
+        const auto* device = around_.machine.topology().find(address);
+        if (device != nullptr && !device->virtualFunctions.empty())
+            blockers.push_back(
+                {"has-vfs", address,
+                 fmt::format("{} has {} virtual functions, and {} wants {}; write 0 to its "
+                             "sriov_numvfs when nothing uses them",
+                             address.str(), device->virtualFunctions.size(), order.by, order.count)});
+        steps.push_back(fmt::format("sriov_numvfs {} {}", address.str(), order.count));
+    }
+}
+
+/// The physical function is through, for those who wait for it. The functions' own events may come later, so
+/// the functions are read here.
+void VirtualFunctions::settle(const Address& address, const std::string& failure) {
+    for (const auto& wish : std::vector(wishes_)) {
+        if (wish->left.erase(address) == 0)
+            continue;
+        if (failure.empty()) {
+            const auto* device = around_.machine.topology().find(address);
+            const auto functions = device != nullptr ? device->virtualFunctions : std::vector<Address>{};
+            for (const auto& function : functions)
+                around_.refreshDevice(function);
+        } else {
+            wish->failure += (wish->failure.empty() ? "" : "; ") + failure;
+        }
+        if (!wish->left.empty())
+            continue;
+        std::erase(wishes_, wish);
+        wish->made(wish->failure);
     }
 }
 
@@ -96,12 +154,14 @@ void VirtualFunctions::end(const Address& address) {
     ended->second.work.reset();
     around_.refreshDevice(address);
     look();
+    settle(address, {});
 }
 
 void VirtualFunctions::failed(const Address& address, const std::string& why) {
     spdlog::error("{}: its virtual functions are not made: {}", address.str(), why);
     if (const auto* device = around_.machine.topology().find(address); device != nullptr && device->group)
         fail_(*device->group, why);
+    settle(address, why);
 }
 
 } // namespace vfiobind

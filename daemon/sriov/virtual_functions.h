@@ -6,7 +6,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <vector>
 
 namespace vfiobind {
 
@@ -24,6 +26,14 @@ public:
     /// once: if somebody removes its functions they are not made again, and what failed is tried again at a
     /// reload, or when the driver is bound anew.
     void look();
+    /// Makes the functions that somebody has asked for. Calls `made` when all are there and are read, or when
+    /// some could not be made: then with a sentence.
+    using Made = std::function<void(const std::string& failure)>;
+    void make(const std::map<Address, VfOrder>& orders, Made made);
+    /// Adds what make() would do, and what stands against it, since nobody can look at functions that are not
+    /// there.
+    void check(const std::map<Address, VfOrder>& orders, Blockers& blockers,
+               std::vector<std::string>& steps) const;
     /// Whether a worker makes functions now.
     bool isCreating() const;
     /// What failed may be tried again.
@@ -38,6 +48,13 @@ private:
         EventSource limit;
         EventSource over;
     };
+    struct Wish {
+        std::set<Address> left; ///< physical functions that are not through
+        std::string failure;
+        Made made;
+    };
+    void look(const std::map<Address, VfOrder>& orders, bool unfinishedOnly);
+    void settle(const Address& address, const std::string& failure);
     void create(const Device& physicalFunction, const VfOrder& order);
     void receive(const Address& address, const WorkMessage& message);
     void end(const Address& address);
@@ -47,6 +64,7 @@ private:
     std::string stateDirectory_;
     Fail fail_;
     std::map<Address, Creation> creations_; ///< by physical function
+    std::vector<std::shared_ptr<Wish>> wishes_;
 };
 
 } // namespace vfiobind

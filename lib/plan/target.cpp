@@ -64,6 +64,16 @@ std::expected<Target, TargetError> targetOf(const std::set<Address>& devices, co
     return target;
 }
 
+std::map<Address, VfOrder> missingFunctions(const Rule& rule, const RuleMatches& matches,
+                                            const Topology& topology) {
+    std::map<Address, VfOrder> missing;
+    if (rule.when == When::asked)
+        for (const auto& address : matches.physicalFunctions)
+            if (topology.find(address)->virtualFunctions.size() != rule.sriovVfs)
+                missing.emplace(address, vfOrderOf(rule));
+    return missing;
+}
+
 } // namespace
 
 std::expected<Target, TargetError> resolveTarget(std::string_view target, const Policy& policy,
@@ -73,14 +83,21 @@ std::expected<Target, TargetError> resolveTarget(std::string_view target, const 
         return groupTarget(target, topology);
     if (const auto* rule = policy.find(target)) {
         const auto matches = std::move(matchRules({rule, 1}, topology).front());
-        if (matches.devices.empty() && matches.bridges.empty() && matches.otherCards.empty())
+        auto missing = missingFunctions(*rule, matches, topology);
+        if (matches.devices.empty() && matches.bridges.empty() && matches.otherCards.empty()) {
+            if (!missing.empty())
+                return Target{.groups = {}, .ungrouped = {}, .virtualFunctions = std::move(missing)};
             return refuse(Kind::noSuchDevice, matchesNothing(*rule, topology));
+        }
         std::set<Address> all = matches.devices;
         all.insert(matches.bridges.begin(), matches.bridges.end());
         // The group of a slot that holds another card is refused with id-mismatch, which says more.
         for (const auto& address : matches.otherCards | std::views::keys)
             all.insert(address);
-        return targetOf(all, "rule " + text, topology);
+        auto found = targetOf(all, "rule " + text, topology);
+        if (found)
+            found->virtualFunctions = std::move(missing);
+        return found;
     }
     if (target.find(':') == std::string_view::npos) {
         const bool nameLike = !target.empty() && std::ranges::all_of(target, [](unsigned char c) {

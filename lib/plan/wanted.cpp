@@ -58,10 +58,7 @@ void addBlocker(Resolution& resolution, const Device& device, const Rule& rule, 
 void addVirtualFunctions(Resolution& resolution, const Rule& rule, const RuleMatches& matches) {
     auto& orders = rule.when == When::always ? resolution.virtualFunctions : resolution.askedVirtualFunctions;
     for (const auto& address : matches.physicalFunctions)
-        orders.try_emplace(address, VfOrder{.count = rule.sriovVfs,
-                                            .driver = rule.driver == "auto" ? "vfio-pci" : rule.driver,
-                                            .by = "rule " + rule.name,
-                                            .timeout = rule.timeout});
+        orders.try_emplace(address, vfOrderOf(rule));
 }
 
 /// Where another card is in the slot that a rule names, or none.
@@ -163,6 +160,13 @@ ConfigError groupConflict(const Rule& first, const Rule& second, unsigned group)
 
 std::string_view verb(Action action) {
     return action == Action::bind ? "bind" : "release";
+}
+
+VfOrder vfOrderOf(const Rule& rule) {
+    return {.count = rule.sriovVfs,
+            .driver = rule.driver == "auto" ? "vfio-pci" : rule.driver,
+            .by = "rule " + rule.name,
+            .timeout = rule.timeout};
 }
 
 Resolution resolve(const Policy& policy, const Topology& topology) {

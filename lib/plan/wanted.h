@@ -47,6 +47,9 @@ struct VfOrder {
     bool operator==(const VfOrder&) const = default;
 };
 
+/// What the rule, which has `sriov-vfs`, asks of each of its physical functions.
+VfOrder vfOrderOf(const Rule& rule);
+
 /// What the rules come to on this machine, now.
 struct Resolution {
     std::map<unsigned, Wanted> groups; ///< wanted bound, by IOMMU group number
@@ -95,6 +98,9 @@ struct TargetError {
 struct Target {
     std::set<unsigned> groups; ///< those with at least one endpoint
     Blockers ungrouped;        ///< no-iommu, for devices that have no group
+    /// Of a rule with `when = "asked"`: what is to be made first, by physical function. The groups of what is
+    /// made are not among `groups`.
+    std::map<Address, VfOrder> virtualFunctions;
 };
 
 /// Resolves a request's target: an address, a rule's name, an id pattern (`10de:1284`), `path:...` or

@@ -179,5 +179,74 @@ TEST_F(SriovTest, ARestartMakesNoWrite) { // case 39
     EXPECT_THAT(writes(), IsEmpty());
 }
 
+/// A rule that is asked for makes its functions then, and they stay.
+class AskedSriovTest : public SriovTest {
+protected:
+    void SetUp() override {
+        SriovTest::SetUp();
+        configure(rule(2) + "when = \"asked\"\n");
+    }
+    std::size_t functions() { return client().device(pf, "VirtualFunctions").size(); }
+};
+
+TEST_F(AskedSriovTest, AreMadeForABind) {
+    start(machine());
+    settle();
+    EXPECT_THAT(writes(), IsEmpty());
+    const auto check = client().check("vfs");
+    EXPECT_TRUE(check.possible);
+    EXPECT_THAT(check.steps, testing::ElementsAre("sriov_numvfs " + pf + " 2"));
+    EXPECT_EQ(refusalOf([&] { client().release("vfs"); }).name, "NoSuchDevice");
+    EXPECT_THAT(writes(), IsEmpty());
+    EXPECT_THAT(client().bindAndWait("vfs"), testing::ElementsAre("done", "done"));
+    settle();
+    expectBound(2);
+    client().releaseAndWait("vfs");
+    tell("clear-writes");
+    EXPECT_THAT(client().bindAndWait("vfs"), testing::ElementsAre("done", "done"));
+    settle();
+    EXPECT_EQ(functions(), 2U);
+    EXPECT_THAT(writes(), testing::Not(Contains(HasSubstr("sriov_numvfs"))));
+}
+
+TEST_F(AskedSriovTest, AreMadeForALeaseAndStayAfterIt) {
+    start(machine());
+    const auto ended = ctl({"run", "vfs", "--", "sh", "-c", "echo $VFIO_BIND_GROUPS | wc -w"});
+    EXPECT_EQ(ended.code, 0) << ended.err;
+    EXPECT_EQ(ended.out, "2\n");
+    settle();
+    EXPECT_EQ(functions(), 2U);
+    for (const auto& vf : client().device(pf, "VirtualFunctions")) {
+        const auto group = client().property(vf.get<std::string>(), deviceInterface, "Group");
+        client().waitFor("the functions to go back", [&] {
+            return client().property(group.get<std::string>(), groupInterface, "State") == "native";
+        });
+    }
+}
+
+TEST_F(AskedSriovTest, WhyTheyCannotBeMadeIsTheAnswer) {
+    start(machine());
+    tell("fail-at sriov_numvfs EIO");
+    const auto failed = refusalOf([&] { client().bind("vfs"); });
+    EXPECT_EQ(failed.name, "KernelRefused");
+    EXPECT_THAT(failed.message, HasSubstr("sriov_numvfs: EIO"));
+    tell("vfs " + pf + " 3");
+    settle();
+    tell("clear-writes");
+    EXPECT_FALSE(client().check("vfs").possible);
+    EXPECT_THAT(refusalOf([&] { client().bind("vfs"); }).message,
+                HasSubstr("has 3 virtual functions, and rule vfs wants 2"));
+    EXPECT_THAT(writes(), IsEmpty());
+}
+
+TEST_F(AskedSriovTest, AWorkerThatWasKilledLeavesNoAutoprobeOff) {
+    start(machine());
+    tell("kill-after 1");
+    EXPECT_EQ(refusalOf([&] { client().bind("vfs"); }).name, "KernelRefused");
+    restart();
+    settle();
+    EXPECT_THAT(writes(), Contains(HasSubstr("sriov_drivers_autoprobe <- 1")));
+}
+
 } // namespace
 } // namespace vfiobind::bustest::sriov_test

@@ -64,6 +64,24 @@ def made(guest):
     guest.expect_drivers({}, before)
 
 
+@scenario("sriov-vfs-are-made-when-asked-for", seconds=240)
+def asked(guest):
+    guest.configure(rule(2) + 'when = "asked"\ngive-back = "never"\n')
+    expect(numvfs(guest) == 0, "VFs are made that nobody has asked for")
+    with binding_log(guest) as since:
+        try:
+            said = guest.run("vfio-bindctl run vfs -- sh -c 'echo $VFIO_BIND_DEVICES'", 90)
+            expect(said.stdout.split() == VFS[:2], f"the command has {said.stdout}")
+            guest.run("udevadm settle", 60)
+            had = since()
+            wrong = {vf: had.get(vf) for vf in VFS[:2] if had.get(vf) != ["vfio-pci"]}
+            expect(not wrong, f"the VFs were bound to {wrong}")
+            expect(numvfs(guest) == 2 and autoprobe(guest) == "1", "the VFs have not stayed, or autoprobe has")
+        finally:
+            guest.configure("")
+            take_away(guest)
+
+
 @scenario("sriov-vfs-that-cannot-be", seconds=120)
 def cannot(guest):
     """More than the device has, and a write that fails: told, and nothing is left behind."""
