@@ -12,6 +12,7 @@
 #include "loop_sysfs.h"
 #include "machine/udev_monitor.h"
 #include "machine_file.h"
+#include "pause/systemd_units.h"
 #include "publish/publications.h"
 #include "show/status_line.h"
 #include "show/udev_files.h"
@@ -41,13 +42,15 @@ public:
         connection_(options.session ? bus::openSessionBus() : bus::openSystemBus()),
         core_(loop, sysfs, executor, modules, store,
               {.config = options.config, .stateDirectory = options.stateDirectory}),
-        authority_(loop, *connection_),
+        authority_(loop, *connection_), units_(loop, *connection_),
+        pauser_(units_, options.stateDirectory + "/paused.json"),
         files_(modules,
                {.rulesChanged = [] {}, .overridesCame = [] { spdlog::info("the watch is started"); }},
                options.stateDirectory + "/files"),
         publications_(loop, options.stateDirectory + "/files"), status_(loop) {
         std::error_code readOnly; // then what is published cannot be written, and a warning says so
         std::filesystem::create_directories(options.stateDirectory + "/files/run/vfio-bind", readOnly);
+        core_.pauseWith(pauser_);
         core_.start();
         service_.emplace(loop, *connection_, core_, authority_);
         service_->addWitness(
@@ -71,6 +74,8 @@ private:
     std::unique_ptr<sdbus::IConnection> connection_;
     Core core_;
     bus::Authority authority_;
+    SystemdUnits units_; ///< of the test's systemd (fake_systemd.h), if there is one
+    Pauser pauser_;
     UdevFiles files_;
     Publications publications_;
     StatusLine status_;
