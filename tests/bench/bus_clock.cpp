@@ -9,6 +9,9 @@
 //                                         object which came or changed
 //     bus-clock hand MEMBER TARGET JOBS   Bind or Release on the system bus; prints the milliseconds from the
 //                                         call until so many jobs have ended
+//     bus-clock lease TARGET ROUNDS       on the system bus, a target of one group: acquires it, closes the
+//                                         lease once it is bound, waits until it is back; prints when it
+//                                         closed each, in nanoseconds (CLOCK_MONOTONIC)
 #include <cerrno>
 #include <charconv>
 #include <cstdint>
@@ -16,6 +19,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <fcntl.h>
 #include <memory>
 #include <poll.h>
 #include <stdexcept>
@@ -147,13 +151,56 @@ int jobEnded(sd_bus_message* message, void* data, sd_bus_error* /*error*/) {
     return 0;
 }
 
-void hand(const char* member, const char* target, unsigned count) {
+void watchJobs(sd_bus* bus, Jobs& jobs) {
+    check(sd_bus_add_match(bus, nullptr, "type='signal',sender='org.vfiobind1',member='JobRemoved'", jobEnded,
+                           &jobs),
+          "sd_bus_add_match");
+}
+
+/// Until so many jobs have ended in all.
+void await(sd_bus* bus, const Jobs& jobs, unsigned count) {
     constexpr std::uint64_t patience = 60'000'000; // microseconds without a message
+    while (jobs.ended < count)
+        if (check(sd_bus_process(bus, nullptr), "sd_bus_process") == 0 &&
+            check(sd_bus_wait(bus, patience), "sd_bus_wait") == 0)
+            throw std::runtime_error(std::to_string(jobs.ended) + " of " + std::to_string(count) +
+                                     " jobs have ended, and for a minute none");
+    if (!jobs.wrong.empty())
+        throw std::runtime_error("jobs that did not end as they should:" + jobs.wrong);
+}
+
+int acquire(sd_bus* bus, const char* target) {
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    sd_bus_message* reply = nullptr;
+    const int called = sd_bus_call_method(bus, daemonName, rootPath, "org.vfiobind1.Manager", "Acquire",
+                                          &error, &reply, "sa{sv}", target, 0U);
+    const std::string refusal = error.message == nullptr ? "Acquire" : error.message;
+    sd_bus_error_free(&error);
+    check(called, refusal.c_str());
+    const Message answer(reply); // which closes its own copy of the lease
+    int lease = -1;
+    check(sd_bus_message_read_basic(reply, 'h', &lease), "the lease");
+    return fcntl(lease, F_DUPFD_CLOEXEC, 3);
+}
+
+void lease(const char* target, unsigned rounds) {
     const auto bus = open(sd_bus_open_system);
     Jobs jobs;
-    check(sd_bus_add_match(bus.get(), nullptr, "type='signal',sender='org.vfiobind1',member='JobRemoved'",
-                           jobEnded, &jobs),
-          "sd_bus_add_match");
+    watchJobs(bus.get(), jobs);
+    for (unsigned i = 0; i < rounds; ++i) {
+        const int held = acquire(bus.get(), target);
+        await(bus.get(), jobs, 2 * i + 1);
+        const auto began = now();
+        close(held);
+        await(bus.get(), jobs, 2 * i + 2);
+        std::printf("%lld\n", static_cast<long long>(began));
+    }
+}
+
+void hand(const char* member, const char* target, unsigned count) {
+    const auto bus = open(sd_bus_open_system);
+    Jobs jobs;
+    watchJobs(bus.get(), jobs);
     const auto began = now();
     sd_bus_error error = SD_BUS_ERROR_NULL;
     const int called = sd_bus_call_method(bus.get(), daemonName, rootPath, "org.vfiobind1.Manager", member,
@@ -161,14 +208,8 @@ void hand(const char* member, const char* target, unsigned count) {
     const std::string refusal = error.message == nullptr ? member : error.message;
     sd_bus_error_free(&error);
     check(called, refusal.c_str());
-    while (jobs.ended < count)
-        if (check(sd_bus_process(bus.get(), nullptr), "sd_bus_process") == 0 &&
-            check(sd_bus_wait(bus.get(), patience), "sd_bus_wait") == 0)
-            throw std::runtime_error(std::to_string(jobs.ended) + " of " + std::to_string(count) +
-                                     " jobs have ended, and for a minute none");
+    await(bus.get(), jobs, count);
     const auto took = now() - began;
-    if (!jobs.wrong.empty())
-        throw std::runtime_error("jobs that did not end as they should:" + jobs.wrong);
     std::printf("%.3f\n", static_cast<double>(took) / 1e6);
 }
 
@@ -186,9 +227,11 @@ void carryOut(const std::vector<std::string>& words) {
         listen(number(words[1]));
     else if (words.size() == 4 && words[0] == "hand")
         hand(words[1].c_str(), words[2].c_str(), number(words[3]));
+    else if (words.size() == 3 && words[0] == "lease")
+        lease(words[1].c_str(), number(words[2]));
     else
         throw std::invalid_argument("usage: bus-clock objects ROUNDS | property PATH ROUNDS | listen CLIENTS "
-                                    "| hand MEMBER TARGET JOBS");
+                                    "| hand MEMBER TARGET JOBS | lease TARGET ROUNDS");
 }
 
 } // namespace

@@ -4,6 +4,7 @@
     in_guest.py tools ROUNDS TOOL...     all functions; prints {tool: {"bind": [[MS, CPU MS, BOUND]...], "release": ...}}
     in_guest.py early ROUNDS             vfio-bind-early and the limit, from functions that have no driver; the same
     in_guest.py check ROUNDS             milliseconds that the guards take for all functions, a list
+    in_guest.py lease ROUNDS ADDRESS     {"ours": [MS...], "limit": [MS...]}: from a lease's close to the first write to the kernel
 
 devices.json beside it has what there is: {address: native driver}. The rule `all` names them.
 """
@@ -268,9 +269,37 @@ def check(rounds):
     return times
 
 
+TRACING = pathlib.Path("/sys/kernel/tracing")
+
+
+def traced(*words):
+    """What the program printed, and when the PCI core's files were written meanwhile; nanoseconds both."""
+    for name, text in (("current_tracer", "nop"), ("trace_clock", "mono"), ("set_ftrace_filter", "driver_override_store unbind_store"),
+                       ("current_tracer", "function"), ("trace", ""), ("tracing_on", "1")):
+        (TRACING / name).write_text(text, encoding="ascii")
+    try:
+        printed = [int(line) for line in run(*words, seconds=900).split()]
+        found = re.findall(r"(\d+)\.(\d{6}): \w+_store <-", (TRACING / "trace").read_text(encoding="ascii"))
+    finally:
+        for name, text in (("current_tracer", "nop"), ("set_ftrace_filter", "")):
+            (TRACING / name).write_text(text, encoding="ascii")
+    return printed, [int(seconds) * 10**9 + int(micros) * 1000 for seconds, micros in found]
+
+
+def lease(rounds, address):
+    results = {}
+    for name, words in (("ours", ("/usr/local/bin/bus-clock", "lease", address, str(rounds))),
+                        ("limit", ("/usr/local/bin/limit", "lease", f"{address}={DEVICES[address]}", str(rounds)))):
+        closed, written = traced(*words)
+        settle()
+        expect_native([address])
+        results[name] = [(min(time for time in written if time > at) - at) / 1e6 for at in closed]
+    return results
+
+
 def main():
     verb, rounds, *names = sys.argv[1:]
-    found = {"tools": tools, "early": early, "check": check}[verb](int(rounds), *([names] if verb == "tools" else []))
+    found = {"tools": lambda n: tools(n, names), "early": early, "check": check, "lease": lambda n: lease(n, *names)}[verb](int(rounds))
     print(json.dumps(found))
 
 

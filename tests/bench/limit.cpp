@@ -4,14 +4,22 @@
 //
 //     limit bind ADDRESS...              to vfio-pci
 //     limit release ADDRESS=DRIVER...    to the driver named
+//     limit lease ADDRESS=DRIVER ROUNDS  binds the function and closes a socket, whose other end a
+//                                        process watches that then gives it back; prints when it closed
+//                                        each, in nanoseconds (CLOCK_MONOTONIC)
 //
 // Prints how many functions took all their writes, and the milliseconds from the first write to the last.
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <fcntl.h>
+#include <poll.h>
 #include <string>
 #include <string_view>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -46,12 +54,55 @@ bool release(const std::string& address, const std::string& driver) {
            put(drivers + driver + "/bind", address);
 }
 
+/// Gives a function back when the other end is closed. Says when it is about to wait for that.
+pid_t watch(int end, int other, const std::string& address, const std::string& driver) {
+    const pid_t watcher = fork();
+    if (watcher != 0)
+        return watcher;
+    close(other);
+    pollfd closed{.fd = end, .events = POLLIN, .revents = 0};
+    const bool ended =
+        write(end, "r", 1) == 1 && poll(&closed, 1, -1) == 1 && (closed.revents & POLLHUP) != 0;
+    _exit(ended && release(address, driver) ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+bool lease(const std::string& address, const std::string& driver, int rounds) {
+    for (int i = 0; i < rounds; ++i) {
+        std::array<int, 2> ends{};
+        if (!bind(address) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
+            return false;
+        const pid_t watcher = watch(ends[0], ends[1], address, driver);
+        close(ends[0]);
+        char ready = 0;
+        if (watcher < 0 || read(ends[1], &ready, 1) != 1)
+            return false;
+        timespec time{};
+        clock_gettime(CLOCK_MONOTONIC, &time);
+        close(ends[1]);
+        int status = EXIT_FAILURE;
+        if (waitpid(watcher, &status, 0) != watcher || status != 0)
+            return false;
+        std::printf("%lld\n", static_cast<long long>(time.tv_sec) * 1'000'000'000 + time.tv_nsec);
+    }
+    return true;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
     const std::vector<std::string> words(argv + 1, argv + argc);
+    if (words.size() == 3 && words[0] == "lease") {
+        const auto equals = words[1].find('=');
+        const bool given = equals != std::string::npos;
+        return given && lease(words[1].substr(0, equals), words[1].substr(equals + 1),
+                              std::atoi(words[2].c_str()))
+                   ? EXIT_SUCCESS
+                   : EXIT_FAILURE;
+    }
     if (words.size() < 2 || (words[0] != "bind" && words[0] != "release")) {
-        std::fputs("usage: limit bind ADDRESS... | limit release ADDRESS=DRIVER...\n", stderr);
+        std::fputs("usage: limit bind ADDRESS... | limit release ADDRESS=DRIVER... | limit lease "
+                   "ADDRESS=DRIVER ROUNDS\n",
+                   stderr);
         return EXIT_FAILURE;
     }
     const auto began = std::chrono::steady_clock::now();

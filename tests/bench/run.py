@@ -32,6 +32,8 @@ NOTES = {
     "One group in a virtual machine": "The library's guards and transaction without the daemon (guard_clock.cpp), medians of "
         "five. The daemon's guards look twice at a bind: when it is asked for, and right before the first write; the share is of "
         "one look, and of a bind without process and bus.",
+    "The end of a lease": "A network card in a group of its own. The limit is a process that watches a pipe and then writes the same, "
+        "without a ledger, a store and guards (limit.cpp).",
     "Boot": "Units start side by side on processors that are all at work. What one adds is therefore its CPU time; the time from "
         "its start until it is up, which `systemd-analyze blame` tells, is mostly that of others. vfio-bind-early comes before udevd, and is measured so.",
     "The daemon at rest": "As above: the daemon's own code, with neither udev's socket nor systemd's watchdog. It has "

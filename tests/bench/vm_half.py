@@ -23,6 +23,7 @@ ROUNDS = 5
 RULES = '[[bind]]\nname = "all"\ndevices = [' + ", ".join(f'"{a}"' for a in BENCH_DISKS + BENCH_NICS) + "]\n"
 UNITS = ("vfio-bind-early.service", "vfio-bind-watch.service", UNIT)
 IDLE_SECONDS = 60
+LEASES = 100
 HAND_RULE = ('ACTION=="add", SUBSYSTEM=="pci", ATTR{vendor}=="0x15ad", ATTR{device}=="0x07b0", '
              'ATTR{driver_override}="vfio-pci", RUN+="/bin/sh -c \'echo $kernel > /sys/bus/pci/drivers_probe\'"\n')
 
@@ -119,6 +120,19 @@ def one_group(guest):
         yield told(theme, f"the bind of {what}: steps, journal and verification", f"{bind:.1f} ms")
         yield told(theme, f"one look of the guards at {what}", f"{guards:.1f} ms")
         yield at_most(theme, f"one look of the guards at {what}, of the bind", 100 * guards / bind, 10, "%", 1)
+
+
+def lease_end(guest):
+    """From the close of a lease to the first write to the kernel, as the kernel's function tracer sees it."""
+    theme = "The end of a lease"
+    guest.put(CONFIG, NO_RULES)
+    guest.systemctl("restart")
+    took = _ask(guest, "lease", LEASES, BENCH_NICS[0])
+    for what, of, most in (("median", statistics.median, 10), ("worst", max, None)):
+        ours, limit = of(took["ours"]), of(took["limit"])
+        yield Row(theme, f"release begins after the last close, {what} of {len(took['ours'])}", f"{ours:.2f} ms",
+                  f"{limit:.2f} ms (the limit)", f"{ours / limit:.2f}", f"<= {most} ms" if most else "",
+                  ("ok" if ours <= most else "short") if most else "")
 
 
 def early(guest):
@@ -251,7 +265,7 @@ def _fail(reason):
 
 
 def measure(bench, programs, package):
-    guests = ((BOOTS["bench"], lambda guest: _prepare(guest, programs), (sixteen, nics, one_group, early)),
+    guests = ((BOOTS["bench"], lambda guest: _prepare(guest, programs), (sixteen, nics, one_group, lease_end, early)),
               (BOOTS["intel"], lambda guest: None, (at_rest, hotplug, boot_share, initramfs)))
     for boot, prepare, measurements in guests:
         wanted = [m for m in measurements if bench.wants(m.__name__)]
