@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fmt/ranges.h>
+#include <ranges>
 #include <set>
 
 namespace vfiobind::bus {
@@ -21,6 +22,9 @@ bool choosesDriver(const Core& core, const Target& target, const CallOptions& op
     if (!options.driver || *options.driver == "auto" || plainName(*options.driver) == "vfio-pci")
         return false;
     const auto chosen = plainName(*options.driver);
+    for (const auto& order : target.virtualFunctions | std::views::values)
+        if (plainName(order.driver) != chosen)
+            return true;
     for (const auto group : target.groups) {
         const auto* rule = core.intent().resolution().ofRule(group);
         if (rule != nullptr && plainName(rule->driver) == chosen)
@@ -68,7 +72,7 @@ Authority::Details detailsOf(const Core& core, Action action, const Target& targ
     std::set<unsigned> groups = target.groups;
     for (const auto& [address, order] : target.virtualFunctions) {
         devices.insert(address.str());
-        drivers.insert(order.driver);
+        drivers.insert(options.driver.value_or(order.driver));
         if (const auto* device = core.topology().find(address); device != nullptr && device->group)
             groups.insert(*device->group);
     }
@@ -85,6 +89,9 @@ Authority::Details detailsOf(const Core& core, Action action, const Target& targ
 using Go = std::function<void(const Target& target, const CallOptions& options)>;
 using Refuse = std::function<void(const ApiError& error)>;
 
+void authoriseMade(Core& core, Authority& authority, const Caller& caller, Call call, const FindTarget& find,
+                   const OptionMap& given, const Go& go, const Refuse& refuse);
+
 /// Calls `go` when the caller may; `refuse` if the target is not what the caller was authorised for any more.
 void authorise(Core& core, Authority& authority, const Caller& caller, Call call, FindTarget find,
                const OptionMap& given, Go go, Refuse refuse) {
@@ -99,14 +106,9 @@ void authorise(Core& core, Authority& authority, const Caller& caller, Call call
         throw toBus(ApiError{ApiError::Kind::noSuchDevice,
                              "the rule's virtual functions are not made, so there is nothing to release"});
     auto details = detailsOf(core, action, *target, *options);
-    const auto begin = [&core, action, options = *options, uid = caller.uid, go = std::move(go),
-                        refuse](const Target& now) {
-        if (const auto forbidden = core.intent().leaseForbids(action, now, options, uid))
-            return refuse(*forbidden);
-        go(now, options);
-    };
-    const auto authorised = [&core, action, find = std::move(find), options = *options, caller, details,
-                             begin, refuse](const std::optional<ApiError>& denial) {
+    const auto authorised = [&core, &authority, action, call, find = std::move(find), given,
+                             options = *options, caller, details, go = std::move(go),
+                             refuse = std::move(refuse)](const std::optional<ApiError>& denial) {
         if (denial)
             return refuse(*denial);
         const auto now = find();
@@ -117,22 +119,31 @@ void authorise(Core& core, Authority& authority, const Caller& caller, Call call
                 ApiError{ApiError::Kind::busy,
                          fmt::format("devices came or went while {} was authorised for {}; ask again",
                                      caller.str(), details.at("devices"))});
-        if (action == Action::release || now->virtualFunctions.empty())
-            return begin(*now);
-        core.makeFunctions(now->virtualFunctions, [find, begin, refuse](const std::string& failure) {
-            if (!failure.empty())
-                return refuse(ApiError{ApiError::Kind::kernelRefused, failure});
-            const auto made = find();
-            if (!made)
-                return refuse(made.error());
-            if (made->groups.empty() || !made->virtualFunctions.empty())
-                return refuse(ApiError{ApiError::Kind::busy,
-                                       "the virtual functions were made and went away again; ask again"});
-            begin(*made);
-        });
+        if (action == Action::bind && !now->virtualFunctions.empty())
+            return core.makeFunctions(now->virtualFunctions, [&core, &authority, caller, call, find, given,
+                                                              go, refuse](const std::string& failure) {
+                if (!failure.empty())
+                    return refuse(ApiError{ApiError::Kind::kernelRefused, failure});
+                authoriseMade(core, authority, caller, call, find, given, go, refuse);
+            });
+        if (const auto forbidden = core.intent().leaseForbids(action, *now, options, caller.uid))
+            return refuse(*forbidden);
+        go(*now, options);
     };
     auto actions = actionsOf(core, call, *target, *options);
     authority.ask(caller, std::move(actions), std::move(details), authorised);
+}
+
+/// The virtual functions are made: asks again, for now it is known what is taken.
+void authoriseMade(Core& core, Authority& authority, const Caller& caller, Call call, const FindTarget& find,
+                   const OptionMap& given, const Go& go, const Refuse& refuse) {
+    const auto made = find();
+    if (!made)
+        return refuse(made.error());
+    if (made->groups.empty() || !made->virtualFunctions.empty())
+        return refuse(
+            ApiError{ApiError::Kind::busy, "the virtual functions were made and went away again; ask again"});
+    authorise(core, authority, caller, call, find, given, go, refuse);
 }
 
 } // namespace
