@@ -4,7 +4,7 @@
 import contextlib
 
 from boots import GPU
-from guest import MANAGER, ROOT, expect
+from guest import JOB, MANAGER, ROOT, expect
 from scenarios import scenario
 from scenarios_bind import BOUND, GPU_RULE
 from scenarios_lease import ASKED, running, wait_given_back
@@ -44,14 +44,28 @@ def active(guest, unit=HOLDER):
     return guest.out(f"systemctl is-active {unit} || true")
 
 
-def wait_runs_again(guest, starts=2):
-    guest.wait_until(lambda: active(guest) == "active", 60, f"{HOLDER} to run again")
-    began = guest.out(f"cat {STARTS}").splitlines()
-    expect(began == [HOLDER] * starts, f"the units that were started are {began}")
+@contextlib.contextmanager
+def starts_of(guest):
+    """The lines of STARTS as they come."""
+    stream = guest.machine.start_stream(f"tail -n +1 -F {STARTS}")
+    try:
+        yield stream
+    finally:
+        stream.stop()
+
+
+def wait_runs_again(guest, began=(HOLDER, HOLDER)):
+    """The unit has been started once more, as the last that is said in STARTS; the other one has not."""
+    with starts_of(guest) as starts:
+        seen = []
+        starts.wait(lambda text: seen.append(text) or seen.count(HOLDER) == began.count(HOLDER), 60,
+                    what=f"{HOLDER} to be started again")
+    guest.run(f"systemctl start {HOLDER}", 60)      # it is begun already, and this waits for it
+    expect(seen == list(began), f"the units that were started are {seen}")
     expect(active(guest, IDLE) == "inactive", f"{IDLE}, which did not run before, is {active(guest, IDLE)}")
 
 
-@scenario("paused-unit-runs-again-after-the-lease", seconds=180)
+@scenario("paused-unit-runs-again-after-the-lease", named=True, seconds=180)
 def after_the_lease(guest):
     with holder(guest):
         steps = guest.call(ROOT, MANAGER, "Check", "sa{sv}", GPU, 0)[2]
@@ -64,14 +78,14 @@ def after_the_lease(guest):
         wait_runs_again(guest)
 
 
-@scenario("paused-unit-runs-again-after-a-refusal", seconds=240)
+@scenario("paused-unit-runs-again-after-a-refusal", named=True, seconds=240)
 def after_a_refusal(guest):
     """When the unit has stopped another process has the card; then the kernel refuses the bind."""
     with holder(guest, f"ExecStopPost=systemctl start {OTHER}\n"):
         name, text = guest.refused(ROOT, MANAGER, "Bind", "'guest-gpu'", "{}", seconds=60)
         expect(name == "Blocked" and "display-in-use" in text, f"refused with {name}: {text}")
         guest.expect_drivers({}, guest.pristine)
-        wait_runs_again_with_other(guest)
+        wait_runs_again(guest, (HOLDER, OTHER, HOLDER))
     with holder(guest):
         guest.run("modprobe vfio-pci", 30)
         with guest.tampered_writes(BIND, "error=EBUSY"):
@@ -81,13 +95,7 @@ def after_a_refusal(guest):
         wait_runs_again(guest)
 
 
-def wait_runs_again_with_other(guest):
-    guest.wait_until(lambda: active(guest) == "active", 60, f"{HOLDER} to run again")
-    began = guest.out(f"cat {STARTS}").splitlines()
-    expect(began == [HOLDER, OTHER, HOLDER], f"the units that were started are {began}")
-
-
-@scenario("unit-stays-where-pausing-it-helps-nobody", seconds=120)
+@scenario("unit-stays-where-pausing-it-helps-nobody", named=True, seconds=120)
 def helps_nobody(guest):
     with holder(guest):
         guest.run(f"systemctl start {OTHER}", 30)
@@ -97,23 +105,19 @@ def helps_nobody(guest):
         expect(active(guest) == "active" and began == [HOLDER, OTHER], f"the unit is {active(guest)}; started were {began}")
 
 
-@contextlib.contextmanager
-def starts_of(guest):
-    """The lines of STARTS as they come."""
-    stream = guest.machine.start_stream(f"tail -n +1 -F {STARTS}")
-    try:
-        yield stream
-    finally:
-        stream.stop()
-
-
 def kill_daemon(guest):
     pid = guest.pid()
     guest.run(f"kill -9 {pid}")
     guest.wait_until(lambda: guest.pid() not in (0, pid), 40, "systemd to start the killed daemon again")
 
 
-@scenario("paused-unit-runs-again-after-the-daemons-death", seconds=300)
+def wait_step(guest, step):
+    def reached():
+        return any(step in str(guest.get(job, JOB, "Steps")) for job in guest.get(ROOT, MANAGER, "Jobs") or [])
+    guest.wait_until(reached, 60, f"the step '{step}'")
+
+
+@scenario("paused-unit-runs-again-after-the-daemons-death", named=True, seconds=300)
 def after_death(guest):
     """The daemon is killed while the unit stops; then with the unit stopped and the bind begun."""
     gate = f"ExecStopPost=/bin/sh -c 'echo stops >> {STARTS}; read line < {GATE}'\n"
@@ -124,14 +128,13 @@ def after_death(guest):
         kill_daemon(guest)
         guest.run(f"echo go > {GATE}", 30)
         expect(client.wait_end(60) == 125, f"`run` ended with {client.code}")
-        guest.wait_until(lambda: active(guest) == "active", 60, f"{HOLDER} to run again")
+        wait_runs_again(guest, (HOLDER, "stops", HOLDER))
         guest.expect_drivers({}, guest.pristine)
-        expect(active(guest, IDLE) == "inactive", f"{IDLE}, which did not run before, is {active(guest, IDLE)}")
     with holder(guest):
         guest.run("modprobe vfio-pci", 30)
-        with guest.tampered_writes(BIND, "delay_enter=5000000") as trace:
+        with guest.tampered_writes(BIND, "delay_enter=5000000"):
             client = guest.machine.start_stream("vfio-bindctl run guest-gpu -- sleep 1000")
-            trace.wait(lambda text: BIND in text or "write(" in text, 60, what="the bind to begin")
+            wait_step(guest, f"bind {GPU} vfio-pci")
             expect(active(guest) == "inactive", f"while the card is bound the unit is {active(guest)}")
             kill_daemon(guest)
         expect(client.wait_end(60) == 125, f"`run` ended with {client.code}")
@@ -147,7 +150,7 @@ def consoles(guest):
 
 
 # case 9
-@scenario("console-is-let-go-of-and-taken-back", seconds=240)
+@scenario("console-is-let-go-of-and-taken-back", named=True, seconds=240)
 def console(guest):
     """However a bind ends; and only a console that was bound before."""
     had = consoles(guest)
@@ -169,11 +172,11 @@ def console(guest):
     guest.run(f"echo 0 > /sys/class/vtconsole/{name}/bind")
     rolled_back("0")
     guest.run(f"echo 1 > /sys/class/vtconsole/{name}/bind")
-    with guest.tampered_writes(unbind, "delay_enter=20000000") as trace:
+    with guest.tampered_writes(unbind, "delay_enter=20000000"):
         guest.run("vfio-bindctl bind guest-gpu >/dev/null 2>&1 &")
-        trace.wait(lambda text: unbind in text or "write(" in text, 60, what="the unbind to begin")
+        wait_step(guest, f"unbind {GPU}")
         expect(consoles(guest) == {name: "0"}, f"before the unbind the consoles are {consoles(guest)}")
-        guest.run(f"pkill -9 -P {guest.pid()}")
+        guest.run("pkill -9 -x vfio-bind-work")
         guest.wait_until(lambda: consoles(guest) == {name: "1"}, 40, "the console of a worker that was killed")
     guest.wait_until(lambda: guest.state(GPU) in ("native", "bound"), 60, "the daemon to be through")
     guest.job("Bind", "guest-gpu")
