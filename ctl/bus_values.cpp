@@ -66,6 +66,10 @@ void takeOver(const bus::PropertyMap& properties, ManagerState& manager) {
     take(properties, "ConfigFiles", manager.configFiles);
     take(properties, "ConfigError", manager.configError);
     take(properties, "Warnings", manager.warnings);
+    using FileStruct = sdbus::Struct<std::string, std::string>;
+    takeStructs<FileStruct>(properties, "AbsentFiles", manager.absentFiles, [](const FileStruct& item) {
+        return AbsentFile{std::get<0>(item), std::get<1>(item)};
+    });
     using RuleStruct = sdbus::Struct<std::string, std::string, std::vector<std::string>>;
     takeStructs<RuleStruct>(properties, "Rules", manager.rules, [](const RuleStruct& item) {
         return RuleState{std::get<0>(item), std::get<1>(item), std::get<2>(item)};
@@ -111,6 +115,7 @@ void takeOver(const bus::PropertyMap& properties, DeviceState& device) {
     take(properties, "ResetMethods", device.resetMethods);
     take(properties, "NumaNode", device.numaNode);
     take(properties, "Path", device.path);
+    take(properties, "Serial", device.serial);
     take(properties, "VfioDevice", device.vfioDevice);
     takePath(properties, "PhysicalFunction", device.physicalFunction);
     takePaths(properties, "VirtualFunctions", device.virtualFunctions);

@@ -78,6 +78,16 @@ TEST(BusValues, ObjectsAreSortedByInterface) {
     EXPECT_TRUE(snapshot.groups.empty());
 }
 
+TEST(BusValues, SerialNumbersAndAbsentFilesAreTakenOver) {
+    DeviceState device;
+    takeOver({property("Serial", std::string("00-11-22-ff-fe-33-44-55"))}, device);
+    EXPECT_EQ(device.serial, "00-11-22-ff-fe-33-44-55");
+    ManagerState manager;
+    takeOver({property("AbsentFiles", std::vector<sdbus::Struct<std::string, std::string>>{{"a", "why"}})},
+             manager);
+    EXPECT_THAT(manager.absentFiles, ElementsAre(AbsentFile{"a", "why"}));
+}
+
 TEST(CallOptions, OnlyWhatWasGivenIsSent) {
     EXPECT_TRUE(callOptions(Options{}).empty());
     Options options;

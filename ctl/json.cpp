@@ -73,13 +73,13 @@ Json toJson(const ManagerState& manager) {
     Json rules = Json::array();
     for (const RuleState& rule : manager.rules)
         rules.push_back({{"name", rule.name}, {"driver", rule.driver}, {"devices", rule.selectors}});
-    return {{"version", manager.version},
-            {"iommu", manager.iommu},
-            {"no-iommu", manager.noIommu},
-            {"config-files", manager.configFiles},
-            {"config-error", manager.configError},
-            {"warnings", manager.warnings},
-            {"rules", rules}};
+    Json absent = Json::array();
+    for (const auto& [file, why] : manager.absentFiles)
+        absent.push_back({{"file", file}, {"why", why}});
+    return {{"version", manager.version},   {"iommu", manager.iommu},
+            {"no-iommu", manager.noIommu},  {"config-files", manager.configFiles},
+            {"absent-files", absent},       {"config-error", manager.configError},
+            {"warnings", manager.warnings}, {"rules", rules}};
 }
 
 Json toJson(const GroupState& group) {
@@ -123,6 +123,7 @@ Json toJson(const DeviceState& device) {
             {"reset-methods", device.resetMethods},
             {"numa-node", device.numaNode},
             {"path", device.path},
+            {"serial", device.serial},
             {"vfio-device", device.vfioDevice},
             {"physical-function", function.empty() ? Json(nullptr) : Json(function)},
             {"virtual-functions", addressesJson(device.virtualFunctions)}};

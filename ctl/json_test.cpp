@@ -52,12 +52,19 @@ TEST(Json, PathsBecomeAddressesAndNumbers) {
     device.group = "/org/vfiobind1/group/22";
     device.vendor = 0x10de;
     device.physicalFunction = "/";
+    device.serial = "00-11-22-ff-fe-33-44-55";
     const json shown = toJson(device);
     EXPECT_EQ(shown["group"], 22);
     EXPECT_EQ(shown["vendor"], "10de");
+    EXPECT_EQ(shown["serial"], "00-11-22-ff-fe-33-44-55");
     EXPECT_TRUE(shown["physical-function"].is_null());
     device.group = "/";
     EXPECT_TRUE(json(toJson(device))["group"].is_null());
+}
+
+TEST(Json, FilesForOtherMachinesHaveTheirReason) {
+    const json shown = toJson(ManagerState{.absentFiles = {{"a.toml", "it is for host \"x\""}}});
+    EXPECT_EQ(shown["absent-files"], json::parse(R"([{"file": "a.toml", "why": "it is for host \"x\""}])"));
 }
 
 TEST(Json, CheckIsAllThatCheckSaid) {

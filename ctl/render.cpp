@@ -50,6 +50,17 @@ void addHead(Lines& lines, const Snapshot& snapshot) {
         lines.sentence(0, "vfio's unsafe no-IOMMU mode is on: devices are not isolated.", Colour::yellow);
 }
 
+/// A fleet's policy can have a file for each of its machines: they are listed with --all only.
+void addAbsentFiles(Lines& lines, const std::vector<AbsentFile>& files, bool all) {
+    if (files.size() > 1 && !all)
+        lines.sentence(0, fmt::format("{} files of the configuration count as absent, since their [match] "
+                                      "does not hold here; --all shows them.",
+                                      files.size()));
+    else
+        for (const auto& [file, why] : files)
+            lines.sentence(0, fmt::format("{} counts as absent: {}.", file, why));
+}
+
 void addDevice(Lines& lines, const DeviceState& device, unsigned driverColumns) {
     const std::string driver = device.driver.empty() ? "-" : device.driver;
     const std::string head =
@@ -195,6 +206,7 @@ std::string renderStatus(const Snapshot& snapshot, const Style& style, bool all)
     }
     lines.raw("");
     addGroupless(lines, snapshot, all);
+    addAbsentFiles(lines, snapshot.manager.absentFiles, all);
     addIdleRules(lines, snapshot);
     const std::size_t hidden = snapshot.groups.size() - shown.size();
     if (shown.empty() && !snapshot.groups.empty())

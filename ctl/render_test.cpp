@@ -59,6 +59,21 @@ TEST(Status, ConfigErrorStandsBeforeTheTable) { // cases 47 and 63
     EXPECT_THAT(text, HasSubstr("No rule is in force until it is mended and reloaded."));
 }
 
+TEST(Status, FilesForOtherMachinesAreSaidToBeAbsent) {
+    Snapshot snapshot = testSnapshot();
+    snapshot.manager.absentFiles = {
+        {"/etc/vfio-bind.d/a.toml", "it is for host \"gpu*\", and this is \"node7\""}};
+    EXPECT_THAT(renderStatus(snapshot, Style{.columns = 0}, false),
+                HasSubstr("\n/etc/vfio-bind.d/a.toml counts as absent: it is for host \"gpu*\", and this is "
+                          "\"node7\".\n"));
+    snapshot.manager.absentFiles.push_back({"/etc/vfio-bind.d/b.toml", "it is for board \"X570\""});
+    std::string text = renderStatus(snapshot, Style{.columns = 0}, false);
+    EXPECT_THAT(text, HasSubstr("\n2 files of the configuration count as absent"));
+    EXPECT_THAT(text, Not(HasSubstr("b.toml")));
+    text = renderStatus(snapshot, Style{.columns = 0}, true);
+    EXPECT_THAT(text, HasSubstr("\n/etc/vfio-bind.d/b.toml counts as absent: it is for board \"X570\".\n"));
+}
+
 TEST(Status, NoIommuIsExplained) { // case 22
     Snapshot snapshot;
     snapshot.manager.iommu = "none";

@@ -36,6 +36,7 @@ void addDevice(Lines& lines, const Snapshot& snapshot, const DeviceState& device
     lines.field(4, "override", device.driverOverride);
     lines.field(4, "native modules", fmt::format("{}", fmt::join(device.nativeModules, " ")));
     lines.field(4, "bridge path", device.path);
+    lines.field(4, "serial number", device.serial);
     lines.field(4, "resets by",
                 device.resetMethods.empty() ? "nothing"
                                             : fmt::format("{}", fmt::join(device.resetMethods, " ")));

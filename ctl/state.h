@@ -37,6 +37,13 @@ struct RuleState {
     bool operator==(const RuleState&) const = default;
 };
 
+/// A file of the configuration whose `[match]` does not hold on the machine.
+struct AbsentFile {
+    std::string file;
+    std::string why; ///< `it is for host "gpu*", and this is "node7"`
+    bool operator==(const AbsentFile&) const = default;
+};
+
 struct ManagerState {
     std::string version;
     std::string iommu; ///< "none" where there is none
@@ -45,6 +52,7 @@ struct ManagerState {
     std::string configError; ///< empty if all is well
     std::vector<std::string> warnings;
     std::vector<RuleState> rules;
+    std::vector<AbsentFile> absentFiles;
     bool operator==(const ManagerState&) const = default;
 };
 
@@ -65,7 +73,8 @@ struct DeviceState {
     bool bootVga = false;
     std::vector<std::string> resetMethods;
     std::int32_t numaNode = -1;
-    std::string path; ///< bridge path
+    std::string path;   ///< bridge path
+    std::string serial; ///< PCI Express serial number; empty: none, or not known
     std::string vfioDevice;
     std::string physicalFunction; ///< object path, "/" if none
     std::vector<std::string> virtualFunctions;

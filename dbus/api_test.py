@@ -32,7 +32,7 @@ METHODS = {
 }
 SIGNALS = {"Manager": {"JobRemoved": (("id", "u"), ("job", "o"), ("group", "o"), ("result", "s"))}}
 PROPERTIES = {
-    "Manager": {"Version": "s", "Iommu": "s", "NoIommu": "b", "ConfigFiles": "as", "ConfigError": "s",
+    "Manager": {"Version": "s", "Iommu": "s", "NoIommu": "b", "ConfigFiles": "as", "AbsentFiles": "a(ss)", "ConfigError": "s",
                 "Rules": "a(ssas)", "Jobs": "ao", "Warnings": "as"},
     "Group": {"Number": "u", "State": "s", "Viable": "b", "Devices": "ao", "Rule": "s", "Driver": "s", "Node": "s",
               "Type": "s", "Blockers": "a(sss)", "Holders": "a(us)", "Leases": "a(ut)", "LastError": "s",
@@ -40,7 +40,7 @@ PROPERTIES = {
     "Device": {"Address": "s", "Vendor": "q", "Device": "q", "SubsystemVendor": "q", "SubsystemDevice": "q",
                "Class": "u", "VendorName": "s", "DeviceName": "s", "Driver": "s", "DriverOverride": "s",
                "NativeModules": "as", "Group": "o", "BootVga": "b", "ResetMethods": "as", "NumaNode": "i", "Path": "s",
-               "VfioDevice": "s", "PhysicalFunction": "o", "VirtualFunctions": "ao"},
+               "Serial": "s", "VfioDevice": "s", "PhysicalFunction": "o", "VirtualFunctions": "ao"},
     "Job": {"Id": "u", "Kind": "s", "Group": "o", "State": "s", "Steps": "a(ss)", "Started": "t"},
 }
 EMITS = "org.freedesktop.DBus.Property.EmitsChangedSignal"

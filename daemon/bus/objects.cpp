@@ -144,6 +144,7 @@ const sd_bus_vtable* DeviceObject::members() {
                                           changing<D, &D::resetMethods>("ResetMethods", "as"),
                                           constant<D, &D::numaNode>("NumaNode", "i"),
                                           constant<D, &D::path>("Path", "s"),
+                                          changing<D, &D::serial>("Serial", "s"),
                                           changing<D, &D::vfioDevice>("VfioDevice", "s"),
                                           changing<D, &D::physicalFunction>("PhysicalFunction", "o"),
                                           changing<D, &D::virtualFunctions>("VirtualFunctions", "ao"),
@@ -158,6 +159,7 @@ void DeviceObject::show(DeviceView view) {
     add(names, now.driver != before.driver, "Driver");
     add(names, now.driverOverride.value != before.driverOverride.value, "DriverOverride");
     add(names, now.group != before.group, "Group");
+    add(names, now.serial != before.serial, "Serial");
     add(names, view.vfioDevice != view_.vfioDevice, "VfioDevice");
     add(names, now.physicalFunction != before.physicalFunction, "PhysicalFunction");
     add(names, now.virtualFunctions != before.virtualFunctions, "VirtualFunctions");

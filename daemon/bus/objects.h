@@ -89,6 +89,7 @@ private:
     const std::vector<std::string>& resetMethods() { return details().resetMethods; }
     std::int32_t numaNode() { return details().numaNode; }
     const std::string& path() const { return view_.device.path; }
+    const std::string& serial() const { return view_.device.serial; }
     const std::string& vfioDevice() const { return view_.vfioDevice; }
     sdbus::ObjectPath physicalFunction() const;
     std::vector<sdbus::ObjectPath> virtualFunctions() const;

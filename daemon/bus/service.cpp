@@ -151,6 +151,13 @@ std::string Service::Describe() {
     }
 }
 
+std::vector<sdbus::Struct<std::string, std::string>> Service::AbsentFiles() {
+    std::vector<sdbus::Struct<std::string, std::string>> list;
+    for (const auto& [file, why] : view_.absentFiles)
+        list.emplace_back(file, why);
+    return list;
+}
+
 std::vector<sdbus::Struct<std::string, std::string, std::vector<std::string>>> Service::Rules() {
     std::vector<sdbus::Struct<std::string, std::string, std::vector<std::string>>> list;
     for (const auto& rule : view_.rules)
@@ -177,6 +184,7 @@ void Service::showManager(ManagerView view) {
     add(view.iommu != view_.iommu, "Iommu");
     add(view.noIommu != view_.noIommu, "NoIommu");
     add(view.configFiles != view_.configFiles, "ConfigFiles");
+    add(view.absentFiles != view_.absentFiles, "AbsentFiles");
     add(view.configError != view_.configError, "ConfigError");
     add(view.warnings != view_.warnings, "Warnings");
     add(view.rules != view_.rules, "Rules");

@@ -50,6 +50,7 @@ private:
     std::string Iommu() override { return view_.iommu; }
     bool NoIommu() override { return view_.noIommu; }
     std::vector<std::string> ConfigFiles() override { return view_.configFiles; }
+    std::vector<sdbus::Struct<std::string, std::string>> AbsentFiles() override;
     std::string ConfigError() override { return view_.configError; }
     std::vector<std::string> Warnings() override { return view_.warnings; }
     std::vector<sdbus::Struct<std::string, std::string, std::vector<std::string>>> Rules() override;

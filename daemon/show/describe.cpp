@@ -80,9 +80,17 @@ json toJson(const DeviceView& view, const DeviceDetails& details) {
             {"reset-methods", details.resetMethods},
             {"numa-node", details.numaNode},
             {"path", d.path},
+            {"serial", d.serial},
             {"vfio-device", view.vfioDevice},
             {"physical-function", d.physicalFunction ? json(d.physicalFunction->str()) : json(nullptr)},
             {"virtual-functions", strings(d.virtualFunctions)}};
+}
+
+json absentJson(const ManagerView& manager) {
+    auto files = json::array();
+    for (const auto& [file, why] : manager.absentFiles)
+        files.push_back({{"file", file}, {"why", why}});
+    return files;
 }
 
 json rulesJson(const Core& core, const ManagerView& manager) {
@@ -107,6 +115,7 @@ std::string describe(const Core& core, uid_t uid) {
                   {"iommu", manager.iommu},
                   {"no-iommu", manager.noIommu},
                   {"config-files", manager.configFiles},
+                  {"absent-files", absentJson(manager)},
                   {"config-error", manager.configError},
                   {"warnings", manager.warnings},
                   {"rules", rulesJson(core, manager)},

@@ -87,6 +87,7 @@ ManagerView managerView(const Core& core) {
     ManagerView view{.version = VFIO_BIND_VERSION,
                      .iommu = iommuKind(sysfs),
                      .configFiles = policy.files,
+                     .absentFiles = policy.unmatched,
                      .configError = core.intent().configError(),
                      .warnings = core.warnings()};
     const auto noIommu = sysfs.read("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode", 8);

@@ -59,6 +59,7 @@ struct ManagerView {
     std::string iommu;
     bool noIommu = false;
     std::vector<std::string> configFiles;
+    std::vector<UnmatchedFile> absentFiles;
     std::string configError;
     std::vector<std::string> warnings;
     struct RuleView {

@@ -184,6 +184,23 @@ TEST_F(ConfigTest, ARuleThatMatchesNothingIsShownAndWaits) {
     EXPECT_EQ(client().describe().at("rules")[0].at("matches"), json::array({"0000:04:00.0"}));
 }
 
+TEST_F(ConfigTest, AFileForAnotherMachineIsSaidToBeAbsent) {
+    mkdir(dropIns().c_str(), 0755);
+    const auto file = dropIns() + "/other.toml";
+    writeFile(file, "[match]\nhost = \"no-such-host-*\"\n" + lanRule);
+    start();
+    EXPECT_THAT(ruleNames(), IsEmpty());
+    const auto files = client().root("AbsentFiles");
+    ASSERT_EQ(files.size(), 1U);
+    EXPECT_EQ(files[0][0], file);
+    EXPECT_THAT(files[0][1].get<std::string>(), HasSubstr("it is for host \"no-such-host-*\""));
+    EXPECT_EQ(client().describe().at("absent-files")[0].at("why"), files[0][1]);
+    writeFile(file, lanRule);
+    client().manager().Reload();
+    client().waitForState(3, "bound");
+    EXPECT_EQ(client().root("AbsentFiles").size(), 0U);
+}
+
 /// Case 11: another card is at the address.
 TEST_F(ConfigTest, AnotherCardAtTheAddressIsNotTaken) {
     configure("[[bind]]\nname = \"lan\"\ndevices = [{ address = \"" + nic + "\", id = \"8086:1533\" }]\n");

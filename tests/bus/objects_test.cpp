@@ -17,23 +17,19 @@ using testing::UnorderedElementsAre;
 
 using Signatures = std::map<std::string, std::string>;
 
-const Signatures managerSignatures{{"Version", "s"},     {"Warnings", "as"},    {"Iommu", "s"},
-                                   {"NoIommu", "b"},     {"ConfigFiles", "as"}, {"ConfigError", "s"},
-                                   {"Rules", "a(ssas)"}, {"Jobs", "ao"}};
+const Signatures managerSignatures{{"Version", "s"},         {"Warnings", "as"},   {"Iommu", "s"},
+                                   {"AbsentFiles", "a(ss)"}, {"NoIommu", "b"},     {"ConfigFiles", "as"},
+                                   {"ConfigError", "s"},     {"Rules", "a(ssas)"}, {"Jobs", "ao"}};
 const Signatures groupSignatures{
     {"Number", "u"},    {"State", "s"}, {"Viable", "b"},    {"Devices", "ao"},      {"Rule", "s"},
     {"Driver", "s"},    {"Node", "s"},  {"Type", "s"},      {"Blockers", "a(sss)"}, {"Holders", "a(us)"},
     {"LastError", "s"}, {"Job", "o"},   {"Leases", "a(ut)"}};
-const Signatures deviceSignatures{{"Address", "s"},          {"Vendor", "q"},
-                                  {"Device", "q"},           {"SubsystemVendor", "q"},
-                                  {"SubsystemDevice", "q"},  {"Class", "u"},
-                                  {"VendorName", "s"},       {"DeviceName", "s"},
-                                  {"Driver", "s"},           {"DriverOverride", "s"},
-                                  {"NativeModules", "as"},   {"Group", "o"},
-                                  {"BootVga", "b"},          {"ResetMethods", "as"},
-                                  {"NumaNode", "i"},         {"Path", "s"},
-                                  {"VfioDevice", "s"},       {"PhysicalFunction", "o"},
-                                  {"VirtualFunctions", "ao"}};
+const Signatures deviceSignatures{
+    {"Address", "s"},         {"Vendor", "q"},         {"Device", "q"},           {"SubsystemVendor", "q"},
+    {"SubsystemDevice", "q"}, {"Class", "u"},          {"VendorName", "s"},       {"DeviceName", "s"},
+    {"Driver", "s"},          {"DriverOverride", "s"}, {"NativeModules", "as"},   {"Group", "o"},
+    {"BootVga", "b"},         {"ResetMethods", "as"},  {"NumaNode", "i"},         {"Path", "s"},
+    {"Serial", "s"},          {"VfioDevice", "s"},     {"PhysicalFunction", "o"}, {"VirtualFunctions", "ao"}};
 const Signatures jobSignatures{{"Id", "u"},    {"Kind", "s"},      {"Group", "o"},
                                {"State", "s"}, {"Steps", "a(ss)"}, {"Started", "t"}};
 
@@ -170,6 +166,7 @@ TEST_F(ObjectsTest, ShowADevice) {
                                                {"ResetMethods", {"flr", "bus"}},
                                                {"NumaNode", 0},
                                                {"Path", "0000:00/01.0/00.0"},
+                                               {"Serial", ""},
                                                {"VfioDevice", ""},
                                                {"PhysicalFunction", "/"},
                                                {"VirtualFunctions", json::array()}};
@@ -271,13 +268,25 @@ std::set<std::string> keysOf(const json& object) {
     return keys;
 }
 
+TEST_F(ObjectsTest, ADeviceShowsItsSerialNumber) {
+    const std::string serial = "00-11-22-ff-fe-33-44-55";
+    start();
+    EXPECT_EQ(client().device(nic, "Serial"), "");
+    tell("put /sys/bus/pci/devices/" + nic + "/serial_number " + serial);
+    EXPECT_EQ(ctl({"bind", nic}).code, 0); // it is read again
+    EXPECT_EQ(client().device(nic, "Serial"), serial);
+    EXPECT_THAT(ctl({"show", nic}).out, testing::HasSubstr("    serial number  " + serial + "\n"));
+    const auto shown = json::parse(ctl({"--json", "show", nic}).out);
+    EXPECT_EQ(shown.at("devices")[0].at("serial"), serial);
+}
+
 TEST_F(ObjectsTest, AreDescribedInOneDocument) {
     configure("[[bind]]\nname = \"lan\"\ndevices = [\"" + nic + "\"]\n");
     start();
     const auto document = client().describe();
     EXPECT_THAT(keysOf(document),
-                testing::IsSupersetOf({"version", "iommu", "no-iommu", "config-files", "config-error",
-                                       "rules", "groups", "devices", "jobs"}));
+                testing::IsSupersetOf({"version", "iommu", "no-iommu", "config-files", "absent-files",
+                                       "config-error", "rules", "groups", "devices", "jobs"}));
     EXPECT_EQ(document.at("rules")[0].at("matches"), json::array({nic}));
     EXPECT_EQ(document.at("groups").size(), 9U);
     EXPECT_EQ(document.at("devices").size(), 11U);
