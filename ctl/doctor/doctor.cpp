@@ -26,9 +26,18 @@ void append(Findings& all, Findings more) {
 
 /// case 60: an image that knows an older configuration does at the start what it said then.
 Findings initramfsFindings(const Sysfs& sysfs, const DoctorContext& context) {
-    const auto image = initramfsOf(sysfs, configFiles(context.config), context.changed);
+    const bool started = context.changed("/run/vfio-bind" + std::string(ranInInitramfs)).has_value();
+    const auto image = initramfsOf(sysfs, configFiles(context.config), context.changed, started);
     if (!image || !context.changed(context.config))
         return {};
+    if (!image->known)
+        return {{Level::note,
+                 "initramfs",
+                 {},
+                 fmt::format("{} was made without vfio-bind: a native driver that is in it has its devices "
+                             "until vfio-bind-early hands them over",
+                             image->path),
+                 image->command}};
     if (image->newerFile.empty())
         return {{Level::ok, "initramfs", {}, fmt::format("{} knows the configuration", image->path), ""}};
     return {{Level::warning,

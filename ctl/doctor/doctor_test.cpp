@@ -245,6 +245,7 @@ TEST(Doctor, AnInitramfsThatIsOlderThanTheConfigurationIsStale) {
     kernel.putFile("/proc/sys/kernel/osrelease", "6.1.0-1\n");
     kernel.putFile("/usr/share/initramfs-tools/hooks/vfio-bind", "");
     std::map<std::string, std::int64_t> times{{"/nonexistent/vfio-bind.toml", 200},
+                                              {"/run/vfio-bind/initramfs", 50},
                                               {"/boot/initrd.img-6.1.0-1", 100}};
     auto given = context();
     given.changed = [&](const std::string& path) {
@@ -255,6 +256,9 @@ TEST(Doctor, AnInitramfsThatIsOlderThanTheConfigurationIsStale) {
                 testing::ElementsAre(HasSubstr("/boot/initrd.img-6.1.0-1 is older than")));
     times["/boot/initrd.img-6.1.0-1"] = 300;
     EXPECT_THAT(about(diagnose(kernel, given), "initramfs"), testing::ElementsAre(HasSubstr("ok initramfs")));
+    times.erase("/run/vfio-bind/initramfs");
+    EXPECT_THAT(about(diagnose(kernel, given), "initramfs"),
+                testing::ElementsAre(HasSubstr("note initramfs: /boot/initrd.img-6.1.0-1 was made without")));
     kernel.dropPath("/usr/share/initramfs-tools/hooks/vfio-bind");
     EXPECT_THAT(about(diagnose(kernel, given), "initramfs"), IsEmpty()) << "the image does nothing of ours";
 }

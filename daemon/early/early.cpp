@@ -7,6 +7,7 @@
 #include "early/serials.h"
 #include "guard/claimed.h"
 #include "guard/guard.h"
+#include "rules/initramfs.h"
 #include "rules/module_options.h"
 #include "rules/rule_files.h"
 #include "rules/udev_rules.h"
@@ -261,7 +262,9 @@ Report Early::run() {
         mkdir(options_.stateDirectory.c_str(),
               0755); // that it cannot be made shows with the first file in it
     if (options_.inInitramfs)
-        if (auto marked = writeFileAtomically(options_.stateDirectory + "/initramfs", "", 0644); !marked)
+        if (auto marked =
+                writeFileAtomically(options_.stateDirectory + std::string(ranInInitramfs), "", 0644);
+            !marked)
             fail(marked.error().str());
     if (!look()) {
         // Remove the rules, since those of an initramfs with an older configuration would stay.

@@ -16,14 +16,14 @@ namespace {
 
 constexpr auto untilLookedAgain = std::chrono::seconds(60);
 
-/// case 60. An initramfs matters if a rule wants something, or if the image has bound something:
-/// vfio-bind-early leaves a mark when it runs in an initramfs.
+/// case 60. An initramfs matters if a rule wants something at the start, or if the image has bound something.
 void lookAtInitramfs(const Sysfs& sysfs, const Intent& intent, const std::string& stateDirectory,
                      std::vector<std::string>& found) {
-    const bool ranInInitramfs = changeTime(stateDirectory + "/initramfs").has_value();
-    if (intent.policy().rules.empty() && !ranInInitramfs)
+    const bool started = changeTime(stateDirectory + std::string(ranInInitramfs)).has_value();
+    const auto isForTheStart = [](const Rule& rule) { return rule.when == When::always; };
+    if (!started && std::ranges::none_of(intent.policy().rules, isForTheStart))
         return;
-    const auto image = initramfsOf(sysfs, configFiles(intent.configFile()), changeTime);
+    const auto image = initramfsOf(sysfs, configFiles(intent.configFile()), changeTime, started);
     if (image && !image->newerFile.empty())
         found.push_back(fmt::format("{} is older than {}: the next boot begins with what the configuration "
                                     "was then; run {}",

@@ -101,21 +101,25 @@ std::optional<std::int64_t> changeTime(const std::string& path) {
 }
 
 std::optional<Initramfs> initramfsOf(const Sysfs& sysfs, const std::vector<std::string>& configFiles,
-                                     const ChangeTime& changed) {
+                                     const ChangeTime& changed, bool started) {
     const auto release = sysfs.read("/proc/sys/kernel/osrelease", 256).value_or(std::string{});
     for (const auto& maker : imageMakers) {
         Initramfs found{.path = fmt::format(fmt::runtime(maker.image), release),
                         .command = commandFor(sysfs, maker),
-                        .newerFile = {}};
+                        .newerFile = {},
+                        .known = started};
         const auto made = changed(found.path);
         if (!made || !sysfs.exists(maker.part))
             continue;
         // What was written down after the image was made is about another one, which was built elsewhere.
         const auto takenIn = sysfs.read(takenInFile(release), largestFile);
         const auto written = changed(takenInFile(release));
-        found.newerFile = takenIn && written && *written <= *made
-                              ? otherThan(*takenIn, digestsOf(sysfs, configFiles))
-                              : changedAfter(*made, configFiles, changed);
+        if (takenIn && written && *written <= *made) {
+            found.known = true;
+            found.newerFile = otherThan(*takenIn, digestsOf(sysfs, configFiles));
+        } else if (started) {
+            found.newerFile = changedAfter(*made, configFiles, changed);
+        }
         return found;
     }
     return std::nullopt;

@@ -25,14 +25,18 @@ protected:
         times = {{config, 100}, {dropIns, 100}, {image, 200}};
     }
     std::optional<Initramfs> look() const {
-        return initramfsOf(kernel, {config, dropIns}, [this](const std::string& path) {
-            const auto found = times.find(path);
-            return found == times.end() ? std::nullopt : std::optional(found->second);
-        });
+        return initramfsOf(
+            kernel, {config, dropIns},
+            [this](const std::string& path) {
+                const auto found = times.find(path);
+                return found == times.end() ? std::nullopt : std::optional(found->second);
+            },
+            started);
     }
 
     FakeKernel kernel;
     std::map<std::string, std::int64_t> times;
+    bool started = true;
 };
 
 TEST_F(InitramfsTest, KnowsTheConfigurationThatIsOlder) {
@@ -48,6 +52,18 @@ TEST_F(InitramfsTest, IsStaleWhenAFileWasChangedSince) { // case 60
     times[config] = 100;
     times[dropIns] = 300; // one was removed
     EXPECT_EQ(look()->newerFile, dropIns);
+}
+
+TEST_F(InitramfsTest, ThatWasMadeBeforeUsKnowsNoConfigurationAndIsNotStale) {
+    started = false;
+    times[config] = 300;
+    EXPECT_FALSE(look()->known);
+    EXPECT_EQ(look()->newerFile, "");
+    kernel.putFile(takenInFile("6.1.0-1"), "");
+    times[takenInFile("6.1.0-1")] = 200;
+    kernel.putFile(config, "[[bind]]\n");
+    EXPECT_TRUE(look()->known);
+    EXPECT_EQ(look()->newerFile, config);
 }
 
 TEST_F(InitramfsTest, WithADigestTimesDoNotMatter) {
