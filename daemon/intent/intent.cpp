@@ -67,6 +67,7 @@ std::expected<Policy, std::vector<ConfigError>> Intent::validated(ConfigTexts re
 
 void Intent::putInForce(Policy policy, ConfigTexts texts) {
     policy_ = std::move(policy);
+    index_ = PolicyIndex(policy_);
     texts_ = std::move(texts);
     policyKnown_ = true;
     configError_.clear();
@@ -100,7 +101,7 @@ bool Intent::hear(const DeviceChange& change) {
     ledger_.prune(machine_.topology());
     leases_.prune(machine_.topology());
     return std::ranges::any_of(states, [this](const auto* device) {
-        return *device && concerns(policy_, machine_.topology(), **device);
+        return *device && index_.concerns(machine_.topology(), **device);
     });
 }
 

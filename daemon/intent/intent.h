@@ -9,6 +9,7 @@
 #include "intent/ledger.h"
 #include "lease/lease_book.h"
 #include "machine/machine.h"
+#include "plan/policy_index.h"
 
 #include <expected>
 #include <functional>
@@ -117,6 +118,7 @@ private:
     std::string config_;
     bool policyKnown_ = false; ///< a configuration was read without an error since the start
     Policy policy_;
+    PolicyIndex index_; ///< of policy_
     ConfigTexts texts_; ///< the texts that policy_ was read from
     Resolution resolution_;
     std::string configError_;

@@ -136,5 +136,18 @@ TEST(SelectorIndex, TwiceTheSelectorsAreTwiceTheLooks) {
     EXPECT_LE(candidates(*many), 10 * many->rules.size() * 200);
 }
 
+/// However many selectors there are.
+TEST(SelectorIndex, ADeviceIsComparedWithTheSelectorsOfItsOwnAddress) {
+    for (const unsigned each : {100U, 200U, 6000U}) {
+        const auto policy = parsePolicy({{"f", manySelectors(10, each)}});
+        ASSERT_TRUE(policy);
+        const SelectorIndex index(policy->rules);
+        const auto facts = DeviceFacts{.address = {.bus = 1}, .ids = {.vendor = 0x8086, .device = 0x0100}};
+        std::size_t looks = 0;
+        index.visit(facts, [&](SelectorPlace) { ++looks; });
+        EXPECT_EQ(looks, 1U) << each;
+    }
+}
+
 } // namespace
 } // namespace vfiobind::selector_index_test

@@ -4,6 +4,7 @@
 #include "config/config.h"
 #include "fake/machine.h"
 #include "plan/plan.h"
+#include "plan/policy_index.h"
 
 namespace vfiobind::members_test {
 namespace {
@@ -78,10 +79,10 @@ TEST(Members, ANewcomerBlocksTheWholeGroupUnlessTheCallAllowsIt) {
 TEST(Members, WhoeverJoinsTheGroupConcernsTheRule) {
     const auto topology = Topology::read(crowded()).value();
     const auto& newcomer = *topology.find(Address::parse("0000:01:01.0").value());
-    EXPECT_TRUE(concerns(policyOf("members = [\"10de:0e0f\"]\n"), topology, newcomer));
-    EXPECT_FALSE(concerns(policyOf(""), topology, newcomer));
+    EXPECT_TRUE(PolicyIndex(policyOf("members = [\"10de:0e0f\"]\n")).concerns(topology, newcomer));
+    EXPECT_FALSE(PolicyIndex(policyOf("")).concerns(topology, newcomer));
     const auto& elsewhere = *topology.find(Address::parse(nic).value());
-    EXPECT_FALSE(concerns(policyOf("members = [\"10de:0e0f\"]\n"), topology, elsewhere));
+    EXPECT_FALSE(PolicyIndex(policyOf("members = [\"10de:0e0f\"]\n")).concerns(topology, elsewhere));
 }
 
 } // namespace

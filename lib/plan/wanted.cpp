@@ -192,25 +192,6 @@ bool sameToRules(const Device& before, const Device& now) {
            before.physicalFunction == now.physicalFunction && before.virtualFunctions == now.virtualFunctions;
 }
 
-bool concerns(const Policy& policy, const Topology& topology, const Device& device) {
-    const auto* physicalFunction =
-        device.physicalFunction ? topology.find(*device.physicalFunction) : nullptr;
-    const auto names = [&](const Selector& selector) {
-        return selector.match(device.facts()) != Match::no ||
-               (physicalFunction != nullptr && selector.match(physicalFunction->facts()) != Match::no);
-    };
-    // What comes to a group of which not all is known is looked at, whatever it is.
-    const auto joins = [&](const Rule& rule) {
-        return rule.members && device.group &&
-               std::ranges::any_of(topology.endpoints(*device.group), [&](const Device* other) {
-                   return other->address != device.address && isKnownMember(rule, *other);
-               });
-    };
-    return std::ranges::any_of(policy.rules, [&](const Rule& rule) {
-        return std::ranges::any_of(rule.devices, names) || joins(rule);
-    });
-}
-
 std::vector<ConfigError> contradictions(const Policy& policy, const Topology& topology) {
     std::vector<ConfigError> errors;
     std::map<Address, const Rule*> ownerOfDevice;

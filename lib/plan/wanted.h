@@ -78,10 +78,6 @@ Resolution resolve(const Policy& policy, const Topology& topology);
 /// Whether rules cannot tell the one from the other: a driver that comes or goes changes no resolution.
 bool sameToRules(const Device& before, const Device& now);
 
-/// Whether a rule names the device, its slot or its physical function: else its coming, going and changing
-/// change no resolution.
-bool concerns(const Policy& policy, const Topology& topology, const Device& device);
-
 /// What is wrong with the rules on this machine, so that they are refused when the configuration is read:
 /// two rules that match one device or claim one group with different drivers (case 61), and a rule that
 /// matches bridges only (case 65).

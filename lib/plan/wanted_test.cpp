@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "plan/wanted.h"
 
+#include "plan/policy_index.h"
+
 #include "fake/machine.h"
 
 #include <algorithm>
@@ -98,14 +100,15 @@ TEST(Resolve, ADeviceConcernsTheRulesThatNameItOrItsSlot) {
     const auto machine = topology();
     const auto& device = *machine.find(Address::parse("0000:01:00.0").value());
     const auto by = [&](const std::string& selector) {
-        return concerns(policy("[[bind]]\nname = \"x\"\ndevices = [" + selector + "]\n"), machine, device);
+        return PolicyIndex(policy("[[bind]]\nname = \"x\"\ndevices = [" + selector + "]\n"))
+            .concerns(machine, device);
     };
     EXPECT_TRUE(by("\"10de:1284\""));
     EXPECT_TRUE(by("\"0000:01:00.0\""));
     EXPECT_TRUE(by("{ address = \"0000:01:00.0\", id = \"10de:ffff\" }"));
     EXPECT_FALSE(by("\"10de:ffff\""));
     EXPECT_FALSE(by("\"0000:01:00.1\""));
-    EXPECT_FALSE(concerns({}, machine, device));
+    EXPECT_FALSE(PolicyIndex(Policy{}).concerns(machine, device));
 }
 
 /// The machine with a network card that has virtual functions, then with what the test does to it.
@@ -130,8 +133,8 @@ bool concerned(const Policy& rules, const Topology& before, const Topology& now,
     const auto* fresh = now.find(address);
     if (old != nullptr && fresh != nullptr && sameToRules(*old, *fresh))
         return false;
-    return (old != nullptr && concerns(rules, now, *old)) ||
-           (fresh != nullptr && concerns(rules, now, *fresh));
+    return (old != nullptr && PolicyIndex(rules).concerns(now, *old)) ||
+           (fresh != nullptr && PolicyIndex(rules).concerns(now, *fresh));
 }
 
 // The daemon resolves its rules anew only then.

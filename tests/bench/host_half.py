@@ -157,6 +157,53 @@ def events(host):
             yield told(theme, f"{kind}: messages", f"{messages_many:.1f}", f"{messages_few:.1f} (at {FEW})")
 
 
+def policy(host):
+    """Twice the work may take a little more than twice the time, since memory is farther away then."""
+    theme = "Large policies"
+    for what, took in json.loads(_run(host.programs / "policy-clock").stdout).items():
+        yield against(theme, what, [took["twice"] / 1e6], [took["once"] / 1e6], 2.2, name="half of it")
+
+
+def _describe(number, groups):
+    """A machine as `vfio-bindctl groups --json` describes it, of groups of two functions."""
+    def device(group, function):
+        return {"address": f"0000:{group + 1:02x}:00.{function}", "id": f"10de:{0x1280 + (group + number) % 64:04x}",
+                "subsystem": "10de:1118", "class": "030000" if function == 0 else "040300", "driver": "nouveau", "bridge": False,
+                "path": f"0000:00/{group:02x}.0/00.{function}", "serial": f"00-11-22-33-44-{number >> 8:02x}-{number & 255:02x}-{group:02x}"}
+    return json.dumps({"version": 1, "host": {"name": f"node{number}"}, "groupless": [],
+                       "groups": [{"number": group, "type": "DMA", "devices": [device(group, 0), device(group, 1)]}
+                                  for group in range(groups)]})
+
+
+def verify(host):
+    """A repository of policies, tried on the machines that it is for."""
+    theme = "vfio-bindctl verify"
+    folder = host.folder / "verify"
+    folder.mkdir()
+    policy_file = folder / "policy.toml"
+    policy_file.write_text('[match]\nhost = "node*"\n[[bind]]\nname = "gpu"\ndevices = ["10de:1284", "10de:1290"]\n'
+                           '[[bind]]\nname = "spare"\ndevices = ["10de:12a0"]\nwhen = "asked"\n', encoding="utf-8")
+    took = {}
+    for count in (500, 1000):
+        words = []
+        for number in range(count):
+            file = folder / f"{number}.json"
+            file.write_text(_describe(number, 32), encoding="utf-8")
+            words += ["--machine", file]
+        command = [str(word) for word in (host.programs / "../../ctl/vfio-bindctl", "verify", *words, policy_file)]
+        with open(os.devnull, "wb") as nothing:
+            began = time.monotonic()
+            process = subprocess.Popen(command, stdout=nothing)
+            _, status, usage = os.wait4(process.pid, 0)
+            took[count] = time.monotonic() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            raise MeasureError(f"verify of {count} machines ended with {process.returncode}")
+    yield at_most(theme, "1000 machines of 64 functions", took[1000], 10, "s")
+    yield against(theme, "1000 machines, and 500", [took[1000] * 1000], [took[500] * 1000], 2.2, name="500")
+    yield told(theme, "memory for 1000 machines (RSS)", f"{usage.ru_maxrss / 1024:.0f} MiB")
+
+
 def bus(host):
     theme = "On the bus"
     for functions in (FEW, MANY):
@@ -278,4 +325,4 @@ def start(host):
         yield told(theme, f"from its start to ready, {functions} functions", f"{statistics.median(took):.0f} ms")
 
 
-MEASUREMENTS = (topology, events, bus, storm, memory, idle, start)
+MEASUREMENTS = (topology, policy, verify, events, bus, storm, memory, idle, start)

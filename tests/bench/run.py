@@ -24,6 +24,9 @@ from table import as_markdown, as_text, machine_text, told      # noqa: E402
 NOTES = {
     "Reading the machine": "Trees on tmpfs with what sysfs has. The bare loop is C over the same files: it opens, reads and "
                            "closes, and makes nothing of the answers. Times are the processor's.",
+    "Large policies": "The processor's time, the best of five. Groups have two functions each, and selectors an address and an id.",
+    "vfio-bindctl verify": "Descriptions made up for it, in memory, each with a name, a serial number for each group, and one policy "
+                           "for all; the tool as it is built for the bench.",
     "One uevent": "The daemon's own code on such a tree, on a private bus; events come through a pipe as udev's do through "
                   "its socket, each from the kernel and again from udev. All on one processor.",
     "Sixteen groups in a virtual machine": "Eight NVMe and eight e1000e functions, from their native drivers to vfio-pci and "
