@@ -5,6 +5,7 @@
 #include "doctor/doctor.h"
 #include "doctor/groups.h"
 #include "export/export.h"
+#include "hosts.h"
 #include "import/import.h"
 #include "json.h"
 #include "metrics.h"
@@ -43,10 +44,12 @@ ExitCode run(const Options& options) {
         return runLibvirtRules();
     if (options.command == Command::verify)
         return runVerify(options);
-    const Client::Bus which = options.session ? Client::Bus::session
-                              : options.host  ? Client::Bus::remote
-                                              : Client::Bus::system;
-    Client client(which, options.host.value_or(""));
+    if (options.hosts.size() > 1)
+        return runStatusOfHosts(options);
+    const Client::Bus which = options.session         ? Client::Bus::session
+                              : options.hosts.empty() ? Client::Bus::system
+                                                      : Client::Bus::remote;
+    Client client(which, options.hosts.empty() ? "" : options.hosts.front());
     switch (options.command) {
     case Command::status:
         return runStatus(client, options);
@@ -83,7 +86,8 @@ ExitCode run(const Options& options) {
 std::string whereToLook(const Options& options) {
     if (options.session)
         return "on the session bus it must have been started by hand, with 'vfio-bindd --session'";
-    return "see 'systemctl status vfio-bind.service'" + (options.host ? " on " + *options.host : "");
+    return "see 'systemctl status vfio-bind.service'" +
+           (options.hosts.empty() ? "" : " on " + options.hosts.front());
 }
 
 ExitCode report(const Options& options, const sdbus::Error& error) {

@@ -156,8 +156,10 @@ Parser::Parser() {
     app_.set_version_flag("--version", std::string("vfio-bindctl ") + VFIO_BIND_VERSION);
     app_.add_flag("--json", options_.json, "print JSON");
     app_.add_flag("--session", options_.session, "use the session bus");
-    app_.add_option("-H,--host", options_.host, "use the system bus of another machine, over ssh")
+    app_.add_option("-H,--host", options_.hosts,
+                    "use the system bus of another machine, over ssh; status: of several, if repeated")
         ->type_name("[USER@]HOST")
+        ->allow_extra_args(false)
         ->excludes("--session");
     app_.add_flag("-a,--all", options_.all, "status: also show groups that are with their native drivers");
     app_.get_formatter()->column_width(26);
@@ -252,10 +254,12 @@ void Parser::checkTogether() const {
         throw CLI::ExcludesError("--all", "any command but status");
     const bool local = is(Command::doctor) || is(Command::groups) || is(Command::importOld) ||
                        is(Command::metrics) || is(Command::verify);
-    if (local && (options_.host || options_.session))
-        throw CLI::ExcludesError(options_.host ? "--host" : "--session",
+    if (local && (!options_.hosts.empty() || options_.session))
+        throw CLI::ExcludesError(options_.session ? "--session" : "--host",
                                  "doctor, groups, import, metrics and verify, which ask no daemon");
-    if (isLeasing(options_.command) && options_.host)
+    if (options_.hosts.size() > 1 && !is(Command::status))
+        throw CLI::ValidationError("--host", "only status asks several machines; name one");
+    if (isLeasing(options_.command) && !options_.hosts.empty())
         throw CLI::ValidationError(
             "--host", "run and hold keep a descriptor open, and none travels to another machine; "
                       "run vfio-bindctl there: ssh HOST vfio-bindctl run ...");

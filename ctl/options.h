@@ -46,8 +46,8 @@ struct Options {
     std::vector<std::string> machines; ///< verify: files that describe machines
     std::vector<std::string> files;    ///< verify: what to read in place of the configuration
     bool write = false;
-    std::optional<std::string> host; ///< `[user@]machine`
-    std::string exportFor;           ///< the name of an exporter
+    std::vector<std::string> hosts; ///< `[user@]machine`, several for `status` only
+    std::string exportFor;          ///< the name of an exporter
     bool persist = false;
     bool noWait = false;
     bool all = false;

@@ -126,7 +126,10 @@ TEST(CommandLine, TargetsThatBeginWithAColonArePositional) {
 TEST(CommandLine, GlobalOptionsStandBeforeOrAfterTheCommand) {
     EXPECT_TRUE(parsed({"--session", "reload"}).session);
     EXPECT_TRUE(parsed({"reload", "--session"}).session);
-    EXPECT_EQ(parsed({"show", "x", "--host", "root@box"}).host, "root@box");
+    EXPECT_THAT(parsed({"show", "x", "--host", "root@box"}).hosts, ElementsAre("root@box"));
+    EXPECT_THAT(parsed({"status", "-H", "a", "--host", "b"}).hosts, ElementsAre("a", "b"));
+    EXPECT_THAT(parsed({"-H", "a", "-H", "b"}).hosts, ElementsAre("a", "b"));
+    EXPECT_THAT(refused({"bind", "x", "-H", "a", "-H", "b"}).err, HasSubstr("only status asks several"));
 }
 
 TEST(CommandLine, WrongOnesEndWithUsage) {

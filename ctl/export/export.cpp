@@ -114,9 +114,10 @@ ExitCode runExport(Client& client, const Options& options) {
     if (!touched)
         return fail(options, {ExitCode::failed, touched.error()});
     const RealSysfs here;
-    const auto exported = exportTarget(snapshot, *touched, *exporter,
-                                       options.host ? ExportPlace{nullptr, hostOf(*options.host)}
-                                                    : ExportPlace{&here, nameOfThisHost()});
+    const auto exported =
+        exportTarget(snapshot, *touched, *exporter,
+                     options.hosts.empty() ? ExportPlace{&here, nameOfThisHost()}
+                                           : ExportPlace{nullptr, hostOf(options.hosts.front())});
     if (!exported)
         return fail(options, exported.error());
     if (options.json) {

@@ -189,6 +189,35 @@ TEST_F(CtlTest, AMachineThatIsNotReachedIsNamed) {
     EXPECT_THAT(failed.err, AllOf(HasSubstr("box"), HasSubstr("no route to it")));
 }
 
+/// The first waits until the second has been asked: one after the other would not end.
+TEST_F(CtlTest, SeveralMachinesAreAskedSideBySideAndOneThatIsNotReachedIsARow) {
+    configure("[[bind]]\nname = \"lan\"\ndevices = [\"" + nic + "\"]\n");
+    start();
+    ASSERT_EQ(mkfifo((folder() + "/meet").c_str(), 0600), 0);
+    const std::string script = "case \"$*\" in\n"
+                               "*' one '*) read -r met <" +
+                               folder() +
+                               "/meet ;;\n"
+                               "*' two '*) echo yes >" +
+                               folder() +
+                               "/meet ;;\n"
+                               "*) echo Welcome >&2; echo no route to it >&2; exit 255 ;;\nesac\n"
+                               "exec systemd-stdio-bridge --bus-path=\"$DBUS_SESSION_BUS_ADDRESS\"";
+    const std::vector<std::string> hosts{"--host", "one", "--host", "two", "--host", "three"};
+    const auto shown = ctlOverSsh(script, hosts);
+    EXPECT_EQ(shown.code, 4) << shown.out << shown.err;
+    EXPECT_THAT(shown.out, HasSubstr("\none        3  bound        lan   02:00.0\n"));
+    EXPECT_THAT(shown.out, HasSubstr("\ntwo        3  bound        lan   02:00.0\n"));
+    EXPECT_THAT(shown.out, testing::ContainsRegex("\nthree      -  unreachable  "));
+    EXPECT_THAT(shown.out, HasSubstr("no route to it"));
+    auto asked = hosts;
+    asked.insert(asked.begin(), "--json");
+    const auto document = json::parse(ctlOverSsh(script, asked).out);
+    EXPECT_EQ(document.at("hosts")[1].at("state"), client().describe());
+    EXPECT_THAT(document.at("hosts")[2].at("error").get<std::string>(),
+                HasSubstr("ssh says: no route to it"));
+}
+
 TEST_F(CtlTest, ColoursAreForTerminalsThatHaveThemAndAreWanted) {
     configure("[[bind]]\nname = \"lan\"\ndevices = [\"" + nic + "\"]\n");
     start();
