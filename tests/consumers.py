@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Gives what is exported and published, as the golden files have it, to the parsers of those who read it: Nova's own, promtool,
-and for CDI and KubeVirt what their documents say. Debian's python3-nova, prometheus, python3-jsonschema and python3-yaml."""
+and for those that Debian 12 has no parser of (CDI, KubeVirt, Proxmox, Incus) what their documents and sources say. Debian's
+python3-nova, prometheus, python3-jsonschema and python3-yaml."""
 
 import json
 import pathlib
@@ -77,6 +78,16 @@ def check_proxmox(text):
     expect(maps and maps == used, f"Proxmox: mappings {maps}, used {used}")
 
 
+def check_incus(text, functions):
+    """As the tool takes its words (`incus config device add INSTANCE NAME TYPE key=value`) and IsPCIAddress() of its
+    shared/validate an address."""
+    pci = r"(?:[0-9a-f]{4}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f]"
+    devices = re.findall(rf"^incus config device add VM ([A-Za-z0-9_.-]{{1,64}}) pci address=({pci})$", text, re.M)
+    expect(len(devices) == len(text.splitlines()), f"Incus takes no such command: {text}")
+    expect(len({name for name, _ in devices}) == len(devices), f"Incus refuses a device that is there twice: {text}")
+    expect({address for _, address in devices} == functions, f"not {functions}: {text}")
+
+
 def check_metrics(text):
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     expect(done.returncode == 0 and not done.stdout + done.stderr, f"promtool: {done}")
@@ -88,7 +99,9 @@ def main():
     for path in exports:
         texts = sections(path)
         check_cdi(texts["cdi"])
-        check_nova(texts["nova"], set(ADDRESS.findall(texts["qemu"])))
+        functions = set(ADDRESS.findall(texts["qemu"]))
+        check_nova(texts["nova"], functions)
+        check_incus(texts["incus"], functions)
         check_kubevirt(texts["kubevirt"])
         check_proxmox(texts["proxmox"])
     published = sections(GOLDEN / "publish/machine.txt")
