@@ -58,6 +58,17 @@ USED_DISKS = ("nvme,bus=rp1,serial=a,drive=s0", "nvme,bus=rp2,serial=b,drive=s1"
 COCKPIT_PACKAGES = ("cockpit-ws", "cockpit-bridge", "cockpit-system", "sudo")
 LAN = "0000:00:0e.0"                                   # towards the host, which reaches the guest by it: Monitor.forward()
 
+# Eight identical NICs, which only their serial numbers tell apart, and an empty port.
+NIC_MACS = tuple(f"52:54:00:ab:cd:{number:02x}" for number in range(1, 9))
+NIC_PORT = "rp9"
+
+
+def nic(number, port):
+    return f"e1000e,id=nic{number},bus={port},mac={NIC_MACS[number]}"
+
+
+NICS = ROOT_PORTS + tuple(nic(number, f"rp{number + 1}") for number in range(8))
+
 VMM_PACKAGES = ("qemu-system-x86", "libvirt-daemon-system", "libvirt-clients", "podman", "crun")
 
 
@@ -101,6 +112,7 @@ BOOTS = {boot.name: boot for boot in (
     Boot("vmm", packages=VMM_PACKAGES),
     # For a browser on the host.
     Boot("cockpit", packages=COCKPIT_PACKAGES, extra=("-netdev", "user,id=lan,restrict=on", "-device", "virtio-net-pci,netdev=lan,addr=0e.0")),
+    Boot("nics", devices=NICS, late=()),
     # What tests/bench measures.
     Boot("bench", devices=BENCH, late=(), packages=BENCH_PACKAGES),
 )}

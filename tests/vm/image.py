@@ -272,13 +272,16 @@ def _make_disk(work):
 
 # --- an initramfs with vfio-bind in it --------------------------------------------------------------------------------
 
-def initrd_with(image, package, config, modules, builder="initramfs-tools"):
-    """An initramfs of this image with the package's part, the configuration and further modules in it; kept.
+def initrd_with(image, package, config, modules, builder="initramfs-tools", drop_ins=None):
+    """An initramfs of this image with the package's part, the configuration, drop-ins (name: text) and further modules in it;
+    kept.
 
     It is made by the guest's own initramfs-tools, or by Debian's dracut, in a chroot of its root: in the emulated guest
     it takes ten minutes.
     """
-    key = hashlib.sha256(b"|".join([package, config.encode(), builder.encode(), *map(str.encode, modules)])).hexdigest()[:16]
+    drop_ins = drop_ins or {}
+    key = hashlib.sha256(b"|".join([package, config.encode(), builder.encode(), repr(drop_ins).encode(),
+                                    *map(str.encode, modules)])).hexdigest()[:16]
     made = image.folder / f"initrd-{builder}-{key}"
     if made.exists():
         return made
@@ -295,6 +298,9 @@ def initrd_with(image, package, config, modules, builder="initramfs-tools"):
         (work / "vfio-bind.deb").write_bytes(package)
         _unpack(work / "vfio-bind.deb", root)
         (root / "etc/vfio-bind.toml").write_text(config, encoding="utf-8")
+        for name, text in drop_ins.items():
+            (root / "etc/vfio-bind.d").mkdir(exist_ok=True)
+            (root / "etc/vfio-bind.d" / name).write_text(text, encoding="utf-8")
         release = next((root / "boot").glob("vmlinuz-*")).name.removeprefix("vmlinuz-")
         if builder == "dracut":
             _run_dracut(root, release, modules)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs in the guest: publish_reader.py COUNT SEED TARGET...
 
-Binds and releases targets at random, waits for each job, and meanwhile reads the CDI spec and the metrics at every change
-of their folders. Prints a JSON object: what was wrong, how often each file came, and how many milliseconds after JobRemoved the
-spec was true.
+Binds and releases targets at random, waits for each job, kills the daemon now and then, and meanwhile reads the CDI spec and
+the metrics at every change of their folders. Prints a JSON object a round, and last: what was wrong, how often each file came,
+and how many milliseconds after JobRemoved the spec was true. What else is bound is not looked at.
 """
 
 import ctypes
@@ -12,6 +12,7 @@ import os
 import random
 import re
 import struct
+import subprocess
 import sys
 import time
 
@@ -22,6 +23,7 @@ MANAGER = "org.vfiobind1.Manager"
 SPEC, METRICS = "/run/cdi/vfio-bind.json", "/run/vfio-bind/metrics.prom"
 MOVED_TO, DELETE = 0x80, 0x200
 SAMPLE = re.compile(r'([a-z_]+)(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9.e+-]+')
+KILLS = 0.1         # of the rounds
 LATEST = 2.0        # seconds; what comes later than this after a job's end does not come
 
 wrong = []
@@ -81,33 +83,94 @@ def watch():
     GLib.io_add_watch(fd, GLib.PRIORITY_HIGH, GLib.IO_IN, changed)
 
 
+class Daemon:
+    """The daemon on the bus, through its deaths."""
+
+    def __init__(self):
+        self.bus = Gio.bus_get_sync(Gio.BusType.SYSTEM)
+        self.context = GLib.MainContext.default()
+        self.ended = {}         # job: when JobRemoved came
+        self.owner = ""
+        self.bus.signal_subscribe(NAME, MANAGER, "JobRemoved", ROOT, None, Gio.DBusSignalFlags.NONE,
+                                  lambda *signal: self.ended.update({signal[5].unpack()[1]: time.monotonic()}))
+        Gio.bus_watch_name_on_connection(
+            self.bus, NAME, Gio.BusNameWatcherFlags.NONE, lambda _bus, _name, owner: setattr(self, "owner", owner),
+            lambda *_: setattr(self, "owner", ""))
+        self.until(lambda: self.owner, 30)
+
+    def until(self, check, seconds):
+        """Handles messages until check() holds; whether it does."""
+        alarm = GLib.timeout_add(100, lambda: True)     # so that an iteration ends
+        deadline = time.monotonic() + seconds
+        while not check() and time.monotonic() < deadline:
+            self.context.iteration(True)
+        GLib.source_remove(alarm)
+        return check()
+
+    def state(self, target):
+        path = f"{ROOT}/group/{group_of(target)}"
+        try:
+            return self.bus.call_sync(NAME, path, "org.freedesktop.DBus.Properties", "Get",
+                                      GLib.Variant("(ss)", (NAME + ".Group", "State")), GLib.VariantType("(v)"),
+                                      Gio.DBusCallFlags.NONE, 60000).unpack()[0]
+        except GLib.Error:      # it has just died, or has not read the machine yet
+            return "unknown"
+
+    def change(self, member, target):
+        """When the last job ended."""
+        jobs = self.bus.call_sync(NAME, ROOT, MANAGER, member, GLib.Variant("(sa{sv})", (target, {})),
+                                  GLib.VariantType("(ao)"), Gio.DBusCallFlags.NONE, 60000).unpack()[0]
+        self.until(lambda: all(job in self.ended for job in jobs), 60)
+        return max(self.ended.get(job, time.monotonic()) for job in jobs)
+
+    def die(self, member, target, after):
+        """It is killed so many seconds after a call; waits until another has come and no group is at work."""
+        self.bus.call(NAME, ROOT, MANAGER, member, GLib.Variant("(sa{sv})", (target, {})), None, Gio.DBusCallFlags.NONE,
+                      60000, None, lambda *_: None)
+        self.until(lambda: False, after)
+        old = self.owner
+        os.kill(int(subprocess.check_output(["pidof", "vfio-bindd"]).split()[-1]), 9)
+        expect(self.until(lambda: self.owner not in ("", old), 60), "the daemon did not come back")
+        expect(self.until(lambda: self.state(target) in ("bound", "native"), 60),
+               f"{target} is {self.state(target)} after the daemon's death")
+
+
+def expect(condition, sentence):
+    if not condition:
+        wrong.append(sentence)
+
+
+def group_of(address):
+    return os.path.basename(os.readlink(f"/sys/bus/pci/devices/{address}/iommu_group"))
+
+
 def main():
     count, seed, targets = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
     chance = random.Random(seed)
-    bus = Gio.bus_get_sync(Gio.BusType.SYSTEM)
-    ended = {}
-    bus.signal_subscribe(NAME, MANAGER, "JobRemoved", ROOT, None, Gio.DBusSignalFlags.NONE,
-                         lambda *signal: ended.update({signal[5].unpack()[1]: time.monotonic()}))
+    daemon = Daemon()
     watch()
-    context = GLib.MainContext.default()
+    ours = {"/dev/vfio/" + group_of(target) for target in targets}
     bound, late = set(), []
-    for _ in range(count):
+    for number in range(count):
         target = chance.choice(targets)
         member = "Release" if target in bound else "Bind"
-        jobs = bus.call_sync(NAME, ROOT, MANAGER, member, GLib.Variant("(sa{sv})", (target, {})),
-                             GLib.VariantType("(ao)"), Gio.DBusCallFlags.NONE, 60000).unpack()[0]
-        bound ^= {target}
-        while not all(job in ended for job in jobs):
-            context.iteration(True)
-        end = max(ended[job] for job in jobs)
-        wanted = {"/dev/vfio/" + os.path.basename(os.readlink(f"/sys/bus/pci/devices/{address}/iommu_group"))
-                  for address in bound}
-        while nodes() != wanted and time.monotonic() - end < LATEST:
-            context.iteration(False)
-        late.append((time.monotonic() - end) * 1000)
-        if nodes() != wanted:
-            wrong.append(f"after {member} of {target} the spec has {sorted(nodes())} and not {sorted(wanted)}")
-    print(json.dumps({"wrong": wrong, "seen": seen, "late": sorted(late), "left": sorted(bound)}))
+        killed = chance.random() < KILLS
+        if killed:
+            daemon.die(member, target, chance.random())
+            bound = {target for target in targets if daemon.state(target) == "bound"}
+            end = time.monotonic()
+        else:
+            end = daemon.change(member, target)
+            bound ^= {target}
+        wanted = {"/dev/vfio/" + group_of(address) for address in bound}
+        while nodes() & ours != wanted and time.monotonic() - end < LATEST:
+            daemon.context.iteration(False)
+        if not killed:
+            late.append((time.monotonic() - end) * 1000)
+        expect(nodes() & ours == wanted, f"after {member} of {target}{' and a kill' if killed else ''} the spec has "
+                                         f"{sorted(nodes() & ours)} and not {sorted(wanted)}")
+        print(json.dumps({"round": number, "killed": killed}), flush=True)
+    print(json.dumps({"wrong": wrong, "seen": seen, "late": sorted(late), "left": sorted(bound)}), flush=True)
 
 
 main()

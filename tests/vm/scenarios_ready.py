@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""vfio-bind-ready.target: what comes after it comes after the first pass over the configuration, also where a group hangs."""
+
+import contextlib
+import re
+
+from boots import GPU, TWIN_A
+from guest import CONFIG, UNIT, Failed, expect, sysfs
+from scenarios import scenario
+from scenarios_boot import rules_at_boot
+
+TARGET = "vfio-bind-ready.target"
+AFTER_UNIT = "/run/systemd/system/rig-after.service"
+TIMEOUT = 8     # seconds, of the rule whose group hangs
+RULE = f'[[bind]]\nname = "guest-gpu"\ndevices = ["{GPU}"]\n'
+HUNG_RULE = f'[[bind]]\nname = "hangs"\ndevices = ["{TWIN_A}"]\ntimeout = "{TIMEOUT}s"\n'
+
+
+def after_unit(wanted_by=""):
+    """Notes the GPU's driver at the moment when it starts."""
+    return f"""[Unit]
+Wants={TARGET}
+After={TARGET}
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c 'basename $(readlink {sysfs(GPU, "driver")}) > /run/rig-after'
+{f"[Install]{chr(10)}WantedBy={wanted_by}" if wanted_by else ""}
+"""
+
+
+# After vfio-bind-early a VM holds the group, and somebody takes the driver away: the kernel hangs from then on.
+HANG_SCRIPT = f"""#!/bin/sh
+set -e
+group=$(basename $(readlink {sysfs(TWIN_A, "iommu_group")}))
+mkfifo /run/rig-hold /run/rig-holds
+vfio-probe hold $group {TWIN_A} < /run/rig-hold > /run/rig-holds &
+exec 3> /run/rig-hold
+read -r word < /run/rig-holds
+echo {TWIN_A} > {sysfs(TWIN_A, "driver/unbind")} &
+until grep -qs '^State:.D' /proc/$!/status; do :; done
+touch /run/rig-hung
+exec sleep infinity
+"""
+
+
+def at(guest, unit, prop):
+    """Seconds of the monotonic clock."""
+    return int(guest.out(f"systemctl show -P {prop}TimestampMonotonic {unit}")) / 1e6
+
+
+@contextlib.contextmanager
+def first_pass_to_come(guest, text):
+    """The daemon has not begun, with this configuration, and a unit waits for the target."""
+    # What was released by hand stays so until a configuration is loaded that has changed.
+    guest.configure('[daemon]\nlog-level = "debug"\n')
+    guest.put(AFTER_UNIT, after_unit())
+    guest.run(f"rm -f /run/rig-after; systemctl stop {UNIT} {TARGET}; systemctl daemon-reload", 60)
+    guest.put(CONFIG, text)
+    try:
+        yield
+    finally:
+        guest.put(CONFIG, "")
+        guest.run(f"systemctl stop rig-after.service; rm -f {AFTER_UNIT}; systemctl daemon-reload; systemctl restart {UNIT}",
+                  90, check=False)
+
+
+@scenario("ready-target-comes-after-the-first-pass", seconds=240, named=True)
+def ready(guest):
+    native = guest.driver(GPU)
+    expect(native not in ("", "vfio-pci"), f"{GPU} is with '{native}' before")
+    with first_pass_to_come(guest, RULE):
+        guest.run("systemctl start rig-after.service", 120)
+        expect(guest.out("cat /run/rig-after") == "vfio-pci", "what comes after the target came before the first pass ended")
+        guest.run(f"systemctl is-active {TARGET}", 20)
+        # An error in the configuration fails nobody.
+        guest.run(f"systemctl stop rig-after.service {TARGET} {UNIT}", 60)
+        guest.put(CONFIG, "[[bind]\n")
+        guest.run("systemctl start rig-after.service", 120)
+
+
+@scenario("ready-target-waits-for-a-hang-only-until-its-timeout", seconds=300, timed=True, named=True)
+def ready_with_a_hang(guest):
+    """One group hangs in the kernel: the others are bound, and the target comes when the rule's timeout is over."""
+    guest.configure(HUNG_RULE)
+    guest.wait_state(TWIN_A, "bound")
+    with first_pass_to_come(guest, HUNG_RULE + RULE):
+        vm = guest.machine.start_stream(f"vfio-probe hold {guest.group(TWIN_A)} {TWIN_A}")
+        try:
+            vm.wait(lambda text: text == "holding", 20, what="'holding'")
+            unbind = guest.machine.start_stream(f"sh -c 'echo {TWIN_A} > {sysfs(TWIN_A, 'driver/unbind')}'")
+            guest.run("timeout 20 sh -c 'until grep -qs \"^State:.D\" /proc/$(pgrep -of driver/unbind)/status; do :; done'", 30)
+            guest.run("systemctl start rig-after.service", 120)
+            expect(guest.out("cat /run/rig-after") == "vfio-pci", f"{GPU} was not bound when the target came")
+            took = at(guest, TARGET, "ActiveEnter") - at(guest, UNIT, "InactiveExit")
+            print(f"note: with a group that hangs the target came after {took:.1f} s", flush=True)
+            expect(TIMEOUT - 1 < took < TIMEOUT + 15, f"the target came after {took:.1f} s, the timeout is {TIMEOUT} s")
+        finally:
+            vm.stop()
+            unbind.wait_end(30)
+
+
+def boot_seconds(guest):
+    """Until systemd has started all: of user space, as systemd-analyze has it."""
+    text = guest.out("systemd-analyze time", 60)
+    found = re.search(r"\+ (?:(\d+)min )?([\d.]+)s \(userspace\)", text)
+    expect(found, f"systemd-analyze says {text}")
+    return 60 * int(found.group(1) or 0) + float(found.group(2))
+
+
+def one_boot(guest):
+    """The seconds of the boot, and of what the target waited for the daemon."""
+    guest.machine.reboot()
+    expect(guest.out("cat /run/rig-after") == "vfio-pci", "what comes after the target came before the first pass ended")
+    late = at(guest, "rig-after.service", "InactiveExit") - at(guest, TARGET, "ActiveEnter")
+    expect(late >= 0, f"a unit after the target started {-late:.3f} s before it")
+    return boot_seconds(guest), at(guest, TARGET, "ActiveEnter") - at(guest, UNIT, "InactiveExit")
+
+
+def boots(guest, count):
+    unit, hang = "/etc/systemd/system/rig-after.service", "/etc/systemd/system/rig-hang.service"
+    with rules_at_boot(guest, RULE) as machine:
+        try:
+            machine.reboot()
+            print(f"note: a boot with nothing that waits for the target: {boot_seconds(guest):.1f} s", flush=True)
+            guest.put(unit, after_unit("multi-user.target"))
+            guest.run("systemctl enable rig-after.service", 60)
+            for number in range(1, count + 1):
+                try:
+                    seconds, waited = one_boot(guest)
+                except Failed as error:
+                    raise Failed(f"boot {number} of {count}: {error}") from error
+                print(f"note: boot {number}: {seconds:.1f} s, the target {waited:.1f} s after the daemon's start", flush=True)
+            guest.put("/usr/local/sbin/rig-hang", HANG_SCRIPT, 0o755)
+            guest.put(hang, f"[Unit]\nAfter=vfio-bind-early.service systemd-udev-settle.service\nBefore={UNIT}\n"
+                            "[Service]\nType=exec\nExecStart=/usr/local/sbin/rig-hang\nExecStartPost=/bin/sh -c "
+                            "'until test -e /run/rig-hung; do :; done'\n[Install]\nWantedBy=multi-user.target\n")
+            guest.run("systemctl enable rig-hang.service", 60)
+            guest.put(CONFIG, HUNG_RULE + RULE)
+            seconds, waited = one_boot(guest)
+            print(f"note: with a group that hangs: {seconds:.1f} s, the target {waited:.1f} s after the daemon's start", flush=True)
+            expect(TIMEOUT - 1 < waited < TIMEOUT + 15, f"the target came after {waited:.1f} s, the timeout is {TIMEOUT} s")
+        finally:
+            guest.run(f"systemctl disable rig-after.service rig-hang.service; rm -f {unit} {hang}; systemctl daemon-reload", 90,
+                      check=False)
+
+
+@scenario("ready-target-at-boot-20x", boot="boots", named=True, seconds=4000)
+def twenty_boots(guest):
+    boots(guest, 20)
+
+
+@scenario("ready-target-at-boot", boot="boots", named=True, seconds=900)
+def two_boots(guest):
+    boots(guest, 1)
