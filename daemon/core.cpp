@@ -70,8 +70,8 @@ std::expected<void, ApiError> Core::reload() {
 
 void Core::reconcile() {
     machine_.readDrivers();
-    warnings_.look();
     resolveRules();
+    warnings_.look();
     for (const auto& name : intent_.resolution().waiting)
         spdlog::info("rule {} matches no device today; it waits for one", name);
     for (const auto& blocker : intent_.resolution().ungrouped)
@@ -221,6 +221,7 @@ void Core::refreshDevice(const Address& address) {
 
 void Core::resolveRules() {
     intent_.resolve();
+    warnings_.rulesResolved();
     for (const auto& number : intent_.resolution().groups | std::views::keys)
         groupAt(number);
 }

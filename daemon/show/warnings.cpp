@@ -51,6 +51,7 @@ void lookAtPolicy(const Intent& intent, std::vector<std::string>& found) {
 void Warnings::look() {
     auto now = otherOptionsInForce(machine_.sysfs(), intent_.policy().modules);
     lookAtInitramfs(machine_.sysfs(), intent_, stateDirectory_, now);
+    moved_ = intent_.resolution().moved;
     lookAtPolicy(intent_, now);
     if (!stateDirectory_.empty())
         lookAtJournals(stateDirectory_ + "/journal", now);

@@ -22,6 +22,11 @@ public:
         stateDirectory_(std::move(stateDirectory)) {}
 
     void look();
+    /// Looks if cards that rules name are elsewhere now.
+    void rulesResolved() {
+        if (intent_.resolution().moved != moved_)
+            look();
+    }
     /// Replaces the sentences of other parts of the daemon. Returns whether they differ from the last call's.
     bool noteOthers(const std::vector<std::string>& sentences);
     const std::vector<std::string>& all() const { return now_; }
@@ -33,6 +38,7 @@ private:
     ChangeLog& changes_;
     std::string stateDirectory_;
     std::vector<std::string> now_;
+    std::vector<std::string> moved_;  ///< which are in now_, too
     std::vector<std::string> others_; ///< which are in now_, too
     EventSource again_;
 };

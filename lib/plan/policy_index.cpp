@@ -2,12 +2,32 @@
 #include "plan/policy_index.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace vfiobind {
+
+namespace {
+
+/// The card that the selector means, wherever it is: a rule whose card is elsewhere says where.
+std::optional<Selector> cardAnywhere(const Selector& selector) {
+    if (!selector.address && !selector.path)
+        return std::nullopt;
+    if (!selector.serial && !(selector.id && selector.id->vendor && selector.id->device))
+        return std::nullopt;
+    auto card = selector;
+    card.address.reset();
+    card.path.reset();
+    return card;
+}
+
+} // namespace
 
 PolicyIndex::PolicyIndex(const Policy& policy) {
     for (const auto& rule : policy.rules) {
         named_.rules.push_back({.devices = rule.devices});
+        for (const auto& selector : rule.devices)
+            if (auto card = cardAnywhere(selector))
+                named_.rules.back().devices.push_back(std::move(*card));
         if (!rule.members)
             continue;
         known_.rules.push_back({.devices = rule.devices});

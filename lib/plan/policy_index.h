@@ -16,8 +16,9 @@ public:
     PolicyIndex() = default;
     explicit PolicyIndex(const Policy& policy);
 
-    /// Whether a rule names the device, its slot or its physical function, or knows another member of its
-    /// group and says who else may be in it: else its coming, going and changing change no resolution.
+    /// Whether a rule names the device, its slot or its physical function, means such a card in another slot,
+    /// or knows another member of its group and says who else may be in it: else its coming, going and
+    /// changing change no resolution.
     bool concerns(const Topology& topology, const Device& device) const;
 
 private:

@@ -72,9 +72,14 @@ Topology someMachine(Chance& chance) {
 /// The same, by a comparison of each with each.
 bool concernsOneOf(const Policy& policy, const Topology& machine, const Device& device) {
     const auto* physical = device.physicalFunction ? machine.find(*device.physicalFunction) : nullptr;
-    const auto names = [&](const Selector& selector) {
+    const auto meets = [&](const Selector& selector) {
         return selector.match(device.facts()) != Match::no ||
                (physical != nullptr && selector.match(physical->facts()) != Match::no);
+    };
+    const auto names = [&](const Selector& selector) {
+        auto anywhere = selector;
+        anywhere.address.reset();
+        return meets(selector) || ((selector.id || selector.serial) && meets(anywhere));
     };
     return std::ranges::any_of(policy.rules, [&](const Rule& rule) {
         if (std::ranges::any_of(rule.devices, names))

@@ -14,6 +14,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::MatchesRegex;
+using testing::Not;
 
 const std::string lanRule = "[[bind]]\nname = \"lan\"\ndevices = [\"" + nic + "\"]\n";
 
@@ -199,6 +200,25 @@ TEST_F(ConfigTest, AFileForAnotherMachineIsSaidToBeAbsent) {
     client().manager().Reload();
     client().waitForState(3, "bound");
     EXPECT_EQ(client().root("AbsentFiles").size(), 0U);
+}
+
+/// A rule of an address and an id whose card is in another slot says where, from the moment when it is known.
+TEST_F(ConfigTest, ACardInAnotherSlotIsSaidToBeThere) {
+    const std::string elsewhere = "0000:05:00.0";
+    const auto warnings = [this] { return client().root("Warnings").dump(); };
+    start();
+    configure("[[bind]]\nname = \"lan\"\ndevices = [{ address = \"0000:04:00.0\", id = \"8086:10d3\" }]\n");
+    client().manager().Reload();
+    EXPECT_THAT(warnings(), HasSubstr("8086:10d3 is at " + nic + ", " + twin + " now"));
+    configure("[[bind]]\nname = \"lan\"\ndevices = [{ address = \"0000:04:00.0\", id = \"8086:1533\" }]\n");
+    client().manager().Reload();
+    EXPECT_THAT(warnings(), Not(HasSubstr(" is at ")));
+    tell("hotplug " + networkCard(elsewhere, 9, "8086:1533").dump());
+    settle();
+    EXPECT_THAT(warnings(), HasSubstr("8086:1533 is at " + elsewhere + " now"));
+    tell("unplug " + elsewhere);
+    settle();
+    EXPECT_THAT(warnings(), Not(HasSubstr(elsewhere)));
 }
 
 /// Case 11: another card is at the address.
