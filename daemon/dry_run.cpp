@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <fmt/format.h>
 #include <stdexcept>
+#include <unistd.h>
 
 namespace vfiobind {
 namespace {
@@ -83,8 +84,8 @@ int dryRun(const std::string& configFile) {
         fmt::print("group {}: bound only when it is asked for ({})\n", group, want.by);
     for (const auto& [group, want] : wanted.groups) {
         readOverrides(sysfs, topology, group);
-        const auto found = inspect(sysfs, topology, group, want.action);
-        fmt::print("{}", planGroup(group, want, topology, drivers, found.blockers).str());
+        const auto found = forReader(inspect(sysfs, topology, group, want.action).blockers, getuid());
+        fmt::print("{}", planGroup(group, want, topology, drivers, found).str());
     }
     return EXIT_SUCCESS;
 }

@@ -38,14 +38,15 @@ json leasesJson(const Core& core, unsigned group, uid_t uid) {
     return list;
 }
 
-json toJson(const GroupView& group, const std::string& type, json leases) {
+json toJson(const GroupView& group, const std::string& type, json leases, uid_t uid) {
     auto blockers = json::array();
-    for (const auto& b : group.blockers)
+    for (const auto& b : forReader(group.blockers, uid))
         blockers.push_back(
             {{"code", b.code}, {"device", b.device ? b.device->str() : ""}, {"sentence", b.sentence}});
     auto holders = json::array();
     for (const auto& holder : group.holders)
-        holders.push_back({{"pid", holder.pid}, {"command", holder.command}});
+        holders.push_back({{"pid", holder.pid},
+                           {"command", uid == 0 || uid == holder.uid ? holder.command : holder.program}});
     return {{"number", group.number},
             {"state", group.state},
             {"viable", group.viable},
@@ -124,7 +125,7 @@ std::string describe(const Core& core, uid_t uid) {
                   {"jobs", json::array()}};
     for (const auto number : core.topology().groups() | std::views::keys)
         document["groups"].push_back(
-            toJson(groupView(core, number), groupType(core, number), leasesJson(core, number, uid)));
+            toJson(groupView(core, number), groupType(core, number), leasesJson(core, number, uid), uid));
     for (const auto& address : core.topology().devices() | std::views::keys)
         document["devices"].push_back(toJson(deviceView(core, address), deviceDetails(core, address)));
     for (const auto& job : core.jobs())

@@ -13,8 +13,12 @@ using nlohmann::json;
 
 json toJson(const Blockers& blockers) {
     auto list = json::array();
-    for (const auto& b : blockers)
-        list.push_back({b.code, b.device ? b.device->str() : "", b.sentence, b.processes});
+    for (const auto& b : blockers) {
+        auto details = json::array();
+        for (const auto& detail : b.details)
+            details.push_back({detail.uid, detail.shown, detail.full});
+        list.push_back({b.code, b.device ? b.device->str() : "", b.sentence, b.processes, details});
+    }
     return list;
 }
 
@@ -22,9 +26,15 @@ Blockers blockersFrom(const json& list) {
     Blockers blockers;
     for (const auto& entry : list) {
         const auto device = entry.at(1).get<std::string>();
-        blockers.push_back({entry.at(0).get<std::string>(),
-                            device.empty() ? std::nullopt : std::optional(addressFrom(device)),
-                            entry.at(2).get<std::string>(), true, entry.at(3).get<std::vector<unsigned>>()});
+        std::vector<Detail> details;
+        for (const auto& detail : entry.at(4))
+            details.push_back({numberAt<unsigned>(detail, std::size_t{0}), detail.at(1).get<std::string>(),
+                               detail.at(2).get<std::string>()});
+        blockers.push_back({.code = entry.at(0).get<std::string>(),
+                            .device = device.empty() ? std::nullopt : std::optional(addressFrom(device)),
+                            .sentence = entry.at(2).get<std::string>(),
+                            .processes = entry.at(3).get<std::vector<unsigned>>(),
+                            .details = std::move(details)});
     }
     return blockers;
 }

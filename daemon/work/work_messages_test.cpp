@@ -11,7 +11,11 @@ TEST(WorkMessages, RoundTrip) {
     const std::vector<WorkMessage> messages{
         Verdict{.nothingToDo = true,
                 .blockers = {{"mounted", device, "holds /"}, {"not-viable", {}, "x \"y\" \n z"}},
-                .overridden = {{"swap", {}, "s"}},
+                .overridden = {{.code = "swap",
+                                .device = {},
+                                .sentence = "s",
+                                .processes = {812},
+                                .details = {{1000, "s", "swap"}}}},
                 .steps = {"override 0000:01:00.0 vfio-pci"},
                 .holders = {{812, 1000, "qemu", "qemu (VM a)"}},
                 .drivers = {{device, "nouveau"}}},

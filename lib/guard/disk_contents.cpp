@@ -32,21 +32,17 @@ DiskContents::DiskContents(const Sysfs& sysfs, const Mounts& mounts) : sysfs_(sy
     readSuperblocks();
 }
 
-std::vector<std::string> DiskContents::mountPoints(const BlockNode& node) const {
-    std::vector<std::string> here;
-    std::vector<std::string> elsewhere;
+std::map<std::string, std::vector<std::string>> DiskContents::mountPoints(const BlockNode& node) const {
+    std::map<std::string, std::vector<std::string>> points;
     const auto mapper = mapperOf(node.name);
     for (const auto& mount : mounts_.all) {
         if (!isOf(mount, node, mapper) && !isOfSibling(mount, node))
             continue;
-        auto& list = mount.process.empty() ? here : elsewhere;
-        const auto point = mount.process.empty() ? mount.point
-                                                 : fmt::format("{} (in the mount namespace of process {})",
-                                                               mount.point, mount.process);
-        if (std::ranges::find(list, point) == list.end())
-            list.push_back(point);
+        auto& list = points[mount.process];
+        if (std::ranges::find(list, mount.point) == list.end())
+            list.push_back(mount.point);
     }
-    return here.empty() ? elsewhere : here;
+    return points;
 }
 
 bool DiskContents::has(const Swap& swap, const BlockNode& node) const {

@@ -17,8 +17,8 @@ public:
     /// Reads which file systems the kernel has, with a mount or without. `mounts` must outlive this.
     DiskContents(const Sysfs& sysfs, const Mounts& mounts);
 
-    /// Where the device is mounted: the host's mounts, or else those of other namespaces.
-    std::vector<std::string> mountPoints(const BlockNode& node) const;
+    /// Where the device is mounted, by Mount::process.
+    std::map<std::string, std::vector<std::string>> mountPoints(const BlockNode& node) const;
 
     /// Whether the swap, a device's or a file's, is on the device.
     bool has(const Swap& swap, const BlockNode& node) const;

@@ -113,8 +113,13 @@ SysResult<std::string> terminalsOn(const Sysfs& sysfs, const Address& device) {
     return std::string{};
 }
 
-/// Who writes to the terminals; empty for nobody.
-SysResult<std::string> terminalUsers(const Sysfs& sysfs, const Openers& openers) {
+/// Who writes to the terminals.
+struct TerminalUsers {
+    std::string text; ///< empty for nobody
+    std::vector<Detail> details;
+};
+
+SysResult<TerminalUsers> terminalUsers(const Sysfs& sysfs, const Openers& openers) {
     const auto consoles = readIfThere(sysfs, "/proc/consoles", 4096);
     if (!consoles)
         return std::unexpected(consoles.error());
@@ -125,12 +130,12 @@ SysResult<std::string> terminalUsers(const Sysfs& sysfs, const Openers& openers)
         return terminals.contains(opener.device) && !isOfService(sysfs, opener.pid, "systemd-logind");
     });
     if (!users.empty())
-        return named(users);
+        return TerminalUsers{named(users), detailsOf(users)};
     if (('\n' + *consoles).contains("\ntty0 "))
-        return std::string("the kernel (console=tty0)");
+        return TerminalUsers{"the kernel (console=tty0)", {}};
     if (!openers.unreadable.empty())
         return std::unexpected(openers.unreadable.front());
-    return std::string{};
+    return TerminalUsers{};
 }
 
 void addSerialConsoles(Blockers& blockers, const Sysfs& sysfs, const Address& device) {
@@ -229,14 +234,16 @@ Blockers bootDisplayBlockers(const Sysfs& sysfs, const Address& device) {
 Blockers consoleBlockers(const Sysfs& sysfs, const Address& device, const Openers& openers) {
     Blockers blockers;
     const auto on = terminalsOn(sysfs, device);
-    const auto users = on && !on->empty() ? terminalUsers(sysfs, openers) : std::string{};
+    const auto users = on && !on->empty() ? terminalUsers(sysfs, openers) : TerminalUsers{};
     if (!on || !users)
         blockers.push_back(cannotTell("console", device, about(device, "shows the console"),
                                       !on ? on.error() : users.error()));
-    else if (!users->empty())
-        blockers.push_back(
-            {"console", device,
-             fmt::format("{} shows the console ({}), which is used by {}", device.str(), *on, *users)});
+    else if (!users->text.empty())
+        blockers.push_back({.code = "console",
+                            .device = device,
+                            .sentence = fmt::format("{} shows the console ({}), which is used by {}",
+                                                    device.str(), *on, users->text),
+                            .details = users->details});
     addSerialConsoles(blockers, sysfs, device);
     return blockers;
 }

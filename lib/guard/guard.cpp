@@ -135,9 +135,10 @@ void checkHeld(Inspection& result, const Sysfs& sysfs, const Topology& topology,
     result.holders = holdersAmong(openers);
     if (!openers.found.empty())
         result.blockers.push_back(
-            {"held-by-vm",
-             {},
-             fmt::format("group {} is in use by {}; end it first", group, named(openers.found))});
+            {.code = "held-by-vm",
+             .device = {},
+             .sentence = fmt::format("group {} is in use by {}; end it first", group, named(openers.found)),
+             .details = detailsOf(openers.found)});
     else if (!openers.unreadable.empty())
         result.blockers.push_back({"held-by-vm",
                                    {},

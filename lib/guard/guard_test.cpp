@@ -150,6 +150,8 @@ TEST(Guard, AHolderIsNamedWithItsVm) {
                 ElementsAre(Holder{812, 1000, "qemu-system-x86", "qemu-system-x86 (VM win11)"}));
     ASSERT_THAT(codes(found), ElementsAre("held-by-vm"));
     EXPECT_EQ(found.blockers[0].sentence, "group 1 is in use by qemu-system-x86 (pid 812); end it first");
+    EXPECT_EQ(forReader(found.blockers, 1000)[0].sentence,
+              "group 1 is in use by qemu-system-x86 (VM win11) (pid 812); end it first");
     kernel.endProcess(812);
     EXPECT_THAT(look(kernel, 1, Action::release).holders, IsEmpty());
 }

@@ -8,6 +8,7 @@
 #include <array>
 #include <fmt/format.h>
 #include <map>
+#include <ranges>
 #include <set>
 #include <string_view>
 
@@ -43,6 +44,25 @@ std::string nodesText(const Sysfs& sysfs, const std::vector<const DeviceNode*>& 
     return nodes.size() > shown ? fmt::format("{} and {} more", text, nodes.size() - shown) : text;
 }
 
+/// Nodes that the same processes have open.
+struct Use {
+    std::vector<Opener> users;
+    std::vector<const DeviceNode*> nodes;
+};
+
+Blocker blockerFor(const Sysfs& sysfs, const Address& device, const char* code, const Use& use) {
+    std::set<unsigned> processes;
+    for (const auto& user : use.users)
+        processes.insert(user.pid);
+    return {.code = code,
+            .device = device,
+            .sentence =
+                fmt::format("{} has {} open, which {} of {}; end it first", named(use.users),
+                            nodesText(sysfs, use.nodes), use.nodes.size() == 1 ? "is" : "are", device.str()),
+            .processes = {processes.begin(), processes.end()},
+            .details = detailsOf(use.users)};
+}
+
 } // namespace
 
 SysResult<std::vector<DeviceNode>> usableNodes(const Sysfs& sysfs, const Address& device) {
@@ -66,8 +86,7 @@ Blockers inUseBlockers(const Sysfs& sysfs, const Address& device, const std::vec
     Blockers blockers;
     for (const auto* code : {"display-in-use", "sound-in-use", "in-use"}) {
         const DeviceNode* first = nullptr;
-        std::map<std::string, std::vector<const DeviceNode*>> used; // by who has them open
-        std::map<std::string, std::set<unsigned>> processes;        // likewise
+        std::map<std::string, Use> used; // by the users' names
         for (const auto& node : nodes) {
             if (codeOf(node) != std::string_view(code))
                 continue;
@@ -78,18 +97,11 @@ Blockers inUseBlockers(const Sysfs& sysfs, const Address& device, const std::vec
             });
             if (users.empty())
                 continue;
-            used[named(users)].push_back(&node);
-            for (const auto& user : users)
-                processes[named(users)].insert(user.pid);
+            auto& use = used.try_emplace(named(users), Use{users, {}}).first->second;
+            use.nodes.push_back(&node);
         }
-        for (const auto& [users, open] : used)
-            blockers.push_back(
-                {code,
-                 device,
-                 fmt::format("{} has {} open, which {} of {}; end it first", users, nodesText(sysfs, open),
-                             open.size() == 1 ? "is" : "are", device.str()),
-                 true,
-                 {processes[users].begin(), processes[users].end()}});
+        for (const auto& use : used | std::views::values)
+            blockers.push_back(blockerFor(sysfs, device, code, use));
         if (used.empty() && first != nullptr && !openers.unreadable.empty())
             blockers.push_back(cannotTell(code, device,
                                           fmt::format("a process has {} open", nodeName(sysfs, *first)),

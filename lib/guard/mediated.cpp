@@ -73,10 +73,12 @@ Blockers mediatedBlockers(const Sysfs& sysfs, const Address& device, Programs& p
         const auto openers = nodes ? programs.openersOf(*nodes) : Openers{};
         const auto users = openers.found.empty() ? "" : ", which is in use by " + named(openers.found);
         blockers.push_back(
-            {"mediated", device,
-             fmt::format("{} has the mediated device {}{}; {}remove it first: echo 1 > {}/remove",
-                         device.str(), printable(mediated.uuid), users,
-                         users.empty() ? "" : "end its VM and ", mediated.folder)});
+            {.code = "mediated",
+             .device = device,
+             .sentence = fmt::format("{} has the mediated device {}{}; {}remove it first: echo 1 > {}/remove",
+                                     device.str(), printable(mediated.uuid), users,
+                                     users.empty() ? "" : "end its VM and ", mediated.folder),
+             .details = detailsOf(openers.found)});
     }
     return blockers;
 }

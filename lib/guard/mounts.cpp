@@ -5,8 +5,10 @@
 #include "guard/processes.h"
 #include "pci/text.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <fmt/format.h>
 #include <optional>
 #include <set>
 #include <sstream>
@@ -78,6 +80,14 @@ SysResult<std::vector<Mount>> mountsOf(const MountTable& table, const std::strin
     return mounts;
 }
 
+std::string pointsText(const std::vector<std::string>& points) {
+    constexpr std::size_t shown = 3;
+    std::string text;
+    for (std::size_t i = 0; i < std::min(points.size(), shown); ++i)
+        text += (i == 0 ? "" : ", ") + printable(points[i]);
+    return points.size() > shown ? fmt::format("{} and {} more", text, points.size() - shown) : text;
+}
+
 } // namespace
 
 Mounts readMounts(Programs& programs) {
@@ -125,6 +135,22 @@ const Mount* mountOf(const Mounts& mounts, const std::string& path) {
             best = &mount;
     }
     return best;
+}
+
+MountPoints mountPointsOf(const Programs& programs,
+                          const std::map<std::string, std::vector<std::string>>& byProcess) {
+    if (const auto hosts = byProcess.find(""); hosts != byProcess.end())
+        return {pointsText(hosts->second), {}};
+    std::vector<Detail> details;
+    std::vector<std::string> places;
+    for (const auto& [process, points] : byProcess) {
+        const auto where = fmt::format("(in the mount namespace of process {})", process);
+        places.push_back("a file system " + where);
+        details.push_back({.uid = programs.userOf(process),
+                           .shown = places.back(),
+                           .full = pointsText(points) + ' ' + where});
+    }
+    return {pointsText(places), std::move(details)};
 }
 
 bool rootIsMounted(const Mounts& mounts) {

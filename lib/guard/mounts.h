@@ -5,6 +5,7 @@
 #include "guard/processes.h"
 #include "sysfs/sysfs.h"
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,18 @@ SysResult<std::vector<Swap>> readSwaps(const Sysfs& sysfs);
 
 /// The mount that a path lies in, of the host's namespace; nullptr where there is none.
 const Mount* mountOf(const Mounts& mounts, const std::string& path);
+
+/// Where something is mounted, in a sentence.
+struct MountPoints {
+    std::string text; ///< empty for nowhere
+    std::vector<Detail> details;
+    bool empty() const { return text.empty(); }
+};
+
+/// Of the mount points by Mount::process: the host's, or else those of other namespaces. What a container
+/// has mounted tells what it is, so that is for root and the user of its process.
+MountPoints mountPointsOf(const Programs& programs,
+                          const std::map<std::string, std::vector<std::string>>& byProcess);
 
 /// False in an initramfs, whose own file system is at `/`.
 bool rootIsMounted(const Mounts& mounts);

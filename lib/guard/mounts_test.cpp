@@ -146,8 +146,16 @@ TEST(Mounts, AMountThatOnlyAContainerHasIsFound) {
     kernel.putFile("/proc/813/mountinfo", line);
     EXPECT_THAT(
         sentences(kernel),
-        ElementsAre("mounted: 0000:05:00.0 holds /data (in the mount namespace of process 812) (nvme0n1p1); "
-                    "unmount it first"));
+        ElementsAre("mounted: 0000:05:00.0 holds a file system (in the mount namespace of process 812) "
+                    "(nvme0n1p1); unmount it first"));
+    kernel.putFile("/proc/812/status", "Uid:\t1000\t1000\t1000\t1000\n");
+    Programs programs(kernel);
+    const auto found = storageBlockers(kernel, disk, programs);
+    const auto full = "0000:05:00.0 holds /data (in the mount namespace of process 812) (nvme0n1p1); "
+                      "unmount it first";
+    EXPECT_EQ(forReader(found, 1000).at(0).sentence, full);
+    EXPECT_EQ(forReader(found, 0).at(0).sentence, full);
+    EXPECT_EQ(forReader(found, 1001).at(0).sentence, found.at(0).sentence);
     kernel.putFile("/proc/1/mountinfo", line);
     EXPECT_THAT(sentences(kernel),
                 ElementsAre("mounted: 0000:05:00.0 holds /data (nvme0n1p1); unmount it first"))
@@ -157,8 +165,8 @@ TEST(Mounts, AMountThatOnlyAContainerHasIsFound) {
     ending.errors["/proc/812/mountinfo"] = EINVAL;
     EXPECT_THAT(
         sentences(ending),
-        ElementsAre("mounted: 0000:05:00.0 holds /data (in the mount namespace of process 813) (nvme0n1p1); "
-                    "unmount it first"))
+        ElementsAre("mounted: 0000:05:00.0 holds a file system (in the mount namespace of process 813) "
+                    "(nvme0n1p1); unmount it first"))
         << "who ends leaves others in its namespace";
 }
 

@@ -89,6 +89,10 @@ SysResult<std::string> systemdGroup(const Sysfs& sysfs, unsigned pid) {
     return std::string{};
 }
 
+std::string withPid(const std::string& name, const Opener& opener) {
+    return fmt::format("{} (pid {})", name, opener.pid);
+}
+
 } // namespace
 
 bool Programs::isKernels(const std::string& number) const {
@@ -207,9 +211,8 @@ const Programs::OpenDevices& Programs::openDevices() {
 Opener Programs::openerFrom(const std::string& number, const DeviceNumber& device) const {
     const auto process = "/proc/" + folderOf(number);
     const auto comm = sysfs_.read(process + "/comm", 64);
-    const auto users = usersOf(sysfs_, process);
     Opener opener{.pid = numberOf(number),
-                  .uid = users.empty() ? 0 : users.front(),
+                  .uid = userOf(number),
                   .program = comm ? printable(*comm) : "?",
                   .device = device};
     const auto machine = virtualMachineName(arguments(sysfs_, process));
@@ -246,13 +249,27 @@ void Programs::again() {
         openDevices();
 }
 
+unsigned Programs::userOf(const std::string& number) const {
+    const auto users = usersOf(sysfs_, "/proc/" + folderOf(number));
+    return users.empty() ? 0 : users.front();
+}
+
 std::string named(const std::vector<Opener>& openers) {
     std::string text;
     std::set<unsigned> told;
     for (const auto& opener : openers)
         if (told.insert(opener.pid).second)
-            text += fmt::format("{}{} (pid {})", text.empty() ? "" : ", ", opener.program, opener.pid);
+            text += (text.empty() ? "" : ", ") + withPid(opener.program, opener);
     return text;
+}
+
+std::vector<Detail> detailsOf(const std::vector<Opener>& openers) {
+    std::vector<Detail> details;
+    std::set<unsigned> told;
+    for (const auto& opener : openers)
+        if (opener.command != opener.program && told.insert(opener.pid).second)
+            details.push_back({opener.uid, withPid(opener.program, opener), withPid(opener.command, opener)});
+    return details;
 }
 
 bool isOfService(const Sysfs& sysfs, unsigned pid, std::string_view service) {

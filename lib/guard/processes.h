@@ -2,6 +2,7 @@
 /// Which processes have devices open.
 #pragma once
 
+#include "guard/blocker.h"
 #include "sysfs/sysfs.h"
 
 #include <map>
@@ -56,6 +57,9 @@ public:
     /// CAP_SYS_PTRACE only.
     Openers openersOf(const std::set<DeviceNumber>& devices);
 
+    /// The process's real user (proc_pid_status(5)); root where that cannot be read.
+    unsigned userOf(const std::string& number) const;
+
     /// Reads again what has been asked for.
     void again();
 
@@ -79,6 +83,8 @@ private:
 
 /// `qemu-system-x86 (pid 812), cage (pid 9)`, each process once: for sentences that everybody may read.
 std::string named(const std::vector<Opener>& openers);
+/// What some may read more of in that.
+std::vector<Detail> detailsOf(const std::vector<Opener>& openers);
 
 /// Whether the process is of the service (`systemd-udevd`), by what no other user can make look so: its
 /// control group, which systemd has made, or, where there are none (an initramfs), its executable and that it

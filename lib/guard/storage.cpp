@@ -30,14 +30,6 @@ std::string udevValue(const std::string& data, const std::string& key) {
     return {};
 }
 
-std::string pointsText(const std::vector<std::string>& points) {
-    constexpr std::size_t shown = 3;
-    std::string text;
-    for (std::size_t i = 0; i < std::min(points.size(), shown); ++i)
-        text += (i == 0 ? "" : ", ") + printable(points[i]);
-    return points.size() > shown ? fmt::format("{} and {} more", text, points.size() - shown) : text;
-}
-
 std::string exportSentence(const std::string& what, const Export& one) {
     return fmt::format("holds {}, which is exported ({}); take it out of there first: {}", what,
                        printable(one.place), one.undo);
@@ -93,9 +85,12 @@ private:
         return *mounts_;
     }
 
-    void refuse(const BlockNode& node, const char* code, const std::string& sentence) {
-        blockers_.push_back(
-            {node.usb ? "usb-storage" : code, device_, fmt::format("{} {}", device_.str(), sentence)});
+    void refuse(const BlockNode& node, const char* code, const std::string& sentence,
+                std::vector<Detail> details = {}) {
+        blockers_.push_back({.code = node.usb ? "usb-storage" : code,
+                             .device = device_,
+                             .sentence = fmt::format("{} {}", device_.str(), sentence),
+                             .details = std::move(details)});
         told_.insert(node.name);
     }
 
@@ -104,10 +99,10 @@ private:
     }
 
     void lookForFilesystems(const BlockNode& node) {
-        const auto points = contents_->mountPoints(node);
+        const auto points = mountPointsOf(programs_, contents_->mountPoints(node));
         if (!points.empty())
-            refuse(node, "mounted",
-                   fmt::format("holds {} ({}); unmount it first", pointsText(points), node.chain));
+            refuse(node, "mounted", fmt::format("holds {} ({}); unmount it first", points.text, node.chain),
+                   points.details);
         else if (const auto teller = contents_->tellerOf(node.name))
             refuse(node, "mounted",
                    fmt::format("holds a file system or its journal ({}), as {} says, which is mounted where "
@@ -168,7 +163,8 @@ private:
         for (const auto& [name, programs] : users) {
             const auto& node = stack_.nodes().at(name);
             refuse(node, "storage-member",
-                   fmt::format("holds {}, which {} has open; end it first", node.chain, named(programs)));
+                   fmt::format("holds {}, which {} has open; end it first", node.chain, named(programs)),
+                   detailsOf(programs));
         }
         // What is known to be in use says enough.
         if (blockers_.empty() && !openers.unreadable.empty())
