@@ -88,7 +88,8 @@ int serve(const Options& options) {
     const UdevMonitor monitor(loop,
                               {.device = [&](const Address& a, EventOrigin o) { core.deviceEvent(a, o); },
                                .node = [&](unsigned group) { core.nodeEvent(group); },
-                               .overflow = [&] { core.rescan(); }});
+                               .overflow = [&] { core.rescan(); },
+                               .deaf = [&] { loop.exit(EXIT_FAILURE); }});
     if (!options.session)
         tellOfEarly(options.stateDirectory);
     core.start();

@@ -46,12 +46,11 @@ UdevMonitor::UdevMonitor(EventLoop& loop, Handlers handlers) :
     handlers_(std::move(handlers)), udev_(udev_new()) {
     if (!udev_)
         throw std::system_error(errno, std::generic_category(), "udev_new");
-    kernel_ = open(loop, EventOrigin::kernel);
-    settled_ = open(loop, EventOrigin::udev);
+    open(loop, kernel_, EventOrigin::kernel);
+    open(loop, settled_, EventOrigin::udev);
 }
 
-UdevMonitor::Source UdevMonitor::open(EventLoop& loop, EventOrigin origin) {
-    Source source;
+void UdevMonitor::open(EventLoop& loop, Source& source, EventOrigin origin) {
     auto* monitor =
         udev_monitor_new_from_netlink(udev_.get(), origin == EventOrigin::kernel ? "kernel" : "udev");
     if (monitor == nullptr)
@@ -71,47 +70,70 @@ UdevMonitor::Source UdevMonitor::open(EventLoop& loop, EventOrigin origin) {
     if (origin == EventOrigin::kernel)
         if (const auto done = hearOnlyOf(udev_monitor_get_fd(monitor), {"pci", "vfio"}); !done)
             spdlog::warn("each of the kernel's uevents is looked at: {}", done.error().str());
-    source.event =
-        loop.io(udev_monitor_get_fd(monitor), EPOLLIN, [this, monitor, origin] { receive(monitor, origin); });
-    return source;
+    source.event = loop.io(udev_monitor_get_fd(monitor), EPOLLIN,
+                           [this, &loop, &source, origin] { receive(loop, source, origin); });
 }
 
 /// Handles several events of one device as one: a handler reads how the device is now, whichever event it
 /// gets.
-void UdevMonitor::receive(udev_monitor* monitor, EventOrigin origin) {
-    std::set<std::pair<Address, EventOrigin>> devices;
-    std::set<unsigned> nodes;
-    drain(monitor, origin, devices, nodes);
-    for (const auto& [address, from] : devices)
+void UdevMonitor::receive(EventLoop& loop, Source& source, EventOrigin origin) {
+    const auto heard = drain(source.monitor.get(), origin);
+    if (heard.error == 0)
+        source.retries.worked();
+    else
+        failed(loop, source, heard.error);
+    if (heard.lost) {
+        spdlog::warn("uevents were lost (ENOBUFS); all devices are read again");
+        eachByItself([&] { handlers_.overflow(); });
+    }
+    for (const auto& [address, from] : heard.devices)
         eachByItself([&] { handlers_.device(address, from); });
-    for (const auto group : nodes)
+    for (const auto group : heard.nodes)
         eachByItself([&] { handlers_.node(group); });
 }
 
-void UdevMonitor::drain(udev_monitor* monitor, EventOrigin origin,
-                        std::set<std::pair<Address, EventOrigin>>& devices, std::set<unsigned>& nodes) const {
+/// Without a pause a socket that fails would be read again at once, and without end.
+void UdevMonitor::failed(EventLoop& loop, Source& source, int error) {
+    const auto what = std::generic_category().message(error);
+    const auto pause = source.retries.failed();
+    sd_event_source_set_enabled(source.event.raw(), SD_EVENT_OFF);
+    if (!pause) {
+        spdlog::critical("uevents cannot be read: {}", what);
+        return handlers_.deaf();
+    }
+    if (source.retries.isFirst())
+        spdlog::error("uevents cannot be read, and it is tried again: {}", what);
+    source.again = loop.timer(*pause, [this, &source] {
+        sd_event_source_set_enabled(source.event.raw(), SD_EVENT_ON);
+        handlers_.overflow(); // what came meanwhile may be lost
+    });
+}
+
+UdevMonitor::Heard UdevMonitor::drain(udev_monitor* monitor, EventOrigin origin) {
+    Heard heard;
     for (;;) {
         errno = 0;
-        auto* device = udev_monitor_receive_device(monitor);
-        if (device == nullptr) {
-            if (errno == ENOBUFS) {
-                spdlog::warn("uevents were lost (ENOBUFS); all devices are read again");
-                handlers_.overflow();
-                continue;
-            }
-            return;
+        const std::unique_ptr<udev_device, decltype(&udev_device_unref)> device(
+            udev_monitor_receive_device(monitor), udev_device_unref);
+        if (!device && errno == ENOBUFS) {
+            heard.lost = true;
+            continue;
         }
-        const std::unique_ptr<udev_device, decltype(&udev_device_unref)> owner(device, udev_device_unref);
-        const char* subsystem = udev_device_get_subsystem(device);
-        const char* name = udev_device_get_sysname(device);
+        if (!device) {
+            const bool any = heard.lost || !heard.devices.empty() || !heard.nodes.empty();
+            heard.error = any || errno == EAGAIN || errno == EINTR ? 0 : errno;
+            return heard;
+        }
+        const char* subsystem = udev_device_get_subsystem(device.get());
+        const char* name = udev_device_get_sysname(device.get());
         if (subsystem == nullptr || name == nullptr)
             continue;
-        const char* action = udev_device_get_action(device);
+        const char* action = udev_device_get_action(device.get());
         if (std::string_view(subsystem) == "vfio") {
             if (const auto group = groupOfNode(name))
-                nodes.insert(*group);
+                heard.nodes.insert(*group);
         } else if (const auto address = Address::parse(name)) {
-            devices.emplace(*address, originOf(origin, action != nullptr ? action : ""));
+            heard.devices.emplace(*address, originOf(origin, action != nullptr ? action : ""));
         }
     }
 }

@@ -5,6 +5,7 @@
 #include "loop/event_loop.h"
 #include "machine/event_origin.h"
 #include "pci/address.h"
+#include "sysfs/retries.h"
 
 #include <functional>
 #include <libudev.h>
@@ -21,6 +22,7 @@ public:
         std::function<void(const Address&, EventOrigin)> device;
         std::function<void(unsigned group)> node; ///< a /dev/vfio node is ready, or gone
         std::function<void()> overflow;           ///< events were lost (ENOBUFS): read everything again
+        std::function<void()> deaf; ///< events cannot be read any more; it was logged, and tried again
     };
     /// Throws std::system_error when the netlink sockets cannot be had.
     UdevMonitor(EventLoop& loop, Handlers handlers);
@@ -33,11 +35,19 @@ private:
     struct Source {
         std::unique_ptr<udev_monitor, Unref> monitor;
         EventSource event;
+        Retries retries;
+        EventSource again; ///< when reading is tried again after a failure
     };
-    Source open(EventLoop& loop, EventOrigin origin);
-    void receive(udev_monitor* monitor, EventOrigin origin);
-    void drain(udev_monitor* monitor, EventOrigin origin, std::set<std::pair<Address, EventOrigin>>& devices,
-               std::set<unsigned>& nodes) const;
+    void open(EventLoop& loop, Source& source, EventOrigin origin);
+    void receive(EventLoop& loop, Source& source, EventOrigin origin);
+    struct Heard {
+        std::set<std::pair<Address, EventOrigin>> devices;
+        std::set<unsigned> nodes;
+        bool lost = false; ///< events were lost
+        int error = 0;     ///< reading failed
+    };
+    static Heard drain(udev_monitor* monitor, EventOrigin origin);
+    void failed(EventLoop& loop, Source& source, int error);
 
     Handlers handlers_;
     std::unique_ptr<udev, Unref> udev_;

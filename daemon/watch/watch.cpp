@@ -1,52 +1,22 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "watch/watch.h"
 
-#include "sysfs/uevent_filter.h"
+#include "watch/listener.h"
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <fmt/format.h>
-#include <latch>
-#include <libudev.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <string_view>
 #include <system_error>
 
 namespace vfiobind::watch {
 namespace {
 
-struct Unref {
-    void operator()(udev* context) const { udev_unref(context); }
-    void operator()(udev_monitor* monitor) const { udev_monitor_unref(monitor); }
-    void operator()(udev_device* device) const { udev_device_unref(device); }
-};
-using Monitor = std::unique_ptr<udev_monitor, Unref>;
-
 [[noreturn]] void fail(int code, const std::string& what) {
     throw std::system_error(code, std::generic_category(), what);
-}
-
-void check(int code, const char* what) {
-    if (code < 0)
-        fail(-code, what);
-}
-
-Monitor listen() {
-    const std::unique_ptr<udev, Unref> context(udev_new());
-    if (!context)
-        fail(errno, "udev_new");
-    Monitor monitor(udev_monitor_new_from_netlink(context.get(), "kernel"));
-    if (!monitor)
-        fail(errno, "udev_monitor_new_from_netlink");
-    check(udev_monitor_filter_add_match_subsystem_devtype(monitor.get(), "pci", nullptr),
-          "udev_monitor_filter_add_match");
-    check(udev_monitor_enable_receiving(monitor.get()), "udev_monitor_enable_receiving");
-    // Filter the events, since this program preempts all others and must not be woken for nothing.
-    if (const auto done = hearOnlyOf(udev_monitor_get_fd(monitor.get()), {"pci"}, "add"); !done)
-        fmt::print(stderr, "each of the kernel's uevents is looked at: {}\n", done.error().str());
-    return monitor;
 }
 
 std::vector<unsigned> processors() {
@@ -86,34 +56,15 @@ void Watch::startThreads() {
 void Watch::run(unsigned processor) {
     try {
         stayOn(processor);
-        const auto monitor = listen();
+        Listener listener([](std::chrono::milliseconds pause) { std::this_thread::sleep_for(pause); });
         // Run once without effect: code and memory that were never used before would be too slow at the first
         // event.
         if (const auto devices = sysfs_.list("/sys/bus/pci/devices"); devices && !devices->empty())
             if (const auto address = Address::parse(devices->front()))
                 overrideNewDevice(sysfs_, {}, *address);
-        for (;;) {
-            pollfd polled{.fd = udev_monitor_get_fd(monitor.get()), .events = POLLIN, .revents = 0};
-            if (poll(&polled, 1, -1) < 0 && errno != EINTR)
-                fail(errno, "poll");
-            for (;;) {
-                errno = 0;
-                const std::unique_ptr<udev_device, Unref> event(udev_monitor_receive_device(monitor.get()));
-                if (!event && errno != ENOBUFS)
-                    break;
-                if (!event) {
-                    fmt::print(stderr,
-                               "uevents were lost (ENOBUFS): a native driver may have taken a device\n");
-                    continue;
-                }
-                const char* action = udev_device_get_action(event.get());
-                const char* name = udev_device_get_sysname(event.get());
-                if (action == nullptr || name == nullptr || std::string_view(action) != "add")
-                    continue;
-                if (const auto address = Address::parse(name))
-                    come(*address);
-            }
-        }
+        for (;;)
+            for (const auto& address : listener.next())
+                come(address);
     } catch (const std::exception& error) {
         // systemd starts the program again.
         fmt::print(stderr, "the watch on processor {} has ended: {}\n", processor, error.what());
