@@ -124,9 +124,9 @@ void Early::createVirtualFunctions() {
             continue;
         }
         devices.push_back(address);
-        tasks.emplace_back([this, address, order, group = device->group.value_or(0)] {
+        tasks.emplace_back([this, address, order, group = device->group] {
             // Held until the process ends. What an earlier worker has left is resolved by the call itself.
-            if (const auto lock = lockGroup(options_.stateDirectory + "/lock", group); !lock)
+            if (const auto lock = lockForDevice(options_.stateDirectory + "/lock", address, group); !lock)
                 return lock.error().str();
             const auto made = vfiobind::createVirtualFunctions(
                 sysfs_, address, order, AutoprobeFiles(options_.stateDirectory + "/sriov"),

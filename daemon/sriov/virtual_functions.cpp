@@ -105,6 +105,7 @@ void VirtualFunctions::create(const Device& physicalFunction, const VfOrder& ord
             around_.executor.start({.kind = WorkOrder::Kind::createVfs,
                                     .group = physicalFunction.group.value_or(0),
                                     .devices = {address},
+                                    .inGroup = physicalFunction.group.has_value(),
                                     .virtualFunctions = order,
                                     .stateDirectory = stateDirectory_},
                                    around_.machine.topology(), [this, address](const WorkMessage& message) {

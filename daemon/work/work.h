@@ -33,8 +33,10 @@ struct WorkOrder {
     std::vector<std::string> consoles; ///< for a release: those that the bind has let go of
     Journal journal;                   ///< for recover
     std::vector<Address> devices;      ///< for survey; for createVfs the physical function
-    VfOrder virtualFunctions;          ///< for createVfs
-    std::string stateDirectory;        ///< for createVfs
+    /// For createVfs: whether the physical function is in a group; else `group` says nothing.
+    bool inGroup = true;
+    VfOrder virtualFunctions;   ///< for createVfs
+    std::string stateDirectory; ///< for createVfs
 };
 
 /// The worker begins to look at this group: if the worker hangs from now on, it hangs at this group.

@@ -32,6 +32,13 @@ bool awaitWord(int socket) {
     return n == 1 && word == wordToGo;
 }
 
+SysResult<int> lockFor(const WorkerFiles& files, const WorkOrder& order) {
+    if (order.kind != WorkOrder::Kind::createVfs)
+        return lockGroup(files.locks(), order.group);
+    return lockForDevice(files.locks(), order.devices.front(),
+                         order.inGroup ? std::optional(order.group) : std::nullopt);
+}
+
 } // namespace
 
 void keepOnly(std::vector<int> keep) {
@@ -62,7 +69,7 @@ void workAlone(const WorkerFiles& files, const WorkOrder& order, const Topology&
     if (order.kind == Kind::carryOut || order.kind == Kind::examine)
         MessageBatch(socket, false)(LookBegun{});
     if (order.kind == Kind::carryOut || order.kind == Kind::recover || order.kind == Kind::createVfs)
-        if (const auto lock = lockGroup(files.locks(), order.group); !lock) // held until the process ends
+        if (const auto lock = lockFor(files, order); !lock) // held until the process ends
             return MessageBatch(socket, false)(Finished{"failed", lock.error().str(), {}});
     if (order.kind == Kind::carryOut)
         full.journal = journalLeft(files, order.group);

@@ -94,10 +94,10 @@ Journal journalFrom(const json& j) {
     return journal;
 }
 
-SysResult<int> lockFile(const std::string& directory, unsigned group, int operation) {
+SysResult<int> lockFile(const std::string& directory, const std::string& name, int operation) {
     if (mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST)
         return failure("mkdir", directory);
-    const auto path = fmt::format("{}/{}.lock", directory, group);
+    const auto path = fmt::format("{}/{}.lock", directory, name);
     const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return failure("create", path);
@@ -174,11 +174,16 @@ void stampWithThisProcess(Journal& journal) {
 }
 
 SysResult<int> lockGroup(const std::string& directory, unsigned group) {
-    return lockFile(directory, group, LOCK_EX);
+    return lockFile(directory, std::to_string(group), LOCK_EX);
 }
 
 SysResult<int> tryLockGroup(const std::string& directory, unsigned group) {
-    return lockFile(directory, group, LOCK_EX | LOCK_NB);
+    return lockFile(directory, std::to_string(group), LOCK_EX | LOCK_NB);
+}
+
+SysResult<int> lockForDevice(const std::string& directory, const Address& device,
+                             std::optional<unsigned> group) {
+    return lockFile(directory, group ? std::to_string(*group) : device.str(), LOCK_EX);
 }
 
 std::string FileJournalStore::pathOf(unsigned group) const {
@@ -194,6 +199,13 @@ SysResult<void> FileJournalStore::remove(unsigned group) {
     if (unlink(path.c_str()) != 0 && errno != ENOENT)
         return failure("unlink", path);
     return {};
+}
+
+SysResult<Descriptor> FileJournalStore::tryLockDynamicIds() {
+    const auto lock = lockFile(directory_, "dynamic-ids", LOCK_EX | LOCK_NB);
+    if (!lock)
+        return std::unexpected(lock.error());
+    return Descriptor(*lock);
 }
 
 namespace {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "plan/plan.h"
+#include "sysfs/descriptor.h"
 #include "sysfs/sysfs.h"
 
 #include <cstdint>
@@ -64,6 +65,10 @@ public:
     /// Replaces the group's journal atomically.
     virtual SysResult<void> save(const Journal& journal) = 0;
     virtual SysResult<void> remove(unsigned group) = 0;
+    /// Keeps other transactions out that bind by a dynamic id, until the descriptor is closed: an id catches
+    /// every device that it fits, so of two at a time one would take back what the other has bound.
+    /// EWOULDBLOCK where another has it.
+    virtual SysResult<Descriptor> tryLockDynamicIds() { return Descriptor(-1); }
 };
 
 /// The end of the name under which a journal that cannot be read is kept: it may be the only record of the
@@ -76,6 +81,7 @@ public:
     explicit FileJournalStore(std::string directory) : directory_(std::move(directory)) {}
     SysResult<void> save(const Journal& journal) override;
     SysResult<void> remove(unsigned group) override;
+    SysResult<Descriptor> tryLockDynamicIds() override;
 
     struct Loaded {
         std::vector<Journal> journals;
@@ -98,6 +104,10 @@ private:
 SysResult<int> lockGroup(const std::string& directory, unsigned group);
 /// The same without waiting: EWOULDBLOCK where another process has the lock.
 SysResult<int> tryLockGroup(const std::string& directory, unsigned group);
+
+/// The lock for work on one device: its group's, or one of its own where it is in no group.
+SysResult<int> lockForDevice(const std::string& directory, const Address& device,
+                             std::optional<unsigned> group);
 
 /// Start time of a process in clock ticks since boot, 0 when there is none of this pid.
 std::uint64_t processStartTime(int pid);

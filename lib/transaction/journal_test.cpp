@@ -134,6 +134,33 @@ TEST_F(JournalFiles, ALockKeepsOtherProcessesOutUntilItIsGone) {
     close(*another);
 }
 
+TEST_F(JournalFiles, OneTransactionAtATimeUsesDynamicIds) {
+    FileJournalStore one(folder_);
+    FileJournalStore other(folder_);
+    {
+        const auto lock = one.tryLockDynamicIds();
+        ASSERT_TRUE(lock) << lock.error().str();
+        EXPECT_EQ(other.tryLockDynamicIds().error().code, EWOULDBLOCK);
+    }
+    EXPECT_TRUE(other.tryLockDynamicIds());
+    EXPECT_THAT(one.load().errors, IsEmpty()) << "the lock is no journal";
+}
+
+TEST_F(JournalFiles, ADeviceInNoGroupHasALockOfItsOwn) {
+    const Address device{.bus = 4};
+    const auto groups = lockForDevice(folder_ + "/lock", device, 7);
+    ASSERT_TRUE(groups) << groups.error().str();
+    EXPECT_EQ(tryLockGroup(folder_ + "/lock", 7).error().code, EWOULDBLOCK);
+    const auto own = lockForDevice(folder_ + "/lock", device, std::nullopt);
+    ASSERT_TRUE(own) << own.error().str();
+    EXPECT_TRUE(std::filesystem::exists(folder_ + "/lock/0000:04:00.0.lock"));
+    const auto ofGroup0 = tryLockGroup(folder_ + "/lock", 0);
+    EXPECT_TRUE(ofGroup0) << "that of group 0 is another";
+    close(*groups);
+    close(*own);
+    close(*ofGroup0);
+}
+
 // case 69
 TEST_F(JournalFiles, AnUnwritablePlaceIsAnErrorWithItsPath) {
     std::ofstream(folder_ + "/file") << "no directory";

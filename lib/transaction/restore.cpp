@@ -70,6 +70,13 @@ std::optional<std::string> restoreMember(const Sysfs& sysfs, StepRunner& steps, 
     return failure.empty() ? sentence : sentence + " (" + failure + ')';
 }
 
+/// An id catches a device whose override is empty: one that names the driver was bound by who set it, such as
+/// the worker of another group.
+bool isBoundByOverride(const Sysfs& sysfs, const Device& device) {
+    const auto held = readDriverOverride(sysfs, device.address);
+    return held && held->value == device.driver;
+}
+
 } // namespace
 
 std::vector<StepError> takeBackDynamicIds(Sysfs& sysfs, StepRunner& steps, const Journal& journal) {
@@ -91,7 +98,7 @@ std::vector<StepError> takeBackDynamicIds(Sysfs& sysfs, StepRunner& steps, const
         const bool caught = std::ranges::any_of(journal.members, [&](const auto& m) {
             return m.ids == device.ids && !m.toDriver.empty() && m.toDriver == device.driver;
         });
-        if (member || before || !caught)
+        if (member || before || !caught || isBoundByOverride(sysfs, device))
             continue;
         if (auto result = steps.giveBack(address, device.driver); !result && steps.present(address))
             errors.push_back(result.error());

@@ -24,7 +24,8 @@ std::string dynamicIdLine(const Ids& ids) {
 class Transaction {
 public:
     Transaction(Sysfs& sysfs, const GroupPlan& plan, JournalStore& journals, const TransactionHooks& hooks) :
-        sysfs_(sysfs), plan_(plan), journals_(journals), steps_(sysfs, journal_, journals, hooks) {}
+        sysfs_(sysfs), plan_(plan), journals_(journals), hooks_(hooks),
+        steps_(sysfs, journal_, journals, hooks) {}
 
     Outcome run() {
         if (auto found = lookAround(); !found)
@@ -46,6 +47,7 @@ private:
     StepRunner::Result go();
     StepRunner::Result bindByNewId(const MemberPlan& member);
     StepRunner::Result noteAlreadyThere(const MemberPlan& member);
+    StepRunner::Result lockDynamicIds(const MemberPlan& member);
     bool moves(const MemberPlan& member) const;
     Outcome undo(const StepError& error);
 
@@ -53,8 +55,10 @@ private:
     const GroupPlan& plan_;
     JournalStore& journals_;
     Journal journal_;
+    const TransactionHooks& hooks_;
     StepRunner steps_;
     bool byNewId_ = false;
+    std::optional<Descriptor> dynamicIds_; ///< the lock, from the first look to the end
 };
 
 /// Reads what every member has now; the plan may be older than this moment.
@@ -94,7 +98,25 @@ StepRunner::Result Transaction::lookAround() {
     return {};
 }
 
+/// Waits for a while: another such transaction is soon over, or hangs.
+StepRunner::Result Transaction::lockDynamicIds(const MemberPlan& member) {
+    constexpr auto pause = std::chrono::milliseconds(50);
+    constexpr int attempts = 200;
+    for (int attempt = 1; !dynamicIds_; ++attempt) {
+        auto lock = journals_.tryLockDynamicIds();
+        if (lock)
+            dynamicIds_.emplace(std::move(*lock));
+        else if (lock.error().code != EWOULDBLOCK || attempt == attempts)
+            return std::unexpected(StepError{{Step::Kind::newId, member.device, member.to}, lock.error()});
+        else if (hooks_.pause)
+            hooks_.pause(pause);
+    }
+    return {};
+}
+
 StepRunner::Result Transaction::noteAlreadyThere(const MemberPlan& member) {
+    if (auto locked = lockDynamicIds(member); !locked)
+        return locked;
     const auto topology = Topology::read(sysfs_);
     if (!topology)
         return std::unexpected(StepError{{Step::Kind::newId, member.device, member.to}, topology.error()});
