@@ -26,6 +26,18 @@ std::string stepsDone(const JobView& job) {
     return text.empty() ? "nothing" : text;
 }
 
+/// What may help where a driver holds its device though no process has it open; empty for drivers of which
+/// nothing is known.
+std::string remedyFor(const std::string& step) {
+    if (!step.starts_with("unbind ") || !step.ends_with(" nvidia"))
+        return {};
+    const auto device = step.substr(7, step.rfind(' ') - 7);
+    return fmt::format("; nvidia's driver keeps a card that no process has open while its persistence mode "
+                       "is on, and nvidia-smi "
+                       "-i {} -pm 0 is reported to help",
+                       device);
+}
+
 } // namespace
 
 void Group::setOut(bool takesBack) {
@@ -100,7 +112,8 @@ void Group::jobOverdue() {
     around_.cameFree();
     around_.refresh(number_);
     memory_.lastError =
-        fmt::format("'{}' has not come back within {} ms; it hangs in the kernel", step, timeout.count());
+        fmt::format("'{}' has not come back within {} ms; it hangs in the kernel", step, timeout.count()) +
+        remedyFor(step);
     spdlog::error("group {}: {}", number_, memory_.lastError);
     around_.changes.job(number_);
     lookForHolders(std::get<Stuck>(state_));

@@ -15,8 +15,7 @@ DeviceView deviceView(const Core& core, const Address& address) {
     const auto* device = core.topology().find(address);
     if (device == nullptr)
         return {};
-    return {*device,
-            isVfioDriver(device->driver) ? vfioDeviceNode(core.machine().sysfs(), address) : std::string{}};
+    return {*device, vfioDeviceNode(core.machine().sysfs(), address)};
 }
 
 DeviceDetails deviceDetails(const Core& core, const Address& address) {
