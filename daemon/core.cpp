@@ -29,11 +29,16 @@ Core::Core(EventLoop& loop, const Sysfs& sysfs, Executor& executor, Modules& mod
             .journals = journals_,
             .refreshDevice = [this](const Address& address) { refreshDevice(address); },
             .refresh = [this](unsigned group) { refreshGroup(group); },
-            .cameFree = [this] { calls_.groupsCameFree(); },
+            .cameFree =
+                [this] {
+                    calls_.groupsCameFree();
+                    checks_.groupsCameFree();
+                },
             .consider = [this](unsigned group, bool cutOff) { consider(group, cutOff); },
             .undertake = [this](unsigned group, const Wanted& wanted,
                                 bool takesBack) { undertake(group, wanted, takesBack); }},
     calls_(around_, modules, [this](unsigned number) -> Group& { return groupAt(number); }),
+    checks_(loop, calls_),
     virtualFunctions_(around_, files_.stateDirectory,
                       [this](unsigned number, const std::string& why) { groupAt(number).fail(why); }),
     warnings_(loop, machine_, intent_, changes_, files_.stateDirectory), survey_(loop, executor, machine_) {
@@ -147,63 +152,6 @@ void Core::consider(unsigned number, bool cutOff) {
 void Core::undertake(unsigned number, const Wanted& wanted, bool takesBack) {
     if (groupAt(number).isIdle())
         calls_.begin({.action = wanted.action, .groups = {{number, wanted}}, .takesBack = takesBack});
-}
-
-void Core::change(Action action, const Target& target, const CallOptions& options, const std::string& by,
-                  JobsReply reply) {
-    if (options.persist && !intent_.configError().empty())
-        return reply(std::unexpected(
-            ApiError{ApiError::Kind::configInvalid,
-                     "nothing can be added to a configuration that is not valid: " + intent_.configError()}));
-    if (!target.ungrouped.empty())
-        return reply(std::unexpected(ApiError::from(target.ungrouped)));
-    Call::Order order{.action = action, .options = options, .reply = std::move(reply)};
-    for (const auto number : target.groups) {
-        groupAt(number).forgetRefusals();
-        const auto wanted = intent_.requested(action, number, options, by);
-        order.groups.emplace(number, wanted);
-        order.requests.emplace(number, Request{.action = action,
-                                               .driver = wanted.driver,
-                                               .method = wanted.method,
-                                               .allow = wanted.allow,
-                                               .rule = wanted.rule,
-                                               .by = by});
-    }
-    calls_.begin(std::move(order));
-}
-
-void Core::acquire(const Target& target, const CallOptions& options, Lessee lessee, AcquireReply reply) {
-    if (!target.ungrouped.empty())
-        return reply(std::unexpected(ApiError::from(target.ungrouped)));
-    if (const auto room = intent_.checkRoom(lessee.uid, target.groups); !room)
-        return reply(std::unexpected(room.error()));
-    const auto lease = std::make_shared<std::optional<Descriptor>>();
-    Call::Order order{.action = Action::bind, .options = options, .lease = lease};
-    order.reply = [lease,
-                   reply = std::move(reply)](const std::expected<std::vector<JobView>, ApiError>& jobs) {
-        if (!jobs)
-            return reply(std::unexpected(jobs.error()));
-        reply(Acquired{.lease = std::move(lease->value()), .jobs = *jobs});
-    };
-    for (const auto number : target.groups) {
-        groupAt(number).forgetRefusals();
-        order.groups.emplace(number, intent_.requested(Action::bind, number, options, lessee.by));
-        order.authorised.emplace(number, intent_.membersOf(number));
-    }
-    order.lessee = std::move(lessee);
-    calls_.begin(std::move(order));
-}
-
-void Core::check(const Target& target, const CallOptions& options, const std::string& by, CheckReply reply) {
-    if (target.groups.empty() || !target.virtualFunctions.empty()) {
-        CheckResult result{.blockers = target.ungrouped, .steps = {}};
-        virtualFunctions_.check(target.virtualFunctions, result.blockers, result.steps);
-        return reply(result);
-    }
-    Call::Order order{.ungrouped = target.ungrouped, .checkReply = std::move(reply)};
-    for (const auto number : target.groups)
-        order.groups.emplace(number, intent_.requested(Action::bind, number, options, by));
-    calls_.begin(std::move(order));
 }
 
 /// Reads the device anew. Resolves the rules for all devices only if a rule is concerned.

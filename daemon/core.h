@@ -4,7 +4,7 @@
 /// state.
 #pragma once
 
-#include "call/calls.h"
+#include "call/checks.h"
 #include "change/state_counts.h"
 #include "group/group.h"
 #include "machine/event_origin.h"
@@ -48,7 +48,7 @@ public:
 
     /// Binds or releases all groups of the target, or none if one of them is blocked. Replies when the guards
     /// have looked.
-    void change(Action action, const Target& target, const CallOptions& options, const std::string& by,
+    void change(Action action, const Target& target, const CallOptions& options, const Asker& asker,
                 JobsReply reply);
     struct Acquired {
         Descriptor lease;
@@ -63,7 +63,9 @@ public:
         virtualFunctions_.make(orders, std::move(made));
     }
     /// Finds what a Bind would do and what stands against it; changes nothing.
-    void check(const Target& target, const CallOptions& options, const std::string& by, CheckReply reply);
+    void check(const Target& target, const CallOptions& options, const Asker& asker, CheckReply reply);
+    /// Returns why the asker can have no Check now; asked before the target is looked up.
+    std::optional<ApiError> checkRefusal(const Asker& asker) const { return checks_.refusal(asker); }
 
     const Machine& machine() const { return machine_; }
     const Intent& intent() const { return intent_; }
@@ -117,6 +119,7 @@ private:
     Surroundings around_;
     std::map<unsigned, Group> groups_;
     Calls calls_;
+    Checks checks_;
     VirtualFunctions virtualFunctions_;
     Warnings warnings_;
     OverrideSurvey survey_;

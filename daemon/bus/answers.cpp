@@ -86,29 +86,34 @@ Authority::Details detailsOf(const Core& core, Action action, const Target& targ
     return details;
 }
 
-using Go = std::function<void(const Target& target, const CallOptions& options)>;
+using Go = std::function<void(const Caller& caller, const Target& target, const CallOptions& options)>;
 using Refuse = std::function<void(const ApiError& error)>;
 
 void authoriseMade(Core& core, Authority& authority, const Caller& caller, Call call, const FindTarget& find,
-                   const OptionMap& given, const Go& go, const Refuse& refuse);
+                   const CallOptions& options, const Go& go, const Refuse& refuse);
 
-/// Calls `go` when the caller may; `refuse` if the target is not what the caller was authorised for any more.
-void authorise(Core& core, Authority& authority, const Caller& caller, Call call, FindTarget find,
-               const OptionMap& given, Go go, Refuse refuse) {
-    const auto action = call == Call::release ? Action::release : Action::bind;
-    const auto options = parseOptions(call, given);
+/// Returns the options, or throws the refusal.
+CallOptions parsed(Call call, const OptionMap& given) {
+    auto options = parseOptions(call, given);
     if (!options)
         throw toBus(options.error());
+    return std::move(*options);
+}
+
+/// Asks polkit whether the caller may; then checks that the target is still what the caller was authorised
+/// for.
+void authorise(Core& core, Authority& authority, const Caller& caller, Call call, const FindTarget& find,
+               const CallOptions& options, const Go& go, const Refuse& refuse) {
+    const auto action = call == Call::release ? Action::release : Action::bind;
     const auto target = find();
     if (!target)
-        throw toBus(target.error());
+        return refuse(target.error());
     if (action == Action::release && target->groups.empty() && target->ungrouped.empty())
-        throw toBus(ApiError{ApiError::Kind::noSuchDevice,
-                             "the rule's virtual functions are not made, so there is nothing to release"});
-    auto details = detailsOf(core, action, *target, *options);
-    const auto authorised = [&core, &authority, action, call, find = std::move(find), given,
-                             options = *options, caller, details, go = std::move(go),
-                             refuse = std::move(refuse)](const std::optional<ApiError>& denial) {
+        return refuse(ApiError{ApiError::Kind::noSuchDevice,
+                               "the rule's virtual functions are not made, so there is nothing to release"});
+    auto details = detailsOf(core, action, *target, options);
+    const auto authorised = [&core, &authority, action, call, find, options, caller, details, go,
+                             refuse](const std::optional<ApiError>& denial) {
         if (denial)
             return refuse(*denial);
         const auto now = find();
@@ -120,51 +125,79 @@ void authorise(Core& core, Authority& authority, const Caller& caller, Call call
                          fmt::format("devices came or went while {} was authorised for {}; ask again",
                                      caller.str(), details.at("devices"))});
         if (action == Action::bind && !now->virtualFunctions.empty())
-            return core.makeFunctions(now->virtualFunctions, [&core, &authority, caller, call, find, given,
+            return core.makeFunctions(now->virtualFunctions, [&core, &authority, caller, call, find, options,
                                                               go, refuse](const std::string& failure) {
                 if (!failure.empty())
                     return refuse(ApiError{ApiError::Kind::kernelRefused, failure});
-                authoriseMade(core, authority, caller, call, find, given, go, refuse);
+                authoriseMade(core, authority, caller, call, find, options, go, refuse);
             });
         if (const auto forbidden = core.intent().leaseForbids(action, *now, options, caller.uid))
             return refuse(*forbidden);
-        go(*now, options);
+        go(caller, *now, options);
     };
-    auto actions = actionsOf(core, call, *target, *options);
-    authority.ask(caller, std::move(actions), std::move(details), authorised);
+    authority.ask(caller, actionsOf(core, call, *target, options), std::move(details), authorised);
+}
+
+/// Asks the bus who calls, then authorises the caller.
+void identifyAndAuthorise(Core& core, Authority& authority, sd_bus_message* message, Call call,
+                          FindTarget find, const OptionMap& given, Go go, const Refuse& refuse) {
+    auto options = parsed(call, given);
+    authority.callers().identify(
+        message,
+        [&core, &authority, call, find = std::move(find), options = std::move(options), go = std::move(go),
+         refuse](const Caller& caller) {
+            authorise(core, authority, caller, call, find, options, go, refuse);
+        },
+        refuse);
 }
 
 /// The virtual functions are made: asks again, for now it is known what is taken.
 void authoriseMade(Core& core, Authority& authority, const Caller& caller, Call call, const FindTarget& find,
-                   const OptionMap& given, const Go& go, const Refuse& refuse) {
+                   const CallOptions& options, const Go& go, const Refuse& refuse) {
     const auto made = find();
     if (!made)
         return refuse(made.error());
     if (made->groups.empty() || !made->virtualFunctions.empty())
         return refuse(
             ApiError{ApiError::Kind::busy, "the virtual functions were made and went away again; ask again"});
-    authorise(core, authority, caller, call, find, given, go, refuse);
+    authorise(core, authority, caller, call, find, options, go, refuse);
 }
 
 } // namespace
 
-void changeGroups(Core& core, Authority& authority, const Caller& caller, Action action, FindTarget find,
+void changeGroups(Core& core, Authority& authority, sd_bus_message* call, Action action, FindTarget find,
                   const OptionMap& given, JobsReply reply) {
-    authorise(
-        core, authority, caller, action == Action::bind ? Call::bind : Call::release, std::move(find), given,
-        [&core, action, by = caller.str(), reply](const Target& target, const CallOptions& options) {
-            core.change(action, target, options, by, reply);
+    identifyAndAuthorise(
+        core, authority, call, action == Action::bind ? Call::bind : Call::release, std::move(find), given,
+        [&core, action, reply](const Caller& caller, const Target& target, const CallOptions& options) {
+            core.change(action, target, options, {.uid = caller.uid, .by = caller.str()}, reply);
         },
         [reply](const ApiError& error) { reply(std::unexpected(error)); });
 }
 
-void acquireGroups(Core& core, Authority& authority, const Caller& caller, FindTarget find,
+void acquireGroups(Core& core, Authority& authority, sd_bus_message* call, FindTarget find,
                    const OptionMap& given, Core::AcquireReply reply) {
-    authorise(
-        core, authority, caller, Call::acquire, std::move(find), given,
-        [&core, caller, reply](const Target& target, const CallOptions& options) {
+    identifyAndAuthorise(
+        core, authority, call, Call::acquire, std::move(find), given,
+        [&core, reply](const Caller& caller, const Target& target, const CallOptions& options) {
             core.acquire(target, options, {.uid = caller.uid, .what = options.what, .by = caller.str()},
                          reply);
+        },
+        [reply](const ApiError& error) { reply(std::unexpected(error)); });
+}
+
+void checkGroups(Core& core, Authority& authority, sd_bus_message* call, FindTarget find,
+                 const OptionMap& given, CheckReply reply) {
+    authority.callers().identify(
+        call,
+        [&core, find = std::move(find), options = parsed(Call::check, given), reply](const Caller& caller) {
+            const Asker asker{.uid = caller.uid, .by = caller.str()};
+            if (const auto refusal = core.checkRefusal(asker))
+                return reply(std::unexpected(*refusal));
+            const auto target = find();
+            if (!target)
+                return reply(std::unexpected(target.error()));
+            core.check(*target, options, asker, reply);
         },
         [reply](const ApiError& error) { reply(std::unexpected(error)); });
 }

@@ -11,27 +11,28 @@ namespace vfiobind::bus {
 /// Looks up the target of the call. Called twice, since an authorisation can take minutes.
 using FindTarget = std::function<std::expected<Target, ApiError>()>;
 
-/// Reads the options, asks whether the caller may, then begins the call. Throws sdbus::Error for a refusal
-/// that is known at once.
-void changeGroups(Core& core, Authority& authority, const Caller& caller, Action action, FindTarget find,
+/// Reads the options, asks who calls and whether he may, then begins the call. Throws sdbus::Error for a
+/// refusal that is known at once.
+void changeGroups(Core& core, Authority& authority, sd_bus_message* call, Action action, FindTarget find,
                   const OptionMap& given, JobsReply reply);
 
 /// The same for Acquire.
-void acquireGroups(Core& core, Authority& authority, const Caller& caller, FindTarget find,
+void acquireGroups(Core& core, Authority& authority, sd_bus_message* call, FindTarget find,
                    const OptionMap& given, Core::AcquireReply reply);
 
+/// Reads the options, asks who calls, then begins the Check, if the caller does not wait for too many. Throws
+/// sdbus::Error for a refusal that is known at once.
+void checkGroups(Core& core, Authority& authority, sd_bus_message* call, FindTarget find,
+                 const OptionMap& given, CheckReply reply);
+
+/// Answers a Check.
 template <typename Result>
-void checkGroups(Core& core, const Target& target, const OptionMap& given, std::shared_ptr<Result> result) {
-    answer(result, [&] {
-        const auto options = parseOptions(Call::check, given);
-        if (!options)
-            throw toBus(options.error());
-        core.check(target, *options, "a check", [result](const auto& found) {
-            if (!found)
-                return result->returnError(toBus(found.error()));
-            result->returnResults(found->blockers.empty(), toBus(found->blockers), found->steps);
-        });
-    });
+CheckReply replyTo(std::shared_ptr<Result> result) {
+    return [result = std::move(result)](const std::expected<CheckResult, ApiError>& found) {
+        if (!found)
+            return result->returnError(toBus(found.error()));
+        result->returnResults(found->blockers.empty(), toBus(found->blockers), found->steps);
+    };
 }
 
 } // namespace vfiobind::bus

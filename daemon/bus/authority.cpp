@@ -40,25 +40,8 @@ struct Authority::Question {
     bool over = false;
 };
 
-std::string Caller::str() const {
-    return fmt::format("uid {} ({})", uid, name);
-}
-
-Caller callerOf(sd_bus_message* call) {
-    constexpr auto* what = "cannot ask the bus who calls";
-    sd_bus_creds* credentials = nullptr;
-    checked(sd_bus_query_sender_creds(call, SD_BUS_CREDS_UID | SD_BUS_CREDS_AUGMENT, &credentials), what);
-    const std::unique_ptr<sd_bus_creds, decltype(&sd_bus_creds_unref)> owner(credentials, sd_bus_creds_unref);
-    Caller caller;
-    checked(sd_bus_creds_get_uid(credentials, &caller.uid), what);
-    if (const char* sender = sd_bus_message_get_sender(call))
-        caller.name = sender;
-    caller.interactive = sd_bus_message_get_allow_interactive_authorization(call) > 0;
-    return caller;
-}
-
 Authority::Authority(EventLoop& loop, sdbus::IConnection& connection) :
-    loop_(loop), connection_(connection),
+    loop_(loop), connection_(connection), callers_(connection),
     polkit_(sdbus::createProxy(connection, BusName{polkitName}, sdbus::ObjectPath{polkitPath})) {
     finishRegistration(*polkit_);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "api_error.h"
+#include "bus/callers.h"
 #include "dbus/sdbus_compat.h"
 #include "loop/event_loop.h"
 
@@ -17,19 +18,6 @@
 
 namespace vfiobind::bus {
 
-/// The caller of the method that is being handled.
-struct Caller {
-    std::string name; ///< unique bus name
-    uid_t uid = 0;
-    bool interactive = false; ///< polkit may ask the caller's user (ALLOW_INTERACTIVE_AUTHORIZATION)
-
-    /// `uid 1000 (:1.42)`
-    std::string str() const;
-};
-
-/// Returns the sender of the message. Throws sdbus::Error if the sender has left the bus.
-Caller callerOf(sd_bus_message* call);
-
 class Authority {
 public:
     /// What polkit's rules can read, such as `action.lookup("devices")`.
@@ -42,6 +30,9 @@ public:
     ~Authority();
     Authority(const Authority&) = delete;
     Authority& operator=(const Authority&) = delete;
+
+    /// Who calls (Callers::identify).
+    Callers& callers() { return callers_; }
 
     /// Asks whether the caller may do all of `actions` (`bind`, `override-guard`; see org.vfiobind1.policy).
     /// Answers at once and without polkit for root, and for the user that the daemon runs as.
@@ -58,6 +49,7 @@ private:
 
     EventLoop& loop_;
     sdbus::IConnection& connection_;
+    Callers callers_;
     std::unique_ptr<sdbus::IProxy> polkit_;
     std::vector<QuestionPtr> questions_;
     std::vector<QuestionPtr> over_; ///< ended questions, kept until the next turn of the loop, since one may

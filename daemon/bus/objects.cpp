@@ -41,7 +41,7 @@ void GroupObject::show(GroupView view) {
     add(names, view.rule != view_.rule, "Rule");
     add(names, view.driver != view_.driver, "Driver");
     add(names, view.node != view_.node, "Node");
-    add(names, view.blockers != view_.blockers, "Blockers");
+    add(names, toBus(view.blockers) != toBus(view_.blockers), "Blockers");
     add(names, view.holders != view_.holders, "Holders");
     add(names, view.leases != view_.leases, "Leases");
     add(names, view.lastError != view_.lastError, "LastError");
@@ -94,7 +94,7 @@ const sd_bus_vtable* GroupObject::members() {
 
 void GroupObject::change(Action action, const Pending& call, const OptionMap& options) {
     changeGroups(
-        core_, authority_, callerOf(call->message()), action,
+        core_, authority_, call->message(), action,
         [group = view_.number] { return Target{.groups = {group}}; }, options,
         [call](const auto& jobs) {
             if (!jobs)
@@ -104,7 +104,9 @@ void GroupObject::change(Action action, const Pending& call, const OptionMap& op
 }
 
 void GroupObject::check(const Pending& call, const OptionMap& options) {
-    checkGroups(core_, {.groups = {view_.number}}, options, call);
+    checkGroups(
+        core_, authority_, call->message(), [group = view_.number] { return Target{.groups = {group}}; },
+        options, replyTo(call));
 }
 
 std::vector<sdbus::ObjectPath> GroupObject::devices() const {

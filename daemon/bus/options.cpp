@@ -5,12 +5,19 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <iterator>
 
 namespace vfiobind::bus {
 namespace {
 
 std::unexpected<ApiError> invalid(std::string sentence) {
     return std::unexpected(ApiError{ApiError::Kind::invalidArgument, std::move(sentence)});
+}
+
+/// As much of a text as fits into an error's sentence.
+std::string start(const std::string& text) {
+    constexpr std::size_t most = 64;
+    return text.size() <= most ? text : text.substr(0, most) + "...";
 }
 
 /// An option of another type than string, bool and array of strings also needs a reader for the groups, in
@@ -40,12 +47,16 @@ std::expected<void, ApiError> setDriver(CallOptions& options, const sdbus::Varia
     auto driver = valueOf<std::string>("driver", value, "a string: auto, or a driver's name");
     if (!driver)
         return std::unexpected(driver.error());
-    const bool plain = !driver->empty() && std::ranges::all_of(*driver, [](unsigned char c) {
-        return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
-    }) && driver->front() != '.';
+    constexpr std::size_t longest = 64; // MODULE_NAME_LEN
+    const bool plain =
+        !driver->empty() && driver->size() < longest &&
+        std::ranges::all_of(
+            *driver,
+            [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.'; }) &&
+        driver->front() != '.';
     if (!plain)
         return invalid(
-            fmt::format("'{}' is no driver's name; write auto, or a name such as vfio-pci", *driver));
+            fmt::format("'{}' is no driver's name; write auto, or a name such as vfio-pci", start(*driver)));
     options.driver = std::move(*driver);
     return {};
 }
@@ -67,7 +78,8 @@ std::expected<void, ApiError> setAllow(Call call, CallOptions& options, const sd
     for (const auto& name : *codes) {
         const auto* code = findBlockerCode(name);
         if (code == nullptr)
-            return invalid(fmt::format("'{}' is no blocker's code; vfio-bind.toml(5) lists them", name));
+            return invalid(
+                fmt::format("'{}' is no blocker's code; vfio-bind.toml(5) lists them", start(name)));
         if (!code->allowable)
             return invalid(fmt::format(
                 "{} cannot be allowed: the kernel would refuse anyway, or the wrong device would be "
@@ -76,7 +88,9 @@ std::expected<void, ApiError> setAllow(Call call, CallOptions& options, const sd
         if (code->where == AllowedIn::release && call != Call::release)
             return invalid(fmt::format("{} can be allowed by a Release only", name));
     }
-    options.allow = std::move(*codes);
+    std::ranges::copy_if(*codes, std::back_inserter(options.allow), [&](const std::string& name) {
+        return std::ranges::find(options.allow, name) == options.allow.end();
+    });
     return {};
 }
 
@@ -115,7 +129,7 @@ std::expected<CallOptions, ApiError> parseOptions(Call call, const OptionMap& gi
         else if (key == "persist" && call != Call::acquire)
             set = setPersist(options, value);
         else
-            set = invalid(fmt::format("option '{}' is unknown here; there are {}", key, known(call)));
+            set = invalid(fmt::format("option '{}' is unknown here; there are {}", start(key), known(call)));
         if (!set)
             return std::unexpected(set.error());
     }

@@ -28,9 +28,11 @@ void Pump::prepare() {
     }
 }
 
+/// Handles some messages: a caller who sends without end holds up neither workers nor timers.
 void Pump::process() {
+    constexpr int most = 32;
     try {
-        while (processPending(connection_)) {
+        for (int i = 0; i < most && processPending(connection_); ++i) {
         }
     } catch (const sdbus::Error& error) {
         hangUp(error);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "bus/service.h"
 
-#include "bus/answers.h"
 #include "show/describe.h"
 
 #include <algorithm>
@@ -74,11 +73,15 @@ Service::Service(EventLoop& loop, sdbus::IConnection& connection, Core& core, Au
     announces_ = true;
 }
 
-Target Service::targetOf(const std::string& text) const {
-    auto target = core_.intent().targetOf(text);
-    if (!target)
-        throw toBus(target.error());
-    return std::move(*target);
+/// A text that is no target's is refused before it is kept for the time that an authorisation takes.
+FindTarget Service::finderOf(const std::string& target) const {
+    constexpr std::size_t longest = 4096;
+    if (target.size() > longest)
+        throw toBus({ApiError::Kind::invalidArgument,
+                     fmt::format("the target has {} bytes; a target is an address, a rule's name, an id or "
+                                 "group/N",
+                                 target.size())});
+    return [this, target] { return core_.intent().targetOf(target); };
 }
 
 void Service::Bind(Jobs_&& result, std::string target, OptionMap options) {
@@ -92,46 +95,49 @@ void Service::Release(Jobs_&& result, std::string target, OptionMap options) {
 void Service::change(Action action, Jobs_&& result, const std::string& target, const OptionMap& options) {
     const auto shared = std::make_shared<Jobs_>(std::move(result));
     answer(shared, [&] {
-        changeGroups(
-            core_, authority_, callerOf(currentCall(getObject())), action,
-            [this, target] { return core_.intent().targetOf(target); }, options,
-            [shared](const auto& jobs) {
-                if (!jobs)
-                    return shared->returnError(toBus(jobs.error()));
-                shared->returnResults(jobPaths(*jobs));
-            });
+        changeGroups(core_, authority_, currentCall(getObject()), action, finderOf(target), options,
+                     [shared](const auto& jobs) {
+                         if (!jobs)
+                             return shared->returnError(toBus(jobs.error()));
+                         shared->returnResults(jobPaths(*jobs));
+                     });
     });
 }
 
 void Service::Acquire(Acquisition&& result, std::string target, OptionMap options) {
     const auto shared = std::make_shared<Acquisition>(std::move(result));
     answer(shared, [&] {
-        acquireGroups(
-            core_, authority_, callerOf(currentCall(getObject())),
-            [this, target] { return core_.intent().targetOf(target); }, options,
-            [shared](std::expected<Core::Acquired, ApiError> acquired) {
-                if (!acquired)
-                    return shared->returnError(toBus(acquired.error()));
-                // The message has a copy of its own, and the caller who is gone leaves none.
-                shared->returnResults(sdbus::UnixFd{acquired->lease.get()}, jobPaths(acquired->jobs));
-            });
+        acquireGroups(core_, authority_, currentCall(getObject()), finderOf(target), options,
+                      [shared](std::expected<Core::Acquired, ApiError> acquired) {
+                          if (!acquired)
+                              return shared->returnError(toBus(acquired.error()));
+                          // The message has a copy of its own, and the caller who is gone leaves none.
+                          shared->returnResults(sdbus::UnixFd{acquired->lease.get()},
+                                                jobPaths(acquired->jobs));
+                      });
     });
 }
 
 void Service::Check(CheckAnswer&& result, std::string target, OptionMap options) {
     const auto shared = std::make_shared<CheckAnswer>(std::move(result));
-    answer(shared, [&] { checkGroups(core_, targetOf(target), options, shared); });
+    answer(shared, [&] {
+        checkGroups(core_, authority_, currentCall(getObject()), finderOf(target), options, replyTo(shared));
+    });
 }
 
 void Service::Reload(sdbus::Result<>&& result) {
     const auto shared = std::make_shared<sdbus::Result<>>(std::move(result));
     answer(shared, [&] {
-        authority_.ask(callerOf(currentCall(getObject())), {"reload"}, {},
-                       [this, shared](const std::optional<ApiError>& denial) {
-                           if (denial)
-                               return shared->returnError(toBus(*denial));
-                           answer(shared, [&] { reload(*shared); });
-                       });
+        authority_.callers().identify(
+            currentCall(getObject()),
+            [this, shared](const Caller& caller) {
+                authority_.ask(caller, {"reload"}, {}, [this, shared](const std::optional<ApiError>& denial) {
+                    if (denial)
+                        return shared->returnError(toBus(*denial));
+                    answer(shared, [&] { reload(*shared); });
+                });
+            },
+            [shared](const ApiError& error) { shared->returnError(toBus(error)); });
     });
 }
 
@@ -143,12 +149,16 @@ void Service::reload(sdbus::Result<>& result) {
     result.returnResults();
 }
 
-std::string Service::Describe() {
-    try {
-        return describe(core_, callerOf(currentCall(getObject())).uid);
-    } catch (const std::exception& error) {
-        throw makeError("org.freedesktop.DBus.Error.Failed", error.what());
-    }
+void Service::Describe(sdbus::Result<std::string>&& result) {
+    const auto shared = std::make_shared<sdbus::Result<std::string>>(std::move(result));
+    answer(shared, [&] {
+        authority_.callers().identify(
+            currentCall(getObject()),
+            [this, shared](const Caller& caller) {
+                answer(shared, [&] { shared->returnResults(describe(core_, caller.uid)); });
+            },
+            [shared](const ApiError& error) { shared->returnError(toBus(error)); });
+    });
 }
 
 std::vector<sdbus::Struct<std::string, std::string>> Service::AbsentFiles() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "Manager-adaptor.h"
+#include "bus/answers.h"
 #include "bus/objects.h"
 
 #include <functional>
@@ -41,10 +42,10 @@ private:
     void Acquire(Acquisition&& result, std::string target, OptionMap options) override;
     void Check(CheckAnswer&& result, std::string target, OptionMap options) override;
     void Reload(sdbus::Result<>&& result) override;
-    std::string Describe() override;
+    void Describe(sdbus::Result<std::string>&& result) override;
     void change(Action action, Jobs_&& result, const std::string& target, const OptionMap& options);
     void reload(sdbus::Result<>& result);
-    Target targetOf(const std::string& text) const;
+    FindTarget finderOf(const std::string& target) const;
 
     std::string Version() override { return view_.version; }
     std::string Iommu() override { return view_.iommu; }

@@ -17,6 +17,15 @@ void Call::reserve() {
         group_(group).reserve(shared_from_this(), wanted, kind);
 }
 
+void Call::setAside() {
+    if (!order_.checkReply)
+        return;
+    order_.checkReply = nullptr;
+    const auto told = std::move(order_.setAside);
+    drop(all());
+    told();
+}
+
 std::set<unsigned> Call::all() const {
     const auto numbers = order_.groups | std::views::keys;
     return {numbers.begin(), numbers.end()};
@@ -109,7 +118,7 @@ void Call::settle() {
                          ApiError::from(verdict.blockers).sentence);
     }
     if (!blockers.empty() && order_.reply)
-        return refuse(ApiError::from(blockers));
+        return refuse(ApiError::from(forReader(std::move(blockers), order_.reader)));
     if (auto differ = membersDiffer())
         return refuse(*differ);
     if (order_.lessee && !order_.lease->has_value())
@@ -184,6 +193,11 @@ void Call::grant() {
                              self->order_.lease->emplace(std::move(*lease));
                              self->settle();
                          });
+}
+
+std::map<Address, Ids> Call::authorisedMembers(unsigned group) const {
+    const auto known = order_.authorised.find(group);
+    return known == order_.authorised.end() ? std::map<Address, Ids>{} : known->second;
 }
 
 /// Returns an error if a group's members changed while the caller was authorised or the guards looked.

@@ -23,6 +23,12 @@ class Group;
 
 using JobsReply = std::function<void(const std::expected<std::vector<JobView>, ApiError>&)>;
 
+/// Who asks.
+struct Asker {
+    uid_t uid = 0;
+    std::string by; ///< for the log, and to tell one connection from another: `uid 1000 (:1.42)`
+};
+
 struct CheckResult {
     Blockers blockers;
     std::vector<std::string> steps;
@@ -37,10 +43,12 @@ public:
         Requests requests;  ///< what the ledger is to hold
         Blockers ungrouped; ///< of devices without a group; part of a check's answer
         CallOptions options;
+        uid_t reader = 0; ///< who is to read the reply
         JobsReply reply;
         CheckReply checkReply;
-        std::optional<Lessee> lessee; ///< of Acquire
-        /// Of Acquire: the groups' members when it was authorised.
+        std::function<void()> setAside; ///< of a check: called in place of the reply (Call::setAside)
+        std::optional<Lessee> lessee;   ///< of Acquire
+        /// The groups' members when the caller was authorised.
         std::map<unsigned, std::map<Address, Ids>> authorised;
         /// Of Acquire: the lease, once it is there, for the reply.
         std::shared_ptr<std::optional<Descriptor>> lease;
@@ -55,6 +63,11 @@ public:
 
     const std::map<unsigned, Wanted>& groups() const { return order_.groups; }
     bool isCheck() const { return isCheck_; }
+    /// The group's members when the caller was authorised; none for the daemon's own wish.
+    std::map<Address, Ids> authorisedMembers(unsigned group) const;
+    /// Of a check that looks: lets its groups go without an answer, for a change. Does nothing where the look
+    /// hangs, and has been answered so.
+    void setAside();
     /// Reserves all groups of the call.
     void reserve();
     void receive(unsigned group, Verdict verdict) override;

@@ -3,6 +3,7 @@
 
 #include "group/group.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <ranges>
 #include <set>
@@ -17,14 +18,12 @@ void Calls::begin(Call::Order order) {
         around_, group_, [this](const CallPtr& call) { launch(call); }, std::move(order)));
 }
 
-std::optional<ApiError> Calls::obstacle(const Call& call, bool& waits) const {
-    for (const auto group : call.groups() | std::views::keys) {
+std::optional<ApiError> Calls::refusal(const std::map<unsigned, Wanted>& groups) const {
+    for (const auto group : groups | std::views::keys) {
         if (!around_.machine.hasGroup(group))
             return ApiError{ApiError::Kind::noSuchGroup, fmt::format("there is no IOMMU group {}", group)};
         const auto& known = group_(group);
-        if (known.isLookedAt())
-            waits = true;
-        else if (!known.isIdle())
+        if (!known.isLookedAt() && !known.isIdle())
             return ApiError{
                 ApiError::Kind::busy,
                 fmt::format("group {} is being worked on; ask again when the job has ended", group)};
@@ -32,15 +31,42 @@ std::optional<ApiError> Calls::obstacle(const Call& call, bool& waits) const {
     return std::nullopt;
 }
 
+bool Calls::areOccupied(const std::map<unsigned, Wanted>& groups) const {
+    return std::ranges::any_of(groups | std::views::keys, [this](unsigned group) {
+        const auto& known = group_(group);
+        return known.isLookedAt() || known.isWorking() ||
+               std::ranges::any_of(waiting_,
+                                   [group](const CallPtr& call) { return call->groups().contains(group); });
+    });
+}
+
+/// A caller who may change nothing holds up nobody who may.
+void Calls::setChecksAside(const Call& change) {
+    const auto groups = change.groups() | std::views::keys;
+    for (const auto& known : std::exchange(checks_, {})) {
+        const auto check = known.lock();
+        if (check == nullptr)
+            continue;
+        if (std::ranges::any_of(groups, [&](unsigned group) { return check->groups().contains(group); }))
+            check->setAside();
+        else
+            checks_.push_back(check);
+    }
+}
+
 void Calls::begin(const CallPtr& call) {
-    bool waits = false;
-    if (const auto error = obstacle(*call, waits))
+    if (!call->isCheck())
+        setChecksAside(*call);
+    if (const auto error = refusal(call->groups()))
         return call->refuseUnbegun(*error);
-    if (waits) {
+    if (std::ranges::any_of(call->groups() | std::views::keys,
+                            [this](unsigned group) { return group_(group).isLookedAt(); })) {
         waiting_.push_back(call);
         return;
     }
     call->reserve();
+    if (call->isCheck())
+        checks_.push_back(call);
     around_.machine.readDrivers();
     // A check touches nothing, and so loads no modules.
     auto modules = call->isCheck() ? std::vector<std::string>{} : modulesToLoad(*call);
@@ -128,6 +154,7 @@ void Calls::launch(const CallPtr& call) {
                           .group = group,
                           .wanted = wanted,
                           .drivers = driversFor(group, wanted, call->isCheck()),
+                          .authorised = call->authorisedMembers(group),
                           .consoles = consolesOf(group)});
     try {
         auto works = around_.executor.startBatch(

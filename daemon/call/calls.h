@@ -4,6 +4,7 @@
 #include "call/call.h"
 #include "machine/modules.h"
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,16 +18,21 @@ public:
     Calls(Surroundings& around, Modules& modules, Call::FindGroup group) :
         around_(around), modules_(modules), group_(std::move(group)) {}
 
-    /// Begins a call. If guards look at one of its groups, the call waits, since a look is soon over. If a
-    /// job works on one of its groups, or hangs there, the call is refused.
+    /// Begins a call. If guards look at one of its groups, the call waits, since a look is soon over; but a
+    /// change waits for no check, which is set aside. If a job works on one of its groups, or hangs there,
+    /// the call is refused.
     void begin(Call::Order order);
+    /// Returns why a call for these groups would be refused now.
+    std::optional<ApiError> refusal(const std::map<unsigned, Wanted>& groups) const;
+    /// Whether a look or a job is at one of the groups, or a change waits for one.
+    bool areOccupied(const std::map<unsigned, Wanted>& groups) const;
     /// Call it when a group can be worked on again, or has become a job: begins the calls that wait.
     void groupsCameFree();
 
 private:
     using CallPtr = std::shared_ptr<Call>;
-    std::optional<ApiError> obstacle(const Call& call, bool& waits) const;
     void begin(const CallPtr& call);
+    void setChecksAside(const Call& change);
     void launch(const CallPtr& call);
     std::vector<std::string> modulesToLoad(const Call& call) const;
     std::vector<std::string> consolesOf(unsigned group) const;
@@ -36,6 +42,7 @@ private:
     Modules& modules_;
     Call::FindGroup group_;
     std::vector<CallPtr> waiting_;
+    std::vector<std::weak_ptr<Call>> checks_; ///< that look
     EventSource beginWaiting_;
 };
 

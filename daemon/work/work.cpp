@@ -74,6 +74,27 @@ void tellOverrides(const Sysfs& sysfs, const GroupPlan& plan, const Send& send) 
             send(OverrideRead{member.device, value->value});
 }
 
+/// Tells of a device that came to the group after somebody was authorised for the others; empty for none.
+/// Devices that are gone are the transaction's to deal with.
+std::string groupGrew(const Sysfs& sysfs, const WorkOrder& order) {
+    if (order.authorised.empty())
+        return {};
+    const auto names = listIfThere(sysfs, fmt::format("/sys/kernel/iommu_groups/{}/devices", order.group));
+    if (!names)
+        return fmt::format("what is in group {} now cannot be told: {}", order.group, names.error().str());
+    for (const auto& name : *names) {
+        const auto address = Address::parse(name);
+        const auto device = address ? readDevice(sysfs, *address) : std::nullopt;
+        if (!device || !device->endpoint())
+            continue;
+        const auto known = order.authorised.find(*address);
+        if (known == order.authorised.end() || known->second != device->ids)
+            return fmt::format("{} ({}) has come to group {} since this was asked for; ask again",
+                               address->str(), device->ids.str(), order.group);
+    }
+    return {};
+}
+
 struct Examined {
     std::vector<Holder> holders;
     GroupPlan plan;
@@ -179,10 +200,9 @@ void carryOutJudged(HostLook& host, Sysfs& sysfs, const WorkOrder& order, Topolo
     // Look again: the word to go comes after all groups of the call have been judged, and a disk may have
     // been mounted since.
     const auto plan = examine(host, sysfs, order, topology, send, Look::last).plan;
-    if (plan.blocked()) {
-        send(Finished{"failed", "refused right before the first write: " + str(plan.blockers), {}});
-        return;
-    }
+    auto refusal = plan.blocked() ? str(plan.blockers) : groupGrew(sysfs, order);
+    if (!refusal.empty())
+        return send(Finished{"failed", "refused right before the first write: " + refusal, {}});
     const auto outcome = carryOut(sysfs, plan, journals, hooksFor(sysfs, send));
     tellOverrides(sysfs, plan, send);
     send(finished(outcome));

@@ -30,6 +30,9 @@ struct WorkOrder {
     unsigned group = 0;
     Wanted wanted;
     Drivers drivers;
+    /// The group's endpoints that somebody was authorised for: before the first write the group may have got
+    /// no others. Empty where nobody was asked.
+    std::map<Address, Ids> authorised;
     std::vector<std::string> consoles; ///< for a release: those that the bind has let go of
     Journal journal;                   ///< for recover
     std::vector<Address> devices;      ///< for survey; for createVfs the physical function

@@ -6,7 +6,6 @@
 #include "pci/text.h"
 
 #include <algorithm>
-#include <fmt/format.h>
 
 namespace vfiobind {
 namespace {

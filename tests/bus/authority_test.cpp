@@ -204,6 +204,19 @@ TEST_F(AuthorityTest, WhatChangedMeanwhileIsNotDone) {
     EXPECT_THAT(writes(), IsEmpty());
 }
 
+/// Who was authorised for a group was authorised for the devices that it had.
+TEST_F(AuthorityTest, AGroupThatGrowsBeforeTheFirstWriteIsRefused) {
+    start();
+    tell("hotplug-at-word " + networkCard("0000:01:00.2", 1, "10de:1ad8").dump());
+    EXPECT_THAT(client().bindAndWait(gpu), testing::ElementsAre("failed"));
+    EXPECT_THAT(
+        client().group(1, "LastError").get<std::string>(),
+        HasSubstr("0000:01:00.2 (10de:1ad8) has come to group 1 since this was asked for; ask again"));
+    EXPECT_THAT(writes(), IsEmpty());
+    EXPECT_THAT(client().bindAndWait(gpu), testing::ElementsAre("done"));
+    EXPECT_EQ(driverOf("0000:01:00.2"), "vfio-pci");
+}
+
 TEST_F(AuthorityTest, OneUserCannotAskWithoutEnd) {
     OtherUser user([] {
         const auto connection = bus::openSessionBus();

@@ -158,8 +158,10 @@ json Control::run(const std::string& command, const std::string& rest) {
         kernel_.putFile(first, text);
     } else if (command == "hold") {
         unsigned group = 0;
-        words >> group;
-        if (const int code = kernel_.startHolder({.pid = std::stoi(first), .group = group}); code != 0)
+        unsigned user = 0;
+        words >> group >> user;
+        if (const int code = kernel_.startHolder({.pid = std::stoi(first), .uid = user, .group = group});
+            code != 0)
             throw std::runtime_error("the VM gets " + errnoName(code));
     } else if (command == "end")
         kernel_.endProcess(std::stoi(first));
@@ -179,6 +181,10 @@ json Control::run(const std::string& command, const std::string& rest) {
         hooks_.noIndex();
     else if (command == "silent-workers" || command == "workers")
         hooks_.silentWorkers(command == "silent-workers");
+    else if (command == "looks")
+        return hooks_.looks();
+    else if (command == "hotplug-at-word")
+        hooks_.atWord([this, device = deviceFrom(json::parse(rest))] { kernel_.hotplug(device); });
     else if (command == "dying-workers")
         hooks_.dyingWorkers(static_cast<unsigned>(std::stoul(first)));
     else if (command == "no-udev" || command == "udev")

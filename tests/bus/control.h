@@ -10,7 +10,7 @@
 ///     link-functions              ... this
 ///     echo PATH DATA              another program writes to a file, and may hang; DATA `(newline)` is one
 ///     put PATH TEXT               a file is there that no kernel made
-///     hold PID GROUP              a VM opens /dev/vfio/GROUP
+///     hold PID GROUP [UID]        a VM opens /dev/vfio/GROUP, of root or of that user
 ///     end PID                     it ends
 ///     fail N ERRNO [TIMES]        the Nth write of the daemon's workers from now (0: the next) fails
 ///     fail-at TEXT ERRNO [TIMES]  the next writes fail whose `PATH <- DATA` holds TEXT
@@ -29,6 +29,8 @@
 ///     no-index                    which modules serve a device cannot be told any more
 ///     silent-workers | workers    a worker hangs before it tells anything, or works again
 ///     dying-workers N             the next N workers die before they tell anything
+///     looks                       how many workers were started that look at a group
+///     hotplug-at-word {JSON}      a device comes once a worker has got the word to go, before it goes on
 ///     no-udev | udev              udev tells of nothing, as when udevd is stopped, or does again
 ///     restart                     the daemon ends and another starts; the kernel and its workers stay
 ///     lose-store                  systemd forgets the daemon's ends of leases
@@ -59,6 +61,8 @@ public:
         std::function<void()> noIndex;
         std::function<void(bool)> silentWorkers;
         std::function<void(unsigned)> dyingWorkers;
+        std::function<unsigned()> looks;
+        std::function<void(std::function<void()>)> atWord; ///< before the next worker goes on
         std::function<void(bool)> udevRuns;
         std::function<void()> overflow;
         std::function<std::vector<std::string>()> violations;

@@ -34,6 +34,22 @@ TEST_F(DeathTest, AfterThreeWorkersThatDiedNothingIsTriedUntilSomebodyAsks) {
     EXPECT_EQ(client().group(3, "LastError"), "");
 }
 
+/// A worker that is killed again and again, by the kernel for want of memory say, is not forked without end.
+TEST_F(DeathTest, AHundredWorkersThatDieWhileTheyLookAreAHundredAnswers) {
+    start();
+    tell("dying-workers 100");
+    for (int i = 0; i < 97; ++i)
+        EXPECT_THAT(refusalOf([&] { client().bind(nic); }).message, HasSubstr("did not finish"));
+    EXPECT_EQ(tell("looks"), 97) << "each was tried once";
+    EXPECT_EQ(client().group(3, "State"), "native");
+    configure(lan);
+    client().manager().Reload();
+    client().waitForState(3, "partial");
+    EXPECT_EQ(tell("looks"), 100);
+    EXPECT_EQ(driverOf(nic), "e1000e");
+    EXPECT_THAT(client().bindAndWait(nic), testing::ElementsAre("done"));
+}
+
 TEST_F(DeathTest, OneWorkerThatDiesIsReplacedAfterAPause) {
     start();
     configure(lan);

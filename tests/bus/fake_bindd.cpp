@@ -115,6 +115,8 @@ int serve(const Options& options) {
                            .noIndex = [&] { modules.noIndex = true; },
                            .silentWorkers = [&](bool silent) { executor.silentWorkers = silent; },
                            .dyingWorkers = [&](unsigned count) { executor.dyingWorkers = count; },
+                           .looks = [&] { return executor.looks; },
+                           .atWord = [&](auto happens) { executor.beforeWord = std::move(happens); },
                            .udevRuns = [&](bool runs) { uevents.udevRuns = runs; },
                            .overflow = [&] { daemon->core().rescan(); },
                            .violations = [&] { return sysfs.violations(); },

@@ -64,6 +64,7 @@ protected:
 
     BusClient& client() { return *client_; }
     int daemonPid() const { return daemon_->pid(); }
+    int busPid() const { return bus_->pid(); }
     std::string log() const { return readFile(folder_ + "/log"); }
     /// How many descriptors, threads and children the daemon has.
     std::vector<long> resources() const;

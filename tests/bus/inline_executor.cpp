@@ -263,6 +263,8 @@ public:
         executor_.look();
     }
     void go() override {
+        if (const auto happens = std::exchange(executor_.beforeWord, nullptr))
+            happens();
         process_->told = true;
         executor_.look();
     }
@@ -280,6 +282,8 @@ InlineExecutor::~InlineExecutor() = default;
 std::unique_ptr<Work> InlineExecutor::start(WorkOrder order, const Topology& topology, Listener listener) {
     if (noProcesses)
         throw std::system_error(EAGAIN, std::generic_category(), "fork of a worker");
+    const bool toLook = order.kind == WorkOrder::Kind::examine || order.kind == WorkOrder::Kind::carryOut;
+    looks += toLook ? 1 : 0;
     const bool dies = dyingWorkers > 0;
     dyingWorkers -= dies ? 1 : 0;
     auto process = std::make_shared<Process>(kernel_, journalDirectory_, std::move(order), topology,

@@ -7,6 +7,7 @@
 #include "loop/event_loop.h"
 #include "work/work.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,6 +34,10 @@ public:
     bool silentWorkers = false;
     /// So many workers, of those that are started next, die before they tell anything.
     unsigned dyingWorkers = 0;
+    /// How many workers were started that look at a group.
+    unsigned looks = 0;
+    /// What happens once, between the word to go and what the worker does next.
+    std::function<void()> beforeWord;
 
 private:
     class Process;

@@ -183,7 +183,7 @@ TEST_F(StuckTest, AReleaseOfAHeldGroupIsRefusedBeforehand) {
     const auto refusal = refusalOf([&] { client().release(nic); });
     EXPECT_EQ(refusal.name, "InUse");
     EXPECT_THAT(refusal.message, HasSubstr("4711"));
-    EXPECT_THAT(refusal.message, HasSubstr("qemu-system-x86 (pid 4711)"));
+    EXPECT_THAT(refusal.message, HasSubstr("qemu-system-x86 (VM demo) (pid 4711)"));
     settle();
     EXPECT_THAT(writes(), IsEmpty());
     EXPECT_EQ(client().group(3, "State"), "bound");

@@ -244,7 +244,7 @@ private:
             return;
         const auto call = ++calls_;
         answers_[call] = 0;
-        core_->change(action, target, {.allow = {"boot-display", "foreign-driver"}}, "a test",
+        core_->change(action, target, {.allow = {"boot-display", "foreign-driver"}}, {.by = "a test"},
                       [this, call](const auto&) { ++answers_[call]; });
     }
 
@@ -266,7 +266,7 @@ private:
         const auto target = anyTarget();
         const auto call = ++calls_;
         answers_[call] = 0;
-        core_->check(target, {}, "a test", [this, call](const auto&) { ++answers_[call]; });
+        core_->check(target, {}, {.by = "a test"}, [this, call](const auto&) { ++answers_[call]; });
     }
 
     void plug() {

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "bus/callers.h"
+
+#include "bus/calls.h"
+
+#include <chrono>
+#include <cstdint>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <utility>
+
+namespace vfiobind::bus {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* busDriver = "org.freedesktop.DBus";
+constexpr const char* busDriverPath = "/org/freedesktop/DBus";
+/// How long the bus may take to tell a uid; longer means that it does not work.
+constexpr auto tellLimit = 25s;
+/// How many calls of one sender wait for its uid, since each takes memory.
+constexpr std::size_t mostWaiting = 32;
+/// How many senders are remembered. Who is forgotten is asked for again.
+constexpr std::size_t mostKnown = 256;
+
+/// No exception may leave a handler of sdbus-c++ 1.2 (doc/kernel.md 24).
+void callSafely(const std::string& sender, const std::function<void()>& act) {
+    try {
+        act();
+    } catch (const std::exception& error) {
+        spdlog::error("a call of {} is lost: {}", sender, error.what());
+    }
+}
+
+} // namespace
+
+std::string Caller::str() const {
+    return fmt::format("uid {} ({})", uid, name);
+}
+
+Callers::Callers(sdbus::IConnection& connection) :
+    bus_(sdbus::createProxy(connection, BusName{busDriver}, sdbus::ObjectPath{busDriverPath})) {
+    finishRegistration(*bus_);
+}
+
+void Callers::identify(sd_bus_message* call, Go go, Refuse refuse) {
+    const char* name = sd_bus_message_get_sender(call);
+    const std::string sender = name != nullptr ? name : "";
+    const bool interactive = sd_bus_message_get_allow_interactive_authorization(call) > 0;
+    if (const auto known = known_.find(sender); known != known_.end())
+        return go({.name = sender, .uid = known->second, .interactive = interactive});
+    auto& waiting = waiting_[sender];
+    if (waiting.size() >= mostWaiting)
+        return refuse({ApiError::Kind::limitsExceeded,
+                       fmt::format("{} calls of {} wait until the bus has told who that is; ask again when "
+                                   "they are answered",
+                                   waiting.size(), sender)});
+    waiting.push_back({interactive, std::move(go), std::move(refuse)});
+    if (waiting.size() == 1)
+        ask(sender);
+}
+
+void Callers::ask(const std::string& sender) {
+    bus_->callMethodAsync("GetConnectionUnixUser")
+        .onInterface(busDriver)
+        .withTimeout(std::chrono::microseconds(tellLimit))
+        .withArguments(sender)
+        .uponReplyInvoke([this, sender](AsyncError error, const std::uint32_t& uid) {
+            if (error)
+                fail(sender,
+                     fmt::format("{}: {}", std::string(error->getName()), std::string(error->getMessage())));
+            else
+                hear(sender, uid);
+        });
+}
+
+std::vector<Callers::Waiting> Callers::take(const std::string& sender) {
+    const auto node = waiting_.extract(sender);
+    return node.empty() ? std::vector<Waiting>{} : std::move(node.mapped());
+}
+
+void Callers::hear(const std::string& sender, uid_t uid) {
+    if (order_.size() >= mostKnown) {
+        known_.erase(order_.front());
+        order_.pop_front();
+    }
+    known_.emplace(sender, uid);
+    order_.push_back(sender);
+    for (const auto& call : take(sender))
+        callSafely(sender, [&] { call.go({.name = sender, .uid = uid, .interactive = call.interactive}); });
+}
+
+void Callers::fail(const std::string& sender, const std::string& why) {
+    spdlog::warn("the bus does not tell who {} is: {}", sender, why);
+    for (const auto& call : take(sender))
+        callSafely(sender, [&] {
+            call.refuse(
+                {ApiError::Kind::accessDenied,
+                 fmt::format("the bus does not tell who {} is ({}), so nothing is done", sender, why)});
+        });
+}
+
+} // namespace vfiobind::bus
