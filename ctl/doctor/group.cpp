@@ -14,6 +14,7 @@
 #include <fmt/ranges.h>
 #include <set>
 #include <sstream>
+#include <unistd.h>
 
 namespace vfiobind::ctl {
 namespace {
@@ -218,7 +219,7 @@ void addBlockers(Findings& findings, const Sysfs& sysfs, Topology topology, unsi
     auto drivers = readDrivers(sysfs).value_or(Drivers{});
     addDriver(findings, sysfs, drivers, wanted.driver);
     const auto found = inspect(sysfs, topology, group, Action::bind);
-    const auto plan = planGroup(group, wanted, topology, drivers, found.blockers);
+    const auto plan = planGroup(group, wanted, topology, drivers, forReader(found.blockers, getuid()));
     if (plan.nothingToDo()) {
         findings.push_back({Level::ok,
                             "blockers",
