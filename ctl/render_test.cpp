@@ -133,7 +133,7 @@ TEST(Status, TellsWhoHoldsAndThatABoundGroupIsNotViable) {
     group.leases = {{0, 1'000'000}};
     const std::string text = renderStatus(snapshot, Style{}, false);
     EXPECT_THAT(text, HasSubstr("leased by root since 19"));
-    EXPECT_THAT(text, HasSubstr("in use by qemu?[2Jx86 (pid 812)"));
+    EXPECT_THAT(text, HasSubstr("in use by qemu\\x1b[2Jx86 (pid 812)"));
     EXPECT_THAT(text, HasSubstr("not viable:"));
 }
 

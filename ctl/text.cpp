@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "text.h"
 
+#include "pci/utf8.h"
+
 #include <algorithm>
 #include <array>
 #include <clocale>
@@ -17,35 +19,6 @@
 namespace vfiobind::ctl {
 
 namespace {
-
-/// One character of a UTF-8 text.
-struct Character {
-    std::string_view bytes;
-    char32_t code = 0;
-    bool valid = false; ///< else `bytes` is a single byte that is not UTF-8
-};
-
-/// The character at the beginning of a text that is not empty (RFC 3629).
-Character firstCharacter(std::string_view text) {
-    const auto lead = static_cast<unsigned char>(text[0]);
-    const Character invalid{text.substr(0, 1), lead, false};
-    if (lead < 0x80)
-        return {text.substr(0, 1), lead, true};
-    const std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    if (lead < 0xc2 || lead > 0xf4 || text.size() < length)
-        return invalid;
-    char32_t code = lead & (0x7fU >> length);
-    for (std::size_t i = 1; i < length; ++i) {
-        const auto byte = static_cast<unsigned char>(text[i]);
-        if ((byte & 0xc0) != 0x80)
-            return invalid;
-        code = code << 6 | (byte & 0x3fU);
-    }
-    static constexpr std::array<char32_t, 5> least{0, 0, 0x80, 0x800, 0x10000};
-    if (code < least[length] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
-        return invalid;
-    return {text.substr(0, length), code, true};
-}
 
 /// A locale in which wcwidth(3) knows all of Unicode, whatever the user's is.
 locale_t unicodeLocale() {
@@ -65,16 +38,6 @@ unsigned characterWidth(const Character& character) {
     const int width = wcwidth(static_cast<wchar_t>(character.code));
     uselocale(before);
     return width < 0 ? 1 : static_cast<unsigned>(width);
-}
-
-bool isControl(char32_t code) {
-    return code < 0x20 || (code >= 0x7f && code < 0xa0);
-}
-
-/// Bidirectional overrides and isolates: they would reorder what stands after them on the line.
-bool isReordering(char32_t code) {
-    return (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) || code == 0x2028 ||
-           code == 0x2029;
 }
 
 const char* colourCode(Colour colour) {
@@ -134,19 +97,6 @@ unsigned displayWidth(std::string_view text) {
         text.remove_prefix(character.bytes.size());
     }
     return width;
-}
-
-std::string printable(std::string_view text) {
-    std::string result;
-    while (!text.empty()) {
-        const Character character = firstCharacter(text);
-        if (character.valid && !isControl(character.code) && !isReordering(character.code))
-            result += character.bytes;
-        else
-            result += '?';
-        text.remove_prefix(character.bytes.size());
-    }
-    return result;
 }
 
 std::string cut(std::string_view text, unsigned columns, bool unicode) {

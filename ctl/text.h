@@ -2,6 +2,8 @@
 /// Text for a terminal: widths, cutting, wrapping, colour.
 #pragma once
 
+#include "pci/text.h"
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,10 +30,6 @@ struct Style {
 /// How many columns the UTF-8 text takes: 2 for wide characters, 0 for combining ones, 1 for a byte that is
 /// not UTF-8.
 unsigned displayWidth(std::string_view text);
-
-/// The text without anything that a terminal would act on: control characters and bytes that are not UTF-8
-/// become `?`.
-std::string printable(std::string_view text);
 
 /// At most `columns` wide, the end replaced by an ellipsis where it is cut. 0 is no limit.
 std::string cut(std::string_view text, unsigned columns, bool unicode);

@@ -49,15 +49,6 @@ TEST(Text, WrapBreaksAtSpaces) {
     EXPECT_TRUE(wrap("", 10).empty());
 }
 
-TEST(Text, PrintableLeavesNothingThatATerminalActsOn) {
-    EXPECT_EQ(printable("a\033[31mb\nc\x7f"), "a?[31mb?c?");
-    EXPECT_EQ(printable("x\xc2\x9by"), "x?y"); // C1 control sequence introducer
-    EXPECT_EQ(printable("a\xe2\x80\xae"
-                        "b"),
-              "a?b"); // right-to-left override
-    EXPECT_EQ(printable("Größe \xff"), "Größe ?");
-}
-
 TEST(Text, ColourOnlyWhereItIsOn) {
     Style style;
     EXPECT_EQ(style.paint(Colour::red, "stuck"), "stuck");

@@ -34,8 +34,8 @@ TEST(Groups, AreATreeWithMarks) {
     const auto kernel = groupsMachine();
     const auto text = renderGroups(listGroups(kernel, noNames).value(), Style{.columns = 0});
     EXPECT_THAT(text, HasSubstr("group 1 DMA-FQ\n"
-                                "  01:00.0 RM- [10de:1284] nouveau       VGA: NVIDIA ?[31m\n"
-                                "  01:00.1 -?? [10de:0e0f] snd_hda_intel [0403]: NVIDIA ?[31m\n"));
+                                "  01:00.0 RM- [10de:1284] nouveau       VGA: NVIDIA \\x1b[31m\n"
+                                "  01:00.1 -?? [10de:0e0f] snd_hda_intel [0403]: NVIDIA \\x1b[31m\n"));
     EXPECT_THAT(text, HasSubstr("\nR can be reset, M has MSI, X has MSI-X.\n? only root can tell.\n"));
 }
 

@@ -40,6 +40,8 @@ TEST(Text, MakesSentencesPrintable) {
     EXPECT_EQ(printable("saw \"\\\" and\n" + std::string(100, 'x')),
               "saw \"\\\" and\\n" + std::string(100, 'x'));
     EXPECT_EQ(printable("\x1b]0;ü\xff"), "\\x1b]0;ü\\xff");
+    EXPECT_EQ(printable("x\xc2\x9by"), "x\\xc2\\x9by");      // C1 control sequence introducer
+    EXPECT_EQ(printable("\xe2\x81\xa7"), "\\xe2\\x81\\xa7"); // right-to-left isolate
 }
 
 TEST(Text, Splits) {
