@@ -28,22 +28,22 @@ HAND_RULE = ('ACTION=="add", SUBSYSTEM=="pci", ATTR{vendor}=="0x15ad", ATTR{devi
              'ATTR{driver_override}="vfio-pci", RUN+="/bin/sh -c \'echo $kernel > /sys/bus/pci/drivers_probe\'"\n')
 
 
-def _described(guest):
+def described(guest):
     boot = guest.machine.boot
     return (f"guest: {guest.machine.accel}, {boot.cpus} CPUs, {boot.memory} MiB, {boot.suite}, Linux "
             f"{guest.out('uname -r')}")
 
 
-def _ask(guest, *words, seconds=1800):
-    result = guest.run(f"cd {FOLDER} && python3 in_guest.py {' '.join(map(str, words))}", seconds, check=False)
+def ask(guest, *words, seconds=1800, program="in_guest.py"):
+    result = guest.run(f"cd {FOLDER} && python3 {program} {' '.join(map(str, words))}", seconds, check=False)
     if result.timed_out or result.code != 0:
-        raise MeasureError(f"in_guest.py {words[0]}: {result}")
+        raise MeasureError(f"{program} {words[0]}: {result}")
     return json.loads(result.stdout.splitlines()[-1])
 
 
 # --- sixteen groups ---------------------------------------------------------------------------------------------------
 
-def _prepare(guest, programs):
+def prepare(guest, programs):
     """The rule is in force and all are released: as native, and the daemon leaves them so."""
     # Other tools' daemons run while they are measured, and at no other time.
     guest.run("systemctl disable --now libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket "
@@ -78,10 +78,10 @@ def _expect_all(results, tool, verb, count):
 
 def sixteen(guest):
     theme = "Sixteen groups in a virtual machine"
-    yield told(theme, _described(guest), "")
-    checks = _ask(guest, "check", ROUNDS)
+    yield told(theme, described(guest), "")
+    checks = ask(guest, "check", ROUNDS)
     guest.systemctl("stop")
-    results = _ask(guest, "tools", ROUNDS, "ours", "limit", "driverctl", "virsh", "guides")
+    results = ask(guest, "tools", ROUNDS, "ours", "limit", "driverctl", "virsh", "guides")
     for tool in ("ours", "limit", "driverctl", "virsh"):
         _expect_all(results, tool, "bind", 16)
         _expect_all(results, tool, "release", 0)
@@ -101,7 +101,7 @@ def sixteen(guest):
 
 def nics(guest):
     theme = "Eight network cards in a virtual machine"
-    results = _ask(guest, "tools", ROUNDS, "ours", "limit", "dpdk")
+    results = ask(guest, "tools", ROUNDS, "ours", "limit", "dpdk")
     for tool in ("ours", "limit", "dpdk"):
         _expect_all(results, tool, "bind", 8)
         _expect_all(results, tool, "release", 0)
@@ -127,7 +127,7 @@ def lease_end(guest):
     theme = "The end of a lease"
     guest.put(CONFIG, NO_RULES)
     guest.systemctl("restart")
-    took = _ask(guest, "lease", LEASES, BENCH_NICS[0])
+    took = ask(guest, "lease", LEASES, BENCH_NICS[0])
     for what, of, most in (("median", statistics.median, 10), ("worst", max, None)):
         ours, limit = of(took["ours"]), of(took["limit"])
         yield Row(theme, f"release begins after the last close, {what} of {len(took['ours'])}", f"{ours:.2f} ms",
@@ -139,7 +139,7 @@ def early(guest):
     theme = "Boot"
     guest.put(CONFIG, RULES)
     guest.systemctl("stop")
-    results = _ask(guest, "early", ROUNDS)
+    results = ask(guest, "early", ROUNDS)
     for tool in ("early", "limit"):
         _expect_all(results, tool, "bind", 16)
     yield against(theme, "vfio-bind-early, from its start to all 16 bound", _column(results, "early", "bind", 0),
@@ -191,7 +191,7 @@ def boot_share(guest):
         times.append(100 * sum(_unit_time(guest, unit) for unit in UNITS) / whole)
         ready.append(_property(guest, UNIT, "ActiveEnterTimestampMonotonic")
                      - _property(guest, UNIT, "ExecMainStartTimestampMonotonic"))
-    yield at_most(theme, f"our units with no rules, CPU time, of the whole boot's ({_described(guest)})",
+    yield at_most(theme, f"our units with no rules, CPU time, of the whole boot's ({described(guest)})",
                   statistics.median(shares), 1, "%")
     yield told(theme, "our units with no rules, by systemd-analyze blame, of the whole boot", f"{statistics.median(times):.1f} %")
     yield told(theme, "the daemon, from its start to READY", f"{statistics.median(ready):.0f} ms")
@@ -230,7 +230,7 @@ def hotplug(guest):
         guest.run("udevadm control --reload", 30)
         hand += plug_and_unplug(guest, 1, "modprobe -r vmxnet3")
         guest.run(f"rm {rule}; udevadm control --reload; systemctl start vfio-bind.service", 60)
-    yield against(theme, f"kernel's uevent to bound ({_described(guest)})", ours, hand, 1.1, name="a rule of udev's by hand")
+    yield against(theme, f"kernel's uevent to bound ({described(guest)})", ours, hand, 1.1, name="a rule of udev's by hand")
 
 
 def initramfs(guest):
@@ -241,19 +241,18 @@ def initramfs(guest):
 
 # --- both -------------------------------------------------------------------------------------------------------------
 
-def _measure_in(bench, boot, package, prepare, measurements):
+def measure_in(bench, machine, package, make_ready, measurements):
     """If the guest cannot be made ready, none of its measurements can be made: each is told of."""
-    machine = Machine(boot)
     try:
         ready = False
         try:
             machine.start()
             guest = Guest(machine)
             guest.install(package)
-            prepare(guest)
+            make_ready(guest)
             ready = True
         except Exception as error:      # each measurement says so in its place
-            reason = f"the guest '{boot.name}' could not be made ready: {error}"
+            reason = f"the guest '{machine.boot.name}' could not be made ready: {error}"
         for measurement in measurements:
             bench.measure(measurement.__name__, (lambda m=measurement: m(guest)) if ready else (lambda: _fail(reason)))
     finally:
@@ -265,9 +264,9 @@ def _fail(reason):
 
 
 def measure(bench, programs, package):
-    guests = ((BOOTS["bench"], lambda guest: _prepare(guest, programs), (sixteen, nics, one_group, lease_end, early)),
+    guests = ((BOOTS["bench"], lambda guest: prepare(guest, programs), (sixteen, nics, one_group, lease_end, early)),
               (BOOTS["intel"], lambda guest: None, (at_rest, hotplug, boot_share, initramfs)))
-    for boot, prepare, measurements in guests:
+    for boot, make_ready, measurements in guests:
         wanted = [m for m in measurements if bench.wants(m.__name__)]
         if wanted:
-            _measure_in(bench, boot, package, prepare, wanted)
+            measure_in(bench, Machine(boot), package, make_ready, wanted)
