@@ -52,22 +52,44 @@ std::string checkExporter(const std::string& name) {
     return fmt::format("'{}' is not known; there are {}", name, exporterNames());
 }
 
+constexpr const char* version = "vfio-bindctl " VFIO_BIND_VERSION;
+
+/// The first word that is neither an option nor the value of --host.
+auto commandWord(auto begin, auto end) {
+    while (begin != end && begin->starts_with('-'))
+        begin += (*begin == "-H" || *begin == "--host") && std::next(begin) != end ? 2 : 1;
+    return begin;
+}
+
 class Parser {
 public:
     Parser();
     std::variant<Options, ParseEnd> parse(std::vector<std::string> arguments);
 
 private:
-    CLI::App* subcommand(Command command, const std::string& name, const std::string& help);
-    void addBindOptions(CLI::App& sub);
+    struct Row {
+        Command command;
+        const char* name;
+        const char* help;
+        void (Parser::*addOptions)(CLI::App&) = nullptr;
+        bool hidden = false; ///< it is for completions and hooks
+    };
+    static const Row rows[];
+
+    void add(const Row& row);
+    void addCommands(const std::vector<std::string>& arguments);
+    void addBind(CLI::App& sub);
+    void addRelease(CLI::App& sub);
+    void addCheck(CLI::App& sub);
+    void addLeasing(CLI::App& sub);
+    void addExport(CLI::App& sub);
+    void addImport(CLI::App& sub);
+    void addVerify(CLI::App& sub);
+    void addTarget(CLI::App& sub);
     void addAllow(CLI::App& sub, bool release = false);
     void addDriver(CLI::App& sub);
-    void addImport();
-    void refuseUnknownCommand(const std::vector<std::string>& arguments) const;
-    void addLeasing();
     void takeCommand(std::vector<std::string>& arguments);
     void checkTogether() const;
-    void addVerify();
     ParseEnd endOf(const CLI::ParseError& error) const;
 
     CLI::App app_{"Shows IOMMU groups, hands them to VFIO and takes them back.", "vfio-bindctl"};
@@ -75,11 +97,53 @@ private:
     bool isRun_ = false;
 };
 
-CLI::App* Parser::subcommand(Command command, const std::string& name, const std::string& help) {
-    CLI::App* sub = app_.add_subcommand(name, help);
-    sub->callback([this, command] { options_.command = command; });
+/// In the order in which --help lists them.
+const Parser::Row Parser::rows[] = {
+    {Command::status, "status", "show groups and devices (the default)"},
+    {Command::show, "show", "show everything about a target, or about all", &Parser::addTarget},
+    {Command::bind, "bind", "hand the target's groups to VFIO", &Parser::addBind},
+    {Command::release, "release", "give the target's groups back to their native drivers",
+     &Parser::addRelease},
+    {Command::check, "check", "say what bind would do, and do nothing", &Parser::addCheck},
+    {Command::run, "run",
+     "run a command that has the targets' groups for as long as it runs: run TARGET... -- COMMAND ARG...",
+     &Parser::addLeasing},
+    {Command::hold, "hold", "have the targets' groups until it is ended; tells systemd when they are bound",
+     &Parser::addLeasing},
+    {Command::reload, "reload", "have the daemon read its configuration again"},
+    {Command::watch, "watch", "print changes as they come"},
+    {Command::exportGroups, "export", "print the target's groups in the form that another program takes",
+     &Parser::addExport},
+    {Command::doctor, "doctor", "say what stands between a target, or the machine, and a VM; needs no daemon",
+     &Parser::addTarget},
+    {Command::groups, "groups", "list the IOMMU groups; needs no daemon"},
+    {Command::metrics, "metrics", "print the daemon's metrics in Prometheus' text format"},
+    {Command::importOld, "import",
+     "print rules for what this machine has been set up with so far; needs no daemon", &Parser::addImport},
+    {.command = Command::libvirtRules,
+     .name = "libvirt-rules",
+     .help = "list the rules that are asked for a domain's devices; its XML is standard input",
+     .hidden = true},
+    {Command::verify, "verify", "read a configuration and name every error; needs no daemon and no hardware",
+     &Parser::addVerify},
+    {.command = Command::completeTargets,
+     .name = "complete-targets",
+     .help = "list targets for shell completion",
+     .hidden = true},
+    {.command = Command::completeCodes,
+     .name = "complete-codes",
+     .help = "list blocker codes for shell completion",
+     .hidden = true},
+};
+
+void Parser::add(const Row& row) {
+    CLI::App* sub = app_.add_subcommand(row.name, row.help);
+    sub->callback([this, command = row.command] { options_.command = command; });
     sub->fallthrough();
-    return sub;
+    if (row.hidden)
+        sub->group("");
+    if (row.addOptions != nullptr)
+        (this->*row.addOptions)(*sub);
 }
 
 void Parser::addAllow(CLI::App& sub, bool release) {
@@ -98,62 +162,77 @@ void Parser::addDriver(CLI::App& sub) {
         ->check(CLI::IsMember({"override", "new-id"}));
 }
 
-void Parser::addBindOptions(CLI::App& sub) {
+/// Required by all but show and doctor.
+void Parser::addTarget(CLI::App& sub) {
+    sub.add_option("TARGET", options_.target, targetHelp)->type_name("");
+}
+
+void Parser::addCheck(CLI::App& sub) {
+    addTarget(sub);
+    sub.get_option("TARGET")->required();
     addAllow(sub);
     addDriver(sub);
     sub.add_flag("--persist", options_.persist, "also write a drop-in under /etc/vfio-bind.d/");
 }
 
-void Parser::addImport() {
+void Parser::addBind(CLI::App& sub) {
+    addCheck(sub);
+    sub.add_flag("--no-wait", options_.noWait, "do not wait for the jobs");
+}
+
+void Parser::addRelease(CLI::App& sub) {
+    addTarget(sub);
+    sub.get_option("TARGET")->required();
+    sub.add_flag("--no-wait", options_.noWait, "do not wait for the jobs");
+    addAllow(sub, true);
+    sub.add_flag("--persist", options_.persist, "also take it out of the drop-in that bind --persist wrote");
+}
+
+void Parser::addExport(CLI::App& sub) {
+    addTarget(sub);
+    sub.get_option("TARGET")->required();
+    sub.add_option("--for", options_.exportFor, "what is to have them: " + exporterNames())
+        ->required()
+        ->type_name("WHAT")
+        ->check(CLI::Validator(checkExporter, ""));
+}
+
+void Parser::addImport(CLI::App& sub) {
     std::vector<std::string> names;
     for (const auto& source : importSources)
         names.emplace_back(source.name);
-    CLI::App* sub =
-        subcommand(Command::importOld, "import",
-                   "print rules for what this machine has been set up with so far; needs no daemon");
-    sub->add_option("--from", options_.from, "look in this place only; may be repeated")
+    sub.add_option("--from", options_.from, "look in this place only; may be repeated")
         ->type_name("WHAT")
         ->allow_extra_args(false)
         ->check(CLI::IsMember(names));
-    sub->add_flag("--write", options_.write, "write them to /etc/vfio-bind.d/50-imported.toml");
-    sub->add_option("--root", options_.root, "take DIR for /")
+    sub.add_flag("--write", options_.write, "write them to /etc/vfio-bind.d/50-imported.toml");
+    sub.add_option("--root", options_.root, "take DIR for /")
         ->type_name("DIR")
         ->check(CLI::ExistingDirectory);
 }
 
-void Parser::addLeasing() {
-    CLI::App* run = subcommand(Command::run, "run",
-                               "run a command that has the targets' groups for as long as it runs: "
-                               "run TARGET... -- COMMAND ARG...");
-    CLI::App* hold =
-        subcommand(Command::hold, "hold",
-                   "have the targets' groups until it is ended; tells systemd when they are bound");
-    for (CLI::App* sub : {run, hold}) {
-        sub->add_option("TARGET", options_.targets, targetHelp)->required()->type_name("");
-        sub->add_option("--what", options_.what, "what the lease is for, shown to root and your own user")
-            ->type_name("TEXT");
-        addAllow(*sub);
-        addDriver(*sub);
-    }
+void Parser::addLeasing(CLI::App& sub) {
+    sub.add_option("TARGET", options_.targets, targetHelp)->required()->type_name("");
+    sub.add_option("--what", options_.what, "what the lease is for, shown to root and your own user")
+        ->type_name("TEXT");
+    addAllow(sub);
+    addDriver(sub);
 }
 
-void Parser::addVerify() {
-    CLI::App* sub = subcommand(Command::verify, "verify",
-                               "read a configuration and name every error; needs no daemon and no hardware");
-    sub->add_option("--root", options_.root, "take DIR for /")
+void Parser::addVerify(CLI::App& sub) {
+    sub.add_option("--root", options_.root, "take DIR for /")
         ->type_name("DIR")
         ->check(CLI::ExistingDirectory);
-    sub->add_option(
-           "--machine", options_.machines,
-           "say what would be bound on a machine that 'groups --json' has described; may be repeated")
+    sub.add_option("--machine", options_.machines,
+                   "say what would be bound on a machine that 'groups --json' has described; may be repeated")
         ->type_name("FILE")
         ->allow_extra_args(false);
-    sub->add_option("FILE", options_.files, "read these in place of the configuration")->type_name("");
+    sub.add_option("FILE", options_.files, "read these in place of the configuration")->type_name("");
 }
 
 Parser::Parser() {
     app_.require_subcommand(0, 1);
-    app_.set_version_flag("--version", std::string("vfio-bindctl ") + VFIO_BIND_VERSION);
+    app_.set_version_flag("--version", version);
     app_.add_flag("--json", options_.json, "print JSON");
     app_.add_flag("--session", options_.session, "use the session bus");
     app_.add_option("-H,--host", options_.hosts,
@@ -163,66 +242,28 @@ Parser::Parser() {
         ->excludes("--session");
     app_.add_flag("-a,--all", options_.all, "status: also show groups that are with their native drivers");
     app_.get_formatter()->column_width(26);
-
-    subcommand(Command::status, "status", "show groups and devices (the default)");
-    CLI::App* show = subcommand(Command::show, "show", "show everything about a target, or about all");
-    CLI::App* bind = subcommand(Command::bind, "bind", "hand the target's groups to VFIO");
-    CLI::App* release =
-        subcommand(Command::release, "release", "give the target's groups back to their native drivers");
-    CLI::App* check = subcommand(Command::check, "check", "say what bind would do, and do nothing");
-    addLeasing();
-    subcommand(Command::reload, "reload", "have the daemon read its configuration again");
-    subcommand(Command::watch, "watch", "print changes as they come");
-    CLI::App* exporting = subcommand(Command::exportGroups, "export",
-                                     "print the target's groups in the form that another program takes");
-    CLI::App* doctor =
-        subcommand(Command::doctor, "doctor",
-                   "say what stands between a target, or the machine, and a VM; needs no daemon");
-    subcommand(Command::groups, "groups", "list the IOMMU groups; needs no daemon");
-    subcommand(Command::metrics, "metrics", "print the daemon's metrics in Prometheus' text format");
-    addImport();
-    subcommand(Command::libvirtRules, "libvirt-rules",
-               "list the rules that are asked for a domain's devices; its XML is standard input")
-        ->group("");
-    addVerify();
-    subcommand(Command::completeTargets, "complete-targets", "list targets for shell completion")->group("");
-    subcommand(Command::completeCodes, "complete-codes", "list blocker codes for shell completion")
-        ->group("");
-
-    for (CLI::App* sub : {bind, release, check, exporting})
-        sub->add_option("TARGET", options_.target, targetHelp)->required()->type_name("");
-    for (CLI::App* sub : {show, doctor})
-        sub->add_option("TARGET", options_.target, targetHelp)->type_name("");
-    exporting->add_option("--for", options_.exportFor, "what is to have them: " + exporterNames())
-        ->required()
-        ->type_name("WHAT")
-        ->check(CLI::Validator(checkExporter, ""));
-    for (CLI::App* sub : {bind, release})
-        sub->add_flag("--no-wait", options_.noWait, "do not wait for the jobs");
-    addBindOptions(*bind);
-    addBindOptions(*check);
-    addAllow(*release, true);
-    release->add_flag("--persist", options_.persist,
-                      "also take it out of the drop-in that bind --persist wrote");
 }
 
-/// CLI11 would complain of what stands behind it.
-void Parser::refuseUnknownCommand(const std::vector<std::string>& arguments) const {
-    for (std::size_t i = 0; i < arguments.size(); ++i) {
-        const auto& word = arguments[i];
-        if (word == "-H" || word == "--host")
-            ++i; // its value
-        if (word.starts_with('-'))
-            continue;
-        std::string names;
-        for (const auto* command : app_.get_subcommands([](const CLI::App*) { return true; })) {
-            if (command->get_name() == word)
-                return;
-            if (!command->get_group().empty()) // others are for completions
-                names += (names.empty() ? "" : ", ") + command->get_name();
-        }
-        throw CLI::ValidationError(fmt::format("there is no command '{}'; there are {}", word, names));
+/// Only the command that is asked for, since CLI11 takes longer to be told of all than to parse one; all of
+/// them for --help, which lists them. Of an unknown one CLI11 would complain of what stands behind it.
+void Parser::addCommands(const std::vector<std::string>& arguments) {
+    const auto asksForHelp = [](const std::string& word) { return word == "--help" || word == "-h"; };
+    const bool all = std::ranges::any_of(arguments, asksForHelp);
+    const auto word = commandWord(arguments.begin(), arguments.end());
+    bool known = word == arguments.end(); // of none status is meant
+    for (const Row& row : rows) {
+        const bool asked = word != arguments.end() && *word == row.name;
+        known = known || asked;
+        if (all || asked)
+            add(row);
     }
+    if (known)
+        return;
+    std::string names;
+    for (const Row& row : rows)
+        if (!row.hidden)
+            names += (names.empty() ? "" : ", ") + std::string(row.name);
+    throw CLI::ValidationError(fmt::format("there is no command '{}'; there are {}", *word, names));
 }
 
 ParseEnd Parser::endOf(const CLI::ParseError& error) const {
@@ -238,9 +279,7 @@ ParseEnd Parser::endOf(const CLI::ParseError& error) const {
 /// What comes after `--` is the command's, options too, and none of ours.
 void Parser::takeCommand(std::vector<std::string>& arguments) {
     const auto dashes = std::ranges::find(arguments, "--");
-    auto first = arguments.begin();
-    while (first != dashes && first->starts_with('-'))
-        first += (*first == "-H" || *first == "--host") && std::next(first) != dashes ? 2 : 1;
+    const auto first = commandWord(arguments.begin(), dashes);
     isRun_ = first != dashes && *first == "run";
     if (!isRun_ || dashes == arguments.end())
         return;
@@ -276,7 +315,7 @@ std::variant<Options, ParseEnd> Parser::parse(std::vector<std::string> arguments
     takeCommand(arguments);
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend()); // the order that CLI11 takes
     try {
-        refuseUnknownCommand(arguments);
+        addCommands(arguments);
         app_.parse(reversed);
         checkTogether();
     } catch (const CLI::ParseError& error) {
@@ -288,6 +327,9 @@ std::variant<Options, ParseEnd> Parser::parse(std::vector<std::string> arguments
 } // namespace
 
 std::variant<Options, ParseEnd> parseCommandLine(const std::vector<std::string>& arguments) {
+    // Programs ask for it by itself, and that needs no parser.
+    if (arguments == std::vector<std::string>{"--version"})
+        return ParseEnd{std::string(version) + '\n', {}, ExitCode::done};
     return Parser().parse(arguments);
 }
 

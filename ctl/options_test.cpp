@@ -194,7 +194,12 @@ TEST(CommandLine, HelpAndVersionEndWell) {
     EXPECT_EQ(refused({"--help"}).code, ExitCode::done);
     EXPECT_THAT(refused({"bind", "--help"}).out, HasSubstr("--allow"));
     EXPECT_EQ(refused({"--version"}).out, "vfio-bindctl " VFIO_BIND_VERSION "\n");
-    EXPECT_EQ(refused({"--help"}).out.find("complete-targets"), std::string::npos);
+    EXPECT_EQ(refused({"--json", "--version"}).out, "vfio-bindctl " VFIO_BIND_VERSION "\n");
+    const std::string help = refused({"--help"}).out;
+    EXPECT_EQ(help.find("complete-targets"), std::string::npos);
+    for (const char* command : {"status", "show", "bind", "release", "check", "run", "hold", "reload",
+                                "watch", "export", "doctor", "groups", "metrics", "import", "verify"})
+        EXPECT_THAT(help, HasSubstr(std::string("\n  ") + command + " ")) << command;
 }
 
 TEST(ExitCodes, FollowTheErrorNames) {
