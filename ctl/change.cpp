@@ -16,30 +16,36 @@ namespace {
 class Change {
 public:
     Change(Client& client, const Options& options) :
-        client_(client), options_(options), style_(Style::forStdout()), jobs_(client) {}
+        client_(client), options_(options), style_(Style::forStdout()) {}
 
     ExitCode run();
 
 private:
-    void showSteps();
-    void report(const JobEnd& end, const std::string& error);
-    ExitCode finish();
-    ExitCode leave(const std::vector<std::string>& jobs);
+    std::vector<std::string> call();
+    ExitCode sayNothingToDo() const;
+    void showSteps(JobTracker& jobs) const;
+    void report(const JobEnd& end, const std::string& error) const;
+    ExitCode finish(JobWaiter& jobs) const;
+    ExitCode start();
 
     Client& client_;
     const Options& options_;
     Style style_;
-    JobWaiter jobs_;
 };
 
-void Change::showSteps() {
+ExitCode Change::sayNothingToDo() const {
+    printLine(fmt::format("Nothing to do: {} is as wanted.", printable(options_.target)));
+    return ExitCode::done;
+}
+
+void Change::showSteps(JobTracker& jobs) const {
     if (options_.json)
         return;
-    for (const std::string& line : jobs_.tracker().takeLines())
+    for (const std::string& line : jobs.takeLines())
         printLine(printable(line));
 }
 
-void Change::report(const JobEnd& end, const std::string& error) {
+void Change::report(const JobEnd& end, const std::string& error) const {
     const std::string name = groupName(end.job.group);
     if (end.result == "done") {
         const std::string what = options_.command == Command::bind ? "bound" : "released";
@@ -51,11 +57,11 @@ void Change::report(const JobEnd& end, const std::string& error) {
     }
 }
 
-ExitCode Change::finish() {
-    const std::vector<JobEnd> ends = jobs_.tracker().ends();
+ExitCode Change::finish(JobWaiter& jobs) const {
+    const std::vector<JobEnd> ends = jobs.tracker().ends();
     std::vector<std::string> errors;
     for (const JobEnd& end : ends)
-        errors.push_back(jobs_.errorOf(end));
+        errors.push_back(jobs.errorOf(end));
     if (options_.json)
         printLine(jobsJson(options_.target, ends, errors));
     else
@@ -65,33 +71,39 @@ ExitCode Change::finish() {
     return done ? ExitCode::done : ExitCode::failed;
 }
 
-/// --no-wait: what is known of the jobs now. One that is over already has only its path.
-ExitCode Change::leave(const std::vector<std::string>& jobs) {
+std::vector<std::string> Change::call() {
+    const CallOptions options = callOptions(options_);
+    return options_.command == Command::bind ? client_.bind(options_.target, options)
+                                             : client_.release(options_.target, options);
+}
+
+/// --no-wait: what is known of the jobs by now. One that is over already may have only its path.
+ExitCode Change::start() {
     if (options_.json) {
-        for (const auto& [path, job] : client_.snapshot().jobs)
-            jobs_.tracker().update(job);
-        printLine(jobsJson(options_.target, jobs_.tracker().ends(), {}));
+        JobWaiter jobs(client_);
+        jobs.tracker().await(call());
+        client_.takePending(); // the jobs were announced before the answer
+        printLine(jobsJson(options_.target, jobs.tracker().ends(), {}));
         return ExitCode::done;
     }
+    const auto jobs = call();
+    if (jobs.empty())
+        return sayNothingToDo();
     for (const std::string& job : jobs)
         printLine(printable(groupName(job)));
     return ExitCode::done;
 }
 
 ExitCode Change::run() {
-    const CallOptions options = callOptions(options_);
-    const std::vector<std::string> jobs = options_.command == Command::bind
-                                              ? client_.bind(options_.target, options)
-                                              : client_.release(options_.target, options);
-    jobs_.tracker().await(jobs);
-    if (jobs.empty() && !options_.json) {
-        printLine(fmt::format("Nothing to do: {} is as wanted.", printable(options_.target)));
-        return ExitCode::done;
-    }
     if (options_.noWait)
-        return leave(jobs);
-    jobs_.wait([this] { showSteps(); });
-    return finish();
+        return start();
+    JobWaiter jobs(client_);
+    const auto paths = call();
+    jobs.tracker().await(paths);
+    if (paths.empty() && !options_.json)
+        return sayNothingToDo();
+    jobs.wait([&] { showSteps(jobs.tracker()); });
+    return finish(jobs);
 }
 
 } // namespace

@@ -11,36 +11,22 @@
 
 namespace vfiobind::ctl {
 
-/// The root object. Its signals are handed on only after a handler is set.
-class Client::Root final
+/// What can be called of the root object. It is not registered: that would subscribe to all of its signals, a
+/// round trip to the bus each, and most commands wait for none.
+class Client::Calls final
     : public sdbus::ProxyInterfaces<org::vfiobind1::Manager_proxy, sdbus::ObjectManager_proxy,
                                     sdbus::Properties_proxy> {
 public:
-    explicit Root(Client& client) :
-        ProxyInterfaces(*client.connection_, bus::BusName{bus::busName}, sdbus::ObjectPath{bus::rootPath}),
-        client_(client) {
-        registerProxy();
-    }
-    ~Root() { unregisterProxy(); }
-    Root(const Root&) = delete;
-    Root& operator=(const Root&) = delete;
+    explicit Calls(sdbus::IConnection& connection) :
+        ProxyInterfaces(connection, bus::BusName{bus::busName}, sdbus::ObjectPath{bus::rootPath}) {}
 
 private:
-    void onJobRemoved(const uint32_t&, const sdbus::ObjectPath& job, const sdbus::ObjectPath& group,
-                      const std::string& result) override {
-        client_.deliver([&] { return BusEvent{BusEvent::Kind::jobRemoved, job, {}, group, result}; });
-    }
-    void onInterfacesAdded(const sdbus::ObjectPath& path, const bus::InterfaceMap& interfaces) override {
-        client_.deliver([&] { return BusEvent{BusEvent::Kind::added, path, interfaces, {}, {}}; });
-    }
-    void onInterfacesRemoved(const sdbus::ObjectPath& path, const std::vector<bus::InterfaceName>&) override {
-        client_.deliver([&] { return BusEvent{BusEvent::Kind::removed, path, {}, {}, {}}; });
-    }
-    /// The match rule of watchProperties() covers the root too.
+    void onJobRemoved(const uint32_t&, const sdbus::ObjectPath&, const sdbus::ObjectPath&,
+                      const std::string&) override {}
+    void onInterfacesAdded(const sdbus::ObjectPath&, const bus::InterfaceMap&) override {}
+    void onInterfacesRemoved(const sdbus::ObjectPath&, const std::vector<bus::InterfaceName>&) override {}
     void onPropertiesChanged(const bus::InterfaceName&, const bus::PropertyMap&,
                              const std::vector<bus::PropertyName>&) override {}
-
-    Client& client_;
 };
 
 namespace {
@@ -76,10 +62,45 @@ std::unique_ptr<sdbus::IConnection> connect(Client::Bus which, const std::string
     }
 }
 
-/// The root and every object below it, in one rule: what comes later is covered before it is there.
-constexpr const char* propertiesRule =
-    "type='signal',sender='org.vfiobind1',path_namespace='/org/vfiobind1',"
-    "interface='org.freedesktop.DBus.Properties',member='PropertiesChanged'";
+/// A rule for signals of the daemon. What comes later is covered before it is there.
+std::string rule(const char* interface, const char* member, const std::string& more) {
+    return fmt::format("type='signal',sender='org.vfiobind1',interface='{}',member='{}',{}", interface,
+                       member, more);
+}
+
+constexpr const char* objectManager = "org.freedesktop.DBus.ObjectManager";
+
+BusEvent readJobRemoved(sdbus::Message& message) {
+    std::uint32_t id = 0;
+    sdbus::ObjectPath job;
+    sdbus::ObjectPath group;
+    std::string result;
+    message >> id >> job >> group >> result;
+    return {BusEvent::Kind::jobRemoved, job, {}, group, result};
+}
+
+BusEvent readAdded(sdbus::Message& message) {
+    sdbus::ObjectPath path;
+    bus::InterfaceMap interfaces;
+    message >> path >> interfaces;
+    return {BusEvent::Kind::added, path, std::move(interfaces), {}, {}};
+}
+
+BusEvent readRemoved(sdbus::Message& message) {
+    sdbus::ObjectPath path;
+    message >> path;
+    return {BusEvent::Kind::removed, path, {}, {}, {}};
+}
+
+BusEvent readChanged(sdbus::Message& message) {
+    BusEvent event;
+    event.path = message.getPath();
+    bus::InterfaceName interface;
+    bus::PropertyMap properties;
+    message >> interface >> properties;
+    event.interfaces.emplace(interface, std::move(properties));
+    return event;
+}
 
 constexpr const char* ownerRule =
     "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
@@ -95,7 +116,7 @@ std::vector<std::string> toStrings(const std::vector<sdbus::ObjectPath>& paths) 
 } // namespace
 
 Client::Client(Bus which, const std::string& host) :
-    connection_(connect(which, host)), root_(std::make_unique<Root>(*this)) {}
+    connection_(connect(which, host)), calls_(std::make_unique<Calls>(*connection_)) {}
 
 Client::~Client() = default;
 
@@ -109,17 +130,9 @@ void Client::deliver(const std::function<BusEvent()>& make) {
     }
 }
 
-void Client::watchProperties() {
-    slots_.push_back(bus::addMatch(*connection_, propertiesRule, [this](sdbus::Message& message) {
-        deliver([&] {
-            BusEvent event;
-            event.path = message.getPath();
-            bus::InterfaceName interface;
-            bus::PropertyMap properties;
-            message >> interface >> properties;
-            event.interfaces.emplace(interface, std::move(properties));
-            return event;
-        });
+void Client::watch(const std::string& rule, const std::function<BusEvent(sdbus::Message&)>& read) {
+    slots_.push_back(bus::addMatch(*connection_, rule, [this, read](sdbus::Message& message) {
+        deliver([&] { return read(message); });
     }));
 }
 
@@ -141,10 +154,26 @@ void Client::watchOwner() {
     }));
 }
 
-void Client::subscribe(std::function<void(const BusEvent&)> handler) {
+void Client::subscribe(Topic topic, std::function<void(const BusEvent&)> handler) {
     handler_ = std::move(handler);
-    watchProperties();
+    const bool all = topic == Topic::everything;
+    watch(rule(managerInterface, "JobRemoved", "path='/org/vfiobind1'"), readJobRemoved);
+    watch(rule(objectManager, "InterfacesAdded",
+               all ? "path='/org/vfiobind1'" : "path='/org/vfiobind1',arg0path='/org/vfiobind1/job/'"),
+          readAdded);
+    watch(rule("org.freedesktop.DBus.Properties", "PropertiesChanged",
+               all ? "path_namespace='/org/vfiobind1'" : "path_namespace='/org/vfiobind1/job'"),
+          readChanged);
+    if (all)
+        watch(rule(objectManager, "InterfacesRemoved", "path='/org/vfiobind1'"), readRemoved);
     watchOwner();
+}
+
+void Client::takePending() {
+    while (bus::processPending(*connection_)) {
+    }
+    if (failure_)
+        std::rethrow_exception(failure_);
 }
 
 void Client::pump(const std::function<bool()>& finished) {
@@ -174,14 +203,35 @@ bool Client::daemonRuns() {
 
 Snapshot Client::snapshot() {
     Snapshot result;
-    takeOver(root_->GetAll(bus::InterfaceName{managerInterface}), result.manager);
-    for (const auto& [path, interfaces] : root_->GetManagedObjects())
+    takeOver(calls_->GetAll(bus::InterfaceName{managerInterface}), result.manager);
+    for (const auto& [path, interfaces] : calls_->GetManagedObjects())
         takeOver(path, interfaces, result);
     return result;
 }
 
+Snapshot Client::status() {
+    Snapshot result = snapshot();
+    for (RuleState& rule : result.rulesWithoutGroup()) {
+        try {
+            auto matches = resolve(rule.name).devices;
+            result.idleRules.push_back({std::move(rule), std::move(matches)});
+        } catch (const sdbus::Error& error) {
+            if (error.getName() == "org.vfiobind1.Error.NoSuchDevice")
+                result.idleRules.push_back({std::move(rule), {}});
+            else if (error.getName() != "org.vfiobind1.Error.NoSuchRule") // a reload has taken it away
+                throw;
+        }
+    }
+    return result;
+}
+
+Resolved Client::resolve(const std::string& target) {
+    const auto [groups, devices] = calls_->Resolve(target);
+    return {toStrings(groups), toStrings(devices)};
+}
+
 std::string Client::describe() {
-    return root_->Describe();
+    return calls_->Describe();
 }
 
 std::vector<std::string> Client::bind(const std::string& target, const CallOptions& options) {
@@ -215,7 +265,7 @@ Acquired Client::acquire(const std::string& target, const CallOptions& options) 
 }
 
 CheckResult Client::check(const std::string& target, const CallOptions& options) {
-    const auto [possible, blockers, steps] = root_->Check(target, options);
+    const auto [possible, blockers, steps] = calls_->Check(target, options);
     return {possible, toBlockers(blockers), steps};
 }
 

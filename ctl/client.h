@@ -6,6 +6,7 @@
 #include "render.h"
 #include "state.h"
 #include "sysfs/descriptor.h"
+#include "target.h"
 
 #include <exception>
 #include <functional>
@@ -61,14 +62,20 @@ public:
 
     /// Whether the daemon is on the bus now; asking does not start it.
     bool daemonRuns();
-    /// Subscribes to everything that the daemon tells. What comes from now on goes to the handler, out of
-    /// pump().
-    void subscribe(std::function<void(const BusEvent&)> handler);
+    enum class Topic { everything, jobs };
+    /// Subscribes to what the daemon tells, of everything or of jobs alone, and to its coming and going. What
+    /// comes from now on goes to the handler, out of pump() and takePending().
+    void subscribe(Topic topic, std::function<void(const BusEvent&)> handler);
+    /// Handles what has come already.
+    void takePending();
     /// Handles messages until `finished` says so after one. Throws sdbus::Error when the bus goes away.
     void pump(const std::function<bool()>& finished);
 
     /// Reads everything: one GetManagedObjects, and the root object's own properties.
     Snapshot snapshot();
+    /// The same, and what the rules match that no group bears.
+    Snapshot status();
+    Resolved resolve(const std::string& target);
     std::string describe();
     std::vector<std::string> bind(const std::string& target, const CallOptions& options);
     std::vector<std::string> release(const std::string& target, const CallOptions& options);
@@ -79,15 +86,15 @@ public:
     std::optional<std::string> lastError(const std::string& groupPath);
 
 private:
-    class Root;
+    class Calls;
     std::vector<std::string> change(const std::string& method, const std::string& target,
                                     const CallOptions& options);
     void deliver(const std::function<BusEvent()>& make);
-    void watchProperties();
+    void watch(const std::string& rule, const std::function<BusEvent(sdbus::Message&)>& read);
     void watchOwner();
 
     std::unique_ptr<sdbus::IConnection> connection_;
-    std::unique_ptr<Root> root_;
+    std::unique_ptr<Calls> calls_;
     std::vector<sdbus::Slot> slots_;
     std::function<void(const BusEvent&)> handler_;
     std::exception_ptr failure_; ///< thrown inside a handler, which must not let it out through libsystemd

@@ -4,7 +4,6 @@
 #include "json.h"
 #include "output.h"
 #include "render.h"
-#include "target.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -24,40 +23,41 @@ CallOptions callOptions(const Options& options) {
     return result;
 }
 
-ExitCode runStatus(Client& client, const Options& options) {
-    if (options.json)
-        printLine(client.describe());
-    else
-        print(renderStatus(client.snapshot(), Style::forStdout(), options.all));
-    return ExitCode::done;
-}
-
 namespace {
 
-ExitCode failShow(const Options& options, const std::string& message, ExitCode code = ExitCode::failed) {
-    if (options.json)
-        printLine(errorJson("", message));
-    complain(message);
-    return code;
+/// Prints a document, or why there is none.
+ExitCode printJson(const std::expected<std::string, std::string>& json) {
+    if (!json) {
+        printLine(errorJson("", json.error()));
+        complain(json.error());
+        return ExitCode::failed;
+    }
+    printLine(*json);
+    return ExitCode::done;
 }
 
 } // namespace
 
+ExitCode runStatus(Client& client, const Options& options) {
+    if (options.json)
+        return printJson(statusJson(client.describe()));
+    print(renderStatus(client.status(), Style::forStdout(), options.all));
+    return ExitCode::done;
+}
+
 ExitCode runShow(Client& client, const Options& options) {
-    const Snapshot snapshot = client.snapshot();
-    const auto touched =
-        options.target.empty() ? everything(snapshot) : resolveTarget(snapshot, options.target);
-    if (!touched)
-        return failShow(options, touched.error(),
-                        isMalformedTarget(options.target) ? ExitCode::usage : ExitCode::failed);
-    if (!options.json) {
-        print(renderShow(snapshot, *touched, Style::forStdout()));
+    if (options.target.empty()) {
+        if (options.json)
+            return printJson(statusJson(client.describe()));
+        const Snapshot snapshot = client.snapshot();
+        print(renderShow(snapshot, everything(snapshot), Style::forStdout()));
         return ExitCode::done;
     }
-    const auto json = showJson(client.describe(), snapshot, *touched);
-    if (!json)
-        return failShow(options, json.error());
-    printLine(*json);
+    const Resolved resolved = client.resolve(options.target);
+    if (options.json)
+        return printJson(showJson(client.describe(), resolved));
+    const Snapshot snapshot = client.snapshot();
+    print(renderShow(snapshot, touchedBy(snapshot, resolved), Style::forStdout()));
     return ExitCode::done;
 }
 

@@ -7,7 +7,7 @@
 namespace vfiobind::ctl {
 
 JobWaiter::JobWaiter(Client& client) : client_(client) {
-    client_.subscribe([this](const BusEvent& event) { take(event); });
+    client_.subscribe(Client::Topic::jobs, [this](const BusEvent& event) { take(event); });
 }
 
 void JobWaiter::take(const BusEvent& event) {

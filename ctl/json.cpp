@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "json.h"
 
+#include "pci/object_name.h"
+#include "pci/text.h"
+#include "view/view_json.h"
+
 #include <charconv>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
+#include <stdexcept>
 
 namespace vfiobind::ctl {
 
@@ -13,33 +18,42 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json blockersJson(const std::vector<BlockerState>& blockers) {
-    Json result = Json::array();
-    for (const BlockerState& blocker : blockers)
-        result.push_back(
-            {{"code", blocker.code}, {"device", blocker.device}, {"sentence", blocker.sentence}});
-    return result;
-}
-
-/// The number at the end of `/org/vfiobind1/group/22`; null for "/".
-Json numberOfPath(std::string_view path) {
+/// The number at the end of `/org/vfiobind1/group/22`; nothing for "/".
+std::optional<std::uint32_t> numberOfPath(std::string_view path) {
     const std::string_view digits = path.substr(path.rfind('/') + 1);
     std::uint32_t number = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
     if (error != std::errc() || end != digits.data() + digits.size())
-        return nullptr;
+        return std::nullopt;
     return number;
 }
 
-Json addressesJson(const std::vector<std::string>& paths) {
-    Json result = Json::array();
+Address addressOf(const std::string& text) {
+    const auto address = Address::parse(text);
+    if (!address)
+        throw std::runtime_error("the daemon named a device that cannot be: " + address.error());
+    return *address;
+}
+
+std::optional<Address> addressIfAny(const std::string& path) {
+    return path.empty() || path == "/" ? std::nullopt : std::optional(addressOfPath(path));
+}
+
+std::vector<Address> addressesOf(const std::vector<std::string>& paths) {
+    std::vector<Address> result;
     for (const std::string& path : paths)
         result.push_back(addressOfPath(path));
     return result;
 }
 
-std::string hex4(std::uint16_t value) {
-    return fmt::format("{:04x}", value);
+Blockers blockersOf(const std::vector<BlockerState>& states) {
+    Blockers result;
+    for (const BlockerState& state : states)
+        result.push_back(
+            {.code = state.code,
+             .device = state.device.empty() ? std::nullopt : std::optional(addressOf(state.device)),
+             .sentence = state.sentence});
+    return result;
 }
 
 /// The entries of a list of Describe's document whose `key` is one of those wanted.
@@ -52,121 +66,135 @@ Json select(const Json& document, const char* list, const char* key, const std::
     return result;
 }
 
+std::string notADescription(const std::string& why) {
+    return fmt::format("the daemon's description of its state cannot be read: {}", why);
+}
+
+/// The document of Describe, if it is one.
+std::expected<Json, std::string> readDescription(const std::string& document) {
+    try {
+        Json state = Json::parse(document);
+        for (const char* list : {"rules", "groups", "devices", "jobs"})
+            if (!state.at(list).is_array())
+                return std::unexpected(notADescription(std::string(list) + " is no list"));
+        return state;
+    } catch (const Json::exception& error) {
+        return std::unexpected(notADescription(error.what()));
+    }
+}
+
+/// As the daemon writes it.
+std::string dumpDescription(const Json& document) {
+    return document.dump(1, ' ', false, Json::error_handler_t::replace);
+}
+
 } // namespace
 
-std::string addressOfPath(std::string_view path) {
+Address addressOfPath(std::string_view path) {
     constexpr std::string_view prefix = "/org/vfiobind1/device/";
-    if (!path.starts_with(prefix))
-        return {};
-    std::string address(path.substr(prefix.size()));
-    const std::size_t dot = address.rfind('_');
-    if (dot == std::string::npos)
-        return {};
-    address[dot] = '.';
-    for (char& character : address)
-        if (character == '_')
-            character = ':';
-    return address;
+    const auto address = path.starts_with(prefix) ? addressNamed(path.substr(prefix.size())) : std::nullopt;
+    if (!address)
+        throw std::runtime_error("the daemon named a device that cannot be: " + printable(path));
+    return *address;
 }
 
 Json toJson(const ManagerState& manager) {
-    Json rules = Json::array();
+    ManagerView view{.version = manager.version,
+                     .iommu = manager.iommu,
+                     .noIommu = manager.noIommu,
+                     .configFiles = manager.configFiles,
+                     .configError = manager.configError,
+                     .warnings = manager.warnings};
     for (const RuleState& rule : manager.rules)
-        rules.push_back({{"name", rule.name}, {"driver", rule.driver}, {"devices", rule.selectors}});
-    Json absent = Json::array();
+        view.rules.push_back({.name = rule.name, .driver = rule.driver, .selectors = rule.selectors});
     for (const auto& [file, why] : manager.absentFiles)
-        absent.push_back({{"file", file}, {"why", why}});
-    return {{"version", manager.version},   {"iommu", manager.iommu},
-            {"no-iommu", manager.noIommu},  {"config-files", manager.configFiles},
-            {"absent-files", absent},       {"config-error", manager.configError},
-            {"warnings", manager.warnings}, {"rules", rules}};
+        view.absentFiles.push_back({file, why});
+    return jsonOf(view);
 }
 
 Json toJson(const GroupState& group) {
-    const Json job = numberOfPath(group.job);
-    Json holders = Json::array();
+    GroupView view{.number = group.number,
+                   .state = group.state,
+                   .viable = group.viable,
+                   .devices = addressesOf(group.devices),
+                   .rule = group.rule,
+                   .driver = group.driver,
+                   .node = group.node,
+                   .blockers = blockersOf(group.blockers),
+                   .lastError = group.lastError,
+                   .job = numberOfPath(group.job).value_or(0)};
     for (const HolderState& holder : group.holders)
-        holders.push_back({{"pid", holder.pid}, {"command", holder.command}});
-    Json leases = Json::array();
+        view.holders.push_back({.pid = holder.pid, .program = holder.command, .command = holder.command});
     for (const LeaseState& lease : group.leases)
-        leases.push_back({{"uid", lease.uid}, {"since-usec", lease.since}});
-    return {{"number", group.number},
-            {"state", group.state},
-            {"viable", group.viable},
-            {"devices", addressesJson(group.devices)},
-            {"rule", group.rule},
-            {"driver", group.driver},
-            {"node", group.node},
-            {"type", group.type},
-            {"blockers", blockersJson(group.blockers)},
-            {"holders", holders},
-            {"leases", leases},
-            {"last-error", group.lastError},
-            {"job", job.is_null() ? Json(0) : job}};
+        view.leases.push_back({lease.uid, lease.since, std::nullopt});
+    return jsonOf(view, group.type);
 }
 
-Json toJson(const DeviceState& device) {
-    const std::string function = addressOfPath(device.physicalFunction);
-    return {{"address", device.address},
-            {"vendor", hex4(device.vendor)},
-            {"device", hex4(device.device)},
-            {"subsystem-vendor", hex4(device.subsystemVendor)},
-            {"subsystem-device", hex4(device.subsystemDevice)},
-            {"class", fmt::format("{:06x}", device.classCode)},
-            {"vendor-name", device.vendorName},
-            {"device-name", device.deviceName},
-            {"driver", device.driver},
-            {"driver-override", device.driverOverride},
-            {"native-modules", device.nativeModules},
-            {"group", numberOfPath(device.group)},
-            {"boot-vga", device.bootVga},
-            {"reset-methods", device.resetMethods},
-            {"numa-node", device.numaNode},
-            {"path", device.path},
-            {"serial", device.serial},
-            {"vfio-device", device.vfioDevice},
-            {"physical-function", function.empty() ? Json(nullptr) : Json(function)},
-            {"virtual-functions", addressesJson(device.virtualFunctions)}};
+Json toJson(const DeviceState& state) {
+    Device device{
+        .address = addressOf(state.address),
+        .ids = {state.vendor, state.device, state.subsystemVendor, state.subsystemDevice, state.classCode},
+        .driver = state.driver,
+        .group = numberOfPath(state.group),
+        .path = state.path,
+        .physicalFunction = addressIfAny(state.physicalFunction),
+        .virtualFunctions = addressesOf(state.virtualFunctions),
+        .driverOverride = {.known = true, .value = state.driverOverride},
+        .serial = state.serial};
+    Json json = jsonOf(DeviceView{std::move(device), state.vfioDevice}, {.vendorName = state.vendorName,
+                                                                         .deviceName = state.deviceName,
+                                                                         .nativeModules = state.nativeModules,
+                                                                         .bootVga = state.bootVga,
+                                                                         .resetMethods = state.resetMethods,
+                                                                         .numaNode = state.numaNode});
+    json.erase("bridge"); // the bus has no header types
+    return json;
 }
 
 Json toJson(const JobState& job) {
-    Json steps = Json::array();
-    for (const auto& [step, result] : job.steps)
-        steps.push_back({{"step", step}, {"result", result}});
-    return {{"id", numberOfPath(job.objectPath)},
-            {"kind", job.kind},
-            {"group", numberOfPath(job.group)},
-            {"state", job.state},
-            {"steps", steps},
-            {"started-usec", job.started}};
+    return jsonOf(JobView{.id = numberOfPath(job.objectPath).value_or(0),
+                          .kind = job.kind,
+                          .group = numberOfPath(job.group).value_or(0),
+                          .state = job.state,
+                          .steps = job.steps,
+                          .startedUsec = job.started});
 }
 
-std::expected<std::string, std::string> showJson(const std::string& document, const Snapshot& snapshot,
-                                                 const Touched& touched) {
+std::expected<std::string, std::string> statusJson(const std::string& document) {
+    const auto state = readDescription(document);
+    if (!state)
+        return std::unexpected(state.error());
+    return dumpDescription(*state);
+}
+
+std::expected<std::string, std::string> showJson(const std::string& document, const Resolved& resolved) {
+    const auto state = readDescription(document);
+    if (!state)
+        return std::unexpected(state.error());
     std::set<unsigned> groups;
     std::set<std::string> devices;
-    for (const GroupState* group : touched.groups) {
-        groups.insert(group->number);
-        for (const DeviceState* device : snapshot.members(*group))
-            devices.insert(device->address);
-    }
-    for (const DeviceState* device : touched.groupless)
-        devices.insert(device->address);
+    for (const std::string& path : resolved.groups)
+        if (const auto number = numberOfPath(path))
+            groups.insert(*number);
+    for (const std::string& path : resolved.devices)
+        devices.insert(addressOfPath(path).str());
     try {
-        const Json state = Json::parse(document);
-        return dumpLine({{"groups", select(state, "groups", "number", groups)},
-                         {"devices", select(state, "devices", "address", devices)},
-                         {"jobs", select(state, "jobs", "group", groups)}});
+        const Json touched = select(*state, "groups", "number", groups);
+        for (const Json& group : touched)
+            for (const Json& member : group.at("devices"))
+                devices.insert(member.get<std::string>());
+        return dumpDescription({{"groups", touched},
+                                {"devices", select(*state, "devices", "address", devices)},
+                                {"jobs", select(*state, "jobs", "group", groups)}});
     } catch (const Json::exception& error) {
-        return std::unexpected(
-            fmt::format("the daemon's description of its state cannot be read: {}", error.what()));
+        return std::unexpected(notADescription(error.what()));
     }
 }
 
 std::string checkJson(const std::string& target, const CheckResult& check) {
     return dumpLine({{"target", target},
                      {"possible", check.possible},
-                     {"blockers", blockersJson(check.blockers)},
+                     {"blockers", jsonOf(blockersOf(check.blockers))},
                      {"steps", check.steps}});
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// What vfio-bindctl prints for programs. Keys and values are spelled as in the document of the daemon's
-/// Describe: kebab-case, groups by number, devices by address, ids as hexadecimal digits.
+/// What vfio-bindctl prints for programs. Keys and values are those of the document of the daemon's Describe
+/// (view/view_json.h).
 #pragma once
 
 #include "job_tracker.h"
+#include "pci/address.h"
 #include "render.h"
 #include "state.h"
 #include "target.h"
@@ -21,13 +22,15 @@ nlohmann::ordered_json toJson(const GroupState& group);
 nlohmann::ordered_json toJson(const DeviceState& device);
 nlohmann::ordered_json toJson(const JobState& job);
 
-/// `0000:01:00.0` for `/org/vfiobind1/device/0000_01_00_0`; empty for another path.
-std::string addressOfPath(std::string_view objectPath);
+/// `0000:01:00.0` for `/org/vfiobind1/device/0000_01_00_0`. Throws std::runtime_error for another path.
+Address addressOfPath(std::string_view objectPath);
+
+/// Describe's document. The error is a sentence: the document is not as it should be.
+std::expected<std::string, std::string> statusJson(const std::string& document);
 
 /// The part of Describe's document that is about what a target touches: `groups`, their and the other touched
-/// `devices`, and the `jobs` that work on them. The error is a sentence: the document is not as it should be.
-std::expected<std::string, std::string> showJson(const std::string& document, const Snapshot& snapshot,
-                                                 const Touched& touched);
+/// `devices`, and the `jobs` that work on them. Error as above.
+std::expected<std::string, std::string> showJson(const std::string& document, const Resolved& resolved);
 
 /// `{"target": ..., "possible": ..., "blockers": [...], "steps": [...]}`
 std::string checkJson(const std::string& target, const CheckResult& check);

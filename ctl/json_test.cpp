@@ -12,29 +12,39 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* document = R"({
-    "groups": [{"number": 5, "state": "native"}, {"number": 22, "state": "bound", "later": "kept"}],
+    "rules": [],
+    "groups": [{"number": 5, "state": "native", "devices": ["0000:03:00.0"]},
+               {"number": 22, "state": "bound", "devices": ["0000:01:00.0", "0000:01:00.1"], "later": "kept"}],
     "devices": [{"address": "0000:01:00.0"}, {"address": "0000:01:00.1"}, {"address": "0000:03:00.0"}],
     "jobs": [{"id": 7, "group": 22}, {"id": 8, "group": 5}]})";
 
+TEST(Json, StatusIsDescribesDocumentReadAndWrittenAgain) {
+    const auto shown = statusJson(document);
+    ASSERT_TRUE(shown) << shown.error();
+    EXPECT_EQ(json::parse(*shown), json::parse(document));
+    EXPECT_TRUE(shown->starts_with("{\n \"rules\": [],\n \"groups\": [\n"))
+        << *shown; // in lines, in its order
+}
+
 TEST(Json, ShowIsThePartOfDescribeThatTheTargetTouches) {
-    const Snapshot snapshot = testSnapshot();
-    const auto touched = resolveTarget(snapshot, "guest-gpu");
-    ASSERT_TRUE(touched);
-    const auto shown = showJson(document, snapshot, *touched);
+    const auto shown =
+        showJson(document, {{"/org/vfiobind1/group/22"}, {"/org/vfiobind1/device/0000_01_00_0"}});
     ASSERT_TRUE(shown) << shown.error();
     EXPECT_EQ(json::parse(*shown), json::parse(R"({
-        "groups": [{"number": 22, "state": "bound", "later": "kept"}],
+        "groups": [{"number": 22, "state": "bound", "devices": ["0000:01:00.0", "0000:01:00.1"], "later": "kept"}],
         "devices": [{"address": "0000:01:00.0"}, {"address": "0000:01:00.1"}],
         "jobs": [{"id": 7, "group": 22}]})"));
 }
 
 TEST(Json, ADescriptionThatCannotBeReadIsSaid) {
-    const Snapshot snapshot = testSnapshot();
-    for (const char* text : {"", "[]", "{}", R"({"groups": [{}], "devices": [], "jobs": []})"}) {
-        const auto shown = showJson(text, snapshot, {});
-        ASSERT_FALSE(shown) << text;
-        EXPECT_TRUE(shown.error().starts_with("the daemon's description")) << shown.error();
+    for (const char* text : {"", "[]", "{}", R"({"rules": [], "groups": {}, "devices": [], "jobs": []})"}) {
+        const auto status = statusJson(text);
+        ASSERT_FALSE(status) << text;
+        EXPECT_TRUE(status.error().starts_with("the daemon's description")) << status.error();
     }
+    const auto shown = showJson(R"({"rules": [], "groups": [{}], "devices": [], "jobs": []})", {});
+    ASSERT_FALSE(shown);
+    EXPECT_TRUE(shown.error().starts_with("the daemon's description")) << shown.error();
 }
 
 TEST(Json, LeasesHaveUserAndTime) {
@@ -45,10 +55,11 @@ TEST(Json, LeasesHaveUserAndTime) {
 }
 
 TEST(Json, PathsBecomeAddressesAndNumbers) {
-    EXPECT_EQ(addressOfPath("/org/vfiobind1/device/0000_01_00_0"), "0000:01:00.0");
-    EXPECT_EQ(addressOfPath("/org/vfiobind1/device/10000_e1_00_0"), "10000:e1:00.0"); // case 53
-    EXPECT_EQ(addressOfPath("/"), "");
+    EXPECT_EQ(addressOfPath("/org/vfiobind1/device/0000_01_00_0").str(), "0000:01:00.0");
+    EXPECT_EQ(addressOfPath("/org/vfiobind1/device/10000_e1_00_0").str(), "10000:e1:00.0"); // case 53
+    EXPECT_THROW(addressOfPath("/"), std::runtime_error);
     DeviceState device;
+    device.address = "0000:01:00.0";
     device.group = "/org/vfiobind1/group/22";
     device.vendor = 0x10de;
     device.physicalFunction = "/";

@@ -131,26 +131,17 @@ void addTable(Lines& lines, const Snapshot& snapshot, const Groups& groups) {
 
 /// Rules that take no group today (case 62) are said: a wrong digit in a selector looks just so.
 void addIdleRules(Lines& lines, const Snapshot& snapshot) {
-    for (const RuleState& rule : snapshot.manager.rules) {
-        const RuleMatches matches = matchesOf(snapshot, rule);
-        if (matches.wantsGroup)
-            continue;
-        const std::string selectors = fmt::format("{}", fmt::join(rule.selectors, ", "));
-        if (!matches.devices.empty()) {
-            std::vector<std::string> addresses;
-            for (const DeviceState* device : matches.devices)
-                addresses.push_back(device->address);
-            lines.sentence(0,
-                           fmt::format("Rule {} matches {}, but takes no IOMMU group today.", rule.name,
-                                       fmt::join(addresses, ", ")),
-                           Colour::yellow);
-        } else {
-            lines.sentence(
-                0,
-                fmt::format("Rule {} matches nothing today ({}); it waits for a device to be plugged in.",
-                            rule.name, selectors),
-                Colour::yellow);
-        }
+    for (const IdleRule& idle : snapshot.idleRules) {
+        std::vector<std::string> addresses;
+        for (const std::string& path : idle.matches)
+            addresses.push_back(addressAt(snapshot, path));
+        const std::string sentence =
+            addresses.empty()
+                ? fmt::format("Rule {} matches nothing today ({}); it waits for a device to be plugged in.",
+                              idle.rule.name, fmt::join(idle.rule.selectors, ", "))
+                : fmt::format("Rule {} matches {}, but takes no IOMMU group today.", idle.rule.name,
+                              fmt::join(addresses, ", "));
+        lines.sentence(0, sentence, Colour::yellow);
     }
 }
 

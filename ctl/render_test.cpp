@@ -42,7 +42,8 @@ TEST(Status, RuleThatMatchesNothingIsSaid) { // case 62
 
 TEST(Status, RuleWithAGroupOrAMatchIsNotSaidToMatchNothing) {
     Snapshot snapshot = testSnapshot();
-    addDevice(snapshot, "0000:04:00.0", 6, 0x8086, 0x10d3, "e1000e", "82574L");
+    snapshot.idleRules[0].matches = {
+        addDevice(snapshot, "0000:04:00.0", 6, 0x8086, 0x10d3, "e1000e", "82574L").objectPath};
     const std::string text = renderStatus(snapshot, Style{}, false);
     EXPECT_THAT(text, Not(HasSubstr("matches nothing")));
     EXPECT_THAT(text, HasSubstr("Rule spare matches 0000:04:00.0, but takes no IOMMU group today."));
@@ -94,9 +95,9 @@ TEST(Status, EachErrorOfTheConfigurationHasItsLine) {
 
 TEST(Status, NoLineIsWiderThanTheTerminal) {
     Snapshot snapshot = testSnapshot();
-    DeviceState& device = snapshot.devices["/org/vfiobind1/device/0000:01:00.0"];
+    DeviceState& device = snapshot.devices["/org/vfiobind1/device/0000_01_00_0"];
     device.deviceName = std::string(200, 'x');
-    snapshot.devices["/org/vfiobind1/device/0000:01:00.1"].deviceName =
+    snapshot.devices["/org/vfiobind1/device/0000_01_00_1"].deviceName =
         "日本語日本語日本語日本語日本語日本語日本語";
     snapshot.groups["/org/vfiobind1/group/22"].lastError =
         "bind 0000:01:00.1 vfio-pci: write /sys/bus/pci/drivers/vfio-pci/bind: EBUSY (Device or resource "
@@ -163,7 +164,7 @@ TEST(Show, GivesAllOfAGroup) {
     Snapshot snapshot = testSnapshot();
     GroupState& group = snapshot.groups["/org/vfiobind1/group/22"];
     group.node = "/dev/vfio/22";
-    DeviceState& device = snapshot.devices["/org/vfiobind1/device/0000:01:00.0"];
+    DeviceState& device = snapshot.devices["/org/vfiobind1/device/0000_01_00_0"];
     device.path = "0000:00/01.0/00.0";
     device.resetMethods = {"flr", "bus"};
     device.bootVga = true;

@@ -10,18 +10,12 @@ namespace vfiobind::ctl {
 
 namespace {
 
-/// `0000:01:00.0` for the object path of a device that is known, else the path.
-std::string addressOf(const Snapshot& snapshot, const std::string& path) {
-    const auto found = snapshot.devices.find(path);
-    return found != snapshot.devices.end() ? found->second.address : path;
-}
-
 void addFunctions(Lines& lines, const Snapshot& snapshot, const DeviceState& device) {
     if (!device.physicalFunction.empty() && device.physicalFunction != "/")
-        lines.field(4, "function of", addressOf(snapshot, device.physicalFunction));
+        lines.field(4, "function of", addressAt(snapshot, device.physicalFunction));
     std::vector<std::string> functions;
     for (const std::string& path : device.virtualFunctions)
-        functions.push_back(addressOf(snapshot, path));
+        functions.push_back(addressAt(snapshot, path));
     lines.field(4, "functions", fmt::format("{}", fmt::join(functions, " ")));
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <set>
 
 namespace vfiobind::ctl {
 
@@ -51,6 +52,17 @@ std::vector<const DeviceState*> Snapshot::members(const GroupState& group) const
     return result;
 }
 
+std::vector<RuleState> Snapshot::rulesWithoutGroup() const {
+    std::set<std::string> borne;
+    for (const auto& [path, group] : groups)
+        borne.insert(group.rule);
+    std::vector<RuleState> result;
+    for (const RuleState& rule : manager.rules)
+        if (!borne.contains(rule.name))
+            result.push_back(rule);
+    return result;
+}
+
 std::vector<const DeviceState*> Snapshot::groupless() const {
     std::vector<const DeviceState*> result;
     for (const auto& [path, device] : devices)
@@ -58,6 +70,11 @@ std::vector<const DeviceState*> Snapshot::groupless() const {
             result.push_back(&device);
     std::ranges::sort(result, byAddress);
     return result;
+}
+
+std::string addressAt(const Snapshot& snapshot, const std::string& path) {
+    const auto found = snapshot.devices.find(path);
+    return found != snapshot.devices.end() ? found->second.address : path;
 }
 
 } // namespace vfiobind::ctl

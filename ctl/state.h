@@ -124,19 +124,31 @@ struct JobState {
 /// Whether the result is one that a step gets when it has ended.
 bool stepEnded(const std::string& result);
 
+/// A rule that no group bears today.
+struct IdleRule {
+    RuleState rule;
+    std::vector<std::string> matches; ///< the object paths of what it matches all the same
+};
+
 /// Everything, by object path.
 struct Snapshot {
     ManagerState manager;
     std::map<std::string, GroupState> groups;
     std::map<std::string, DeviceState> devices;
     std::map<std::string, JobState> jobs;
+    std::vector<IdleRule> idleRules; ///< of Client::status()
 
     /// The groups in order of their number.
     std::vector<const GroupState*> groupsInOrder() const;
     /// The members of a group that are known, in order of address.
     std::vector<const DeviceState*> members(const GroupState& group) const;
+    /// The rules that no group bears.
+    std::vector<RuleState> rulesWithoutGroup() const;
     /// The devices that are in no group, in order of address.
     std::vector<const DeviceState*> groupless() const;
 };
+
+/// `0000:01:00.0` for the object path of a device that is known, else the path.
+std::string addressAt(const Snapshot& snapshot, const std::string& path);
 
 } // namespace vfiobind::ctl

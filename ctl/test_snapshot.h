@@ -3,7 +3,11 @@
 /// blocked, a NIC that nobody wants, and a rule that matches nothing.
 #pragma once
 
+#include "pci/address.h"
 #include "state.h"
+#include "target.h"
+
+#include <stdexcept>
 
 namespace vfiobind::ctl {
 
@@ -11,7 +15,7 @@ inline DeviceState& addDevice(Snapshot& snapshot, const std::string& address, st
                               std::uint16_t vendor, std::uint16_t device, const std::string& driver,
                               const std::string& name) {
     DeviceState state;
-    state.objectPath = "/org/vfiobind1/device/" + address;
+    state.objectPath = "/org/vfiobind1/device/" + Address::parse(address).value().objectName();
     state.address = address;
     state.vendor = vendor;
     state.device = device;
@@ -40,12 +44,35 @@ inline Snapshot testSnapshot() {
     addDevice(snapshot, "0000:01:00.0", 22, 0x10de, 0x1284, "nouveau", "GeForce");
     addDevice(snapshot, "10000:e1:00.0", 101, 0x144d, 0xa808, "nvme", "Disk");
     addDevice(snapshot, "0000:03:00.0", 5, 0x8086, 0x1533, "igb", "I210");
+    snapshot.idleRules = {{snapshot.manager.rules[1], {}}};
     snapshot.groups["/org/vfiobind1/group/22"].rule = "guest-gpu";
     GroupState& disk = snapshot.groups["/org/vfiobind1/group/101"];
     disk.state = "blocked";
     disk.rule = "disk";
     disk.blockers = {{"mounted", "10000:e1:00.0", "10000:e1:00.0 holds / (nvme0n1p2)"}};
     return snapshot;
+}
+
+/// What the daemon would answer of `group/22`, a rule that groups bear, or an address.
+inline Resolved resolvedOf(const Snapshot& snapshot, const std::string& target) {
+    Resolved result;
+    for (const auto& [path, group] : snapshot.groups)
+        if (target == group.rule || target == "group/" + std::to_string(group.number))
+            result.groups.push_back(path);
+    for (const auto& [path, device] : snapshot.devices)
+        if (device.address == target || device.address == "0000:" + target) {
+            result.devices.push_back(path);
+            result.groups.push_back(device.group);
+        }
+    return result;
+}
+
+/// What this touches of it; throws where that is nothing.
+inline Touched touchedBy(const Snapshot& snapshot, const std::string& target) {
+    auto touched = touchedBy(snapshot, resolvedOf(snapshot, target));
+    if (touched.groups.empty() && touched.groupless.empty())
+        throw std::runtime_error("nothing of the snapshot is " + target);
+    return touched;
 }
 
 } // namespace vfiobind::ctl

@@ -152,7 +152,7 @@ void Watch::take(const BusEvent& event) {
 
 void Watch::readAll() {
     reread_ = false;
-    snapshot_ = client_.snapshot();
+    snapshot_ = json_ ? client_.snapshot() : client_.status();
     Json paths = Json::array();
     for (const auto& [path, group] : snapshot_.groups)
         paths.push_back(toJson(group));
@@ -162,7 +162,7 @@ void Watch::readAll() {
 }
 
 ExitCode Watch::run() {
-    client_.subscribe([this](const BusEvent& event) { take(event); });
+    client_.subscribe(Client::Topic::everything, [this](const BusEvent& event) { take(event); });
     while (true) { // until a signal ends the program or the bus goes away, which throws
         readAll();
         client_.pump([this] { return reread_; });

@@ -109,13 +109,11 @@ ExitCode runExport(Client& client, const Options& options) {
     const auto* exporter = findExporter(options.exportFor);
     if (exporter == nullptr)
         throw std::logic_error("the command line let an unknown --for through: " + options.exportFor);
+    const Resolved resolved = client.resolve(options.target);
     const Snapshot snapshot = client.snapshot();
-    const auto touched = resolveTarget(snapshot, options.target);
-    if (!touched)
-        return fail(options, {ExitCode::failed, touched.error()});
     const RealSysfs here;
     const auto exported =
-        exportTarget(snapshot, *touched, *exporter,
+        exportTarget(snapshot, touchedBy(snapshot, resolved), *exporter,
                      options.hosts.empty() ? ExportPlace{&here, nameOfThisHost()}
                                            : ExportPlace{nullptr, hostOf(options.hosts.front())});
     if (!exported)

@@ -35,11 +35,9 @@ GroupState& groupOf(Snapshot& snapshot) {
 
 std::expected<Exported, Refusal> exported(const Snapshot& snapshot, const std::string& name,
                                           const std::string& target = "01:00.0") {
-    const auto touched = resolveTarget(snapshot, target);
-    if (!touched)
-        throw std::runtime_error(touched.error());
     const FakeKernel nothingThere;
-    return exportTarget(snapshot, *touched, *findExporter(name), {&nothingThere, "host-a"});
+    return exportTarget(snapshot, touchedBy(snapshot, target), *findExporter(name),
+                        {&nothingThere, "host-a"});
 }
 
 Exported done(const Snapshot& snapshot, const std::string& name, const std::string& target = "01:00.0") {
@@ -83,8 +81,9 @@ TEST(Export, EveryGroupOfATargetIsIn) {
     auto& other = snapshot.groups.at("/org/vfiobind1/group/5");
     other.state = "bound";
     other.node = "/dev/vfio/5";
-    snapshot.devices.at("/org/vfiobind1/device/0000:03:00.0").driver = "vfio-pci";
-    snapshot.manager.rules.push_back({"both", "auto", {"10de:", "8086:1533"}});
+    snapshot.devices.at("/org/vfiobind1/device/0000_03_00_0").driver = "vfio-pci";
+    for (const char* path : {"/org/vfiobind1/group/22", "/org/vfiobind1/group/5"})
+        snapshot.groups.at(path).rule = "both";
     EXPECT_THAT(done(snapshot, "podman", "both").arguments,
                 ElementsAre("--device", "/dev/vfio/vfio", "--device", "/dev/vfio/5", "--device",
                             "/dev/vfio/22", "--ulimit", "memlock=-1"));
@@ -111,7 +110,8 @@ TEST(Export, WhatIsNotBoundIsRefusedWithTheWayOut) {
 
 TEST(Export, OneRefusedGroupRefusesAll) {
     Snapshot snapshot = boundSnapshot();
-    snapshot.manager.rules.push_back({"both", "auto", {"10de:", "8086:1533"}});
+    for (const char* path : {"/org/vfiobind1/group/22", "/org/vfiobind1/group/5"})
+        snapshot.groups.at(path).rule = "both";
     EXPECT_THAT(refused(snapshot, "qemu", "both"),
                 AllOf(HasSubstr("group 5 is not bound"), Not(HasSubstr("group 22"))));
 }
@@ -121,7 +121,7 @@ TEST(Export, WhatAnotherProgramBoundIsExportedAndSaid) {
     Snapshot snapshot = boundSnapshot();
     groupOf(snapshot).state = "native";
     EXPECT_THAT(done(snapshot, "qemu").notes, ElementsAre(HasSubstr("was bound by another program")));
-    snapshot.devices.at("/org/vfiobind1/device/0000:01:00.1").driver = "snd_hda_intel";
+    snapshot.devices.at("/org/vfiobind1/device/0000_01_00_1").driver = "snd_hda_intel";
     groupOf(snapshot).viable = false;
     EXPECT_THAT(refused(snapshot), HasSubstr("0000:01:00.1 has snd_hda_intel"));
 }
@@ -203,7 +203,7 @@ TEST(ExportQemu, AFunctionWhoseFirstIsElsewhereIsTheFirstOfTheGuest) {
 
 TEST(ExportLibvirt, AVariantDriverIsSaid) { // case 17
     Snapshot snapshot = boundSnapshot();
-    snapshot.devices.at("/org/vfiobind1/device/0000:01:00.0").driver = "mlx5_vfio_pci";
+    snapshot.devices.at("/org/vfiobind1/device/0000_01_00_0").driver = "mlx5_vfio_pci";
     const auto libvirt = done(snapshot, "libvirt");
     EXPECT_THAT(libvirt.file, Not(HasSubstr("managed='yes'")));
     EXPECT_THAT(libvirt.notes, ElementsAre(HasSubstr("0000:01:00.0 is with mlx5_vfio_pci")));
@@ -216,12 +216,12 @@ TEST(ExportCloudHypervisor, WhatCannotBeReadIsSaid) {
     EXPECT_THAT(here.notes, ElementsAre(AllOf(HasSubstr("0000:01:00.0"), HasSubstr("ENOENT")),
                                         AllOf(HasSubstr("0000:01:00.1"), HasSubstr("ENOENT"))));
     const auto snapshot = boundSnapshot();
-    const auto elsewhere = exportTarget(snapshot, resolveTarget(snapshot, "01:00.0").value(),
-                                        *findExporter("cloud-hypervisor"), {});
+    const auto elsewhere =
+        exportTarget(snapshot, touchedBy(snapshot, "01:00.0"), *findExporter("cloud-hypervisor"), {});
     EXPECT_THAT(elsewhere.value().notes.at(0), HasSubstr("run 'vfio-bindctl doctor 0000:01:00.0' there"));
     FakeKernel ordinaryUser;
     ordinaryUser.putFile("/sys/bus/pci/devices/0000:01:00.0/config", std::string(64, '\0'));
-    const auto hidden = exportTarget(snapshot, resolveTarget(snapshot, "01:00.0").value(),
+    const auto hidden = exportTarget(snapshot, touchedBy(snapshot, "01:00.0"),
                                      *findExporter("cloud-hypervisor"), {&ordinaryUser, {}});
     EXPECT_THAT(hidden.value().notes.at(0), HasSubstr("only root can read"));
 }
@@ -232,7 +232,7 @@ TEST(ExportCdi, TheNamesAreThoseOfAllGroupsOfTheRule) {
     other.state = "bound";
     other.node = "/dev/vfio/5";
     other.rule = "guest-gpu";
-    snapshot.devices.at("/org/vfiobind1/device/0000:03:00.0").driver = "vfio-pci";
+    snapshot.devices.at("/org/vfiobind1/device/0000_03_00_0").driver = "vfio-pci";
     const auto named = [](const Exported& exported) {
         std::vector<std::string> names;
         const auto spec = nlohmann::json::parse(exported.file);
@@ -250,7 +250,7 @@ TEST(ExportCdi, TheNamesAreThoseOfAllGroupsOfTheRule) {
 TEST(ExportKubevirt, AVariantDriverIsLeftToAnotherPlugin) { // case 17
     Snapshot snapshot = boundSnapshot();
     EXPECT_THAT(done(snapshot, "kubevirt").file, Not(HasSubstr("true")));
-    snapshot.devices.at("/org/vfiobind1/device/0000:01:00.0").driver = "mlx5_vfio_pci";
+    snapshot.devices.at("/org/vfiobind1/device/0000_01_00_0").driver = "mlx5_vfio_pci";
     const auto exported = done(snapshot, "kubevirt");
     EXPECT_THAT(exported.file,
                 AllOf(HasSubstr("\"10DE:1284\"\n    resourceName: \"vfio.bind/guest-gpu\"\n    "
@@ -303,14 +303,13 @@ TEST(ExportProxmox, TheNodeIsTheMachineByName) {
     EXPECT_EQ(hostOf("root@192.0.2.7"), "");
     EXPECT_EQ(hostOf("fd00::7"), "");
     const auto snapshot = boundSnapshot();
-    const auto unnamed =
-        exportTarget(snapshot, resolveTarget(snapshot, "01:00.0").value(), *findExporter("proxmox"), {});
+    const auto unnamed = exportTarget(snapshot, touchedBy(snapshot, "01:00.0"), *findExporter("proxmox"), {});
     EXPECT_THAT(unnamed.error().sentence, HasSubstr("give --host the name"));
 }
 
 TEST(ExportIncus, AVariantDriverIsSaid) { // case 17
     Snapshot snapshot = boundSnapshot();
-    snapshot.devices.at("/org/vfiobind1/device/0000:01:00.0").driver = "mlx5_vfio_pci";
+    snapshot.devices.at("/org/vfiobind1/device/0000_01_00_0").driver = "mlx5_vfio_pci";
     EXPECT_THAT(done(snapshot, "incus").notes, ElementsAre(HasSubstr("0000:01:00.0 is with mlx5_vfio_pci")));
 }
 

@@ -16,7 +16,7 @@ std::string list(std::string_view key, const std::set<std::string>& values) {
 }
 
 /// As lspci prints it where there is one domain.
-std::string shortAddress(const Address& address) {
+std::string addressOfOpenNebula(const Address& address) {
     return fmt::format("{:02x}:{:02x}.{:x}", address.bus, address.device, address.function);
 }
 
@@ -34,13 +34,13 @@ ExportResult exportOpennebula(const ExportInput& input) {
             const auto& address = function.address;
             filters.insert(
                 fmt::format("{:04x}:{:04x}:{:04x}", function.vendor, function.device, function.classId));
-            addresses.insert(shortAddress(address));
+            addresses.insert(addressOfOpenNebula(address));
             anyNvidia = anyNvidia || function.vendor == pcivendor::nvidia;
             if (address.domain != 0)
                 return std::unexpected(
                     fmt::format("{} is not in domain 0000, the only one that OpenNebula's probe knows: it "
                                 "would be taken for {}",
-                                address.str(), shortAddress(address)));
+                                address.str(), addressOfOpenNebula(address)));
         }
     result.file =
         "# In /var/lib/one/remotes/etc/im/kvm-probes.d/pci.conf of the front-end, then: onehost sync "

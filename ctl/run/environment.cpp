@@ -2,41 +2,15 @@
 #include "run/environment.h"
 
 #include "export/exporters.h"
-#include "target.h"
 
-#include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <stdexcept>
 
 namespace vfiobind::ctl {
-namespace {
-
-/// All groups of the targets, each once.
-std::expected<Touched, std::string> touchedBy(const Snapshot& snapshot,
-                                              const std::vector<std::string>& targets) {
-    Touched all;
-    for (const auto& target : targets) {
-        const auto touched = resolveTarget(snapshot, target);
-        if (!touched)
-            return std::unexpected(touched.error());
-        for (const auto* group : touched->groups)
-            if (std::ranges::find(all.groups, group) == all.groups.end())
-                all.groups.push_back(group);
-        all.groupless.insert(all.groupless.end(), touched->groupless.begin(), touched->groupless.end());
-    }
-    std::ranges::sort(all.groups, {}, [](const auto* group) { return group->number; });
-    return all;
-}
-
-} // namespace
-
 std::expected<std::map<std::string, std::string>, Refusal>
-leaseEnvironment(const Snapshot& snapshot, const std::vector<std::string>& targets, const Sysfs& sysfs) {
-    const auto touched = touchedBy(snapshot, targets);
-    if (!touched)
-        return std::unexpected(Refusal{ExitCode::notAcquired, touched.error()});
-    const auto groups = passedGroups(snapshot, *touched);
+leaseEnvironment(const Snapshot& snapshot, const Touched& touched, const Sysfs& sysfs) {
+    const auto groups = passedGroups(snapshot, touched);
     if (!groups)
         return std::unexpected(Refusal{ExitCode::notAcquired, groups.error()});
     std::vector<unsigned> numbers;
@@ -55,7 +29,7 @@ leaseEnvironment(const Snapshot& snapshot, const std::vector<std::string>& targe
         {"VFIO_BIND_QEMU", ""}};
     // Without an IOMMU there is nothing to tell QEMU; a program of DPDK's runs all the same.
     const auto exported =
-        exportTarget(snapshot, *touched, *findExporter("qemu"), {.sysfs = &sysfs, .host = {}});
+        exportTarget(snapshot, touched, *findExporter("qemu"), {.sysfs = &sysfs, .host = {}});
     if (exported)
         environment["VFIO_BIND_QEMU"] = fmt::format("{}", fmt::join(exported->arguments, " "));
     return environment;

@@ -9,7 +9,6 @@
 #include <expected>
 #include <map>
 #include <string>
-#include <vector>
 
 namespace vfiobind::ctl {
 
@@ -17,6 +16,6 @@ namespace vfiobind::ctl {
 /// VFIO_BIND_QEMU: the words that `export --for qemu` prints, without quotes. The error says which group is
 /// not with VFIO.
 std::expected<std::map<std::string, std::string>, Refusal>
-leaseEnvironment(const Snapshot& snapshot, const std::vector<std::string>& targets, const Sysfs& sysfs);
+leaseEnvironment(const Snapshot& snapshot, const Touched& touched, const Sysfs& sysfs);
 
 } // namespace vfiobind::ctl

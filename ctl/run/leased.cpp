@@ -116,7 +116,14 @@ ExitCode run(Client& client, const Options& options) {
     Leases leases(client, options);
     if (const auto had = leases.wait(); !had)
         return fail(had.error());
-    const auto environment = leaseEnvironment(client.snapshot(), options.targets, here);
+    Resolved had;
+    for (const auto& target : options.targets) {
+        const auto one = client.resolve(target);
+        had.groups.insert(had.groups.end(), one.groups.begin(), one.groups.end());
+        had.devices.insert(had.devices.end(), one.devices.begin(), one.devices.end());
+    }
+    const auto snapshot = client.snapshot();
+    const auto environment = leaseEnvironment(snapshot, touchedBy(snapshot, had), here);
     if (!environment)
         return fail(environment.error().sentence);
     const HandedOn signals; // until now they end this program, and the leases with it

@@ -24,6 +24,13 @@ inline std::string jobPath(std::uint32_t job) {
     return job == 0 ? "/" : fmt::format("{}/job/{}", rootPath, job);
 }
 
+std::vector<sdbus::ObjectPath> devicePaths(const auto& addresses) {
+    std::vector<sdbus::ObjectPath> paths;
+    for (const auto& address : addresses)
+        paths.emplace_back(devicePath(address));
+    return paths;
+}
+
 /// Throws sdbus::Error if sd-bus returned a negative errno.
 inline void checked(int code, const char* what) {
     if (code < 0)
@@ -47,6 +54,18 @@ void answer(const std::shared_ptr<Result>& result, Handler handler) {
         result->returnError(error);
     } catch (const std::exception& error) {
         result->returnError(makeError("org.freedesktop.DBus.Error.Failed", error.what()));
+    }
+}
+
+/// The same for a call that is answered at once: throws sdbus::Error and nothing else.
+template <typename Handler>
+auto answered(Handler handler) {
+    try {
+        return handler();
+    } catch (const sdbus::Error&) {
+        throw;
+    } catch (const std::exception& error) {
+        throw makeError("org.freedesktop.DBus.Error.Failed", error.what());
     }
 }
 

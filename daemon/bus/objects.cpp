@@ -13,13 +13,6 @@ void add(Names& names, bool differs, const char* name) {
         names.emplace_back(name);
 }
 
-std::vector<sdbus::ObjectPath> devicePaths(const auto& addresses) {
-    std::vector<sdbus::ObjectPath> paths;
-    for (const auto& address : addresses)
-        paths.emplace_back(devicePath(address));
-    return paths;
-}
-
 /// A property whose changes are emitted as PropertiesChanged. The value of a constant() stays as long as the
 /// object.
 template <typename Object, auto Get>

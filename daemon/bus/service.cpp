@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "bus/service.h"
 
+#include "pci/object_name.h"
+#include "plan/target.h"
 #include "show/describe.h"
 
 #include <algorithm>
@@ -22,16 +24,6 @@ constexpr auto pause = 250ms;
 
 const std::string groupParent = std::string(rootPath) + "/group";
 const std::string deviceParent = std::string(rootPath) + "/device";
-
-/// Parses `0000_01_00_0`, in no other spelling.
-std::optional<vfiobind::Address> addressNamed(std::string_view name) {
-    std::string text(name);
-    std::ranges::replace(text, '_', ':');
-    if (const auto last = text.rfind(':'); last != std::string::npos)
-        text[last] = '.';
-    const auto address = vfiobind::Address::parse(text);
-    return address && address->objectName() == name ? std::optional(*address) : std::nullopt;
-}
 
 /// Emits each change by itself: one that cannot be sent, because of a full queue or a lack of memory, does
 /// not stop the others.
@@ -158,6 +150,18 @@ void Service::Describe(sdbus::Result<std::string>&& result) {
                 answer(shared, [&] { shared->returnResults(describe(core_, caller.uid)); });
             },
             [shared](const ApiError& error) { shared->returnError(toBus(error)); });
+    });
+}
+
+std::tuple<Service::Paths, Service::Paths> Service::Resolve(const std::string& target) {
+    return answered([&] {
+        const auto found = findTarget(target, core_.intent().policy(), core_.topology());
+        if (!found)
+            throw toBus(ApiError::from(found.error()));
+        Paths groups;
+        for (const auto group : found->groups)
+            groups.emplace_back(groupPath(group));
+        return std::tuple(std::move(groups), devicePaths(found->devices));
     });
 }
 

@@ -34,7 +34,8 @@ public:
     void answering() override { sync(); }
 
 private:
-    using Jobs_ = sdbus::Result<std::vector<sdbus::ObjectPath>>;
+    using Paths = std::vector<sdbus::ObjectPath>;
+    using Jobs_ = sdbus::Result<Paths>;
     using Acquisition = sdbus::Result<sdbus::UnixFd, std::vector<sdbus::ObjectPath>>;
     using CheckAnswer = sdbus::Result<bool, std::vector<BlockerStruct>, std::vector<std::string>>;
     void Bind(Jobs_&& result, std::string target, OptionMap options) override;
@@ -43,6 +44,7 @@ private:
     void Check(CheckAnswer&& result, std::string target, OptionMap options) override;
     void Reload(sdbus::Result<>&& result) override;
     void Describe(sdbus::Result<std::string>&& result) override;
+    std::tuple<Paths, Paths> Resolve(const std::string& target) override;
     void change(Action action, Jobs_&& result, const std::string& target, const OptionMap& options);
     void reload(sdbus::Result<>& result);
     FindTarget finderOf(const std::string& target) const;

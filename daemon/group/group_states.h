@@ -3,9 +3,9 @@
 #pragma once
 
 #include "group/call_of_group.h"
-#include "group/job.h"
 #include "loop/event_loop.h"
 #include "sysfs/descriptor.h"
+#include "view/views.h"
 #include "work/work.h"
 
 #include <memory>

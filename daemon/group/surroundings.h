@@ -2,12 +2,12 @@
 #pragma once
 
 #include "change/change_log.h"
-#include "group/job.h"
 #include "intent/intent.h"
 #include "loop/event_loop.h"
 #include "machine/machine.h"
 #include "pause/pauser.h"
 #include "transaction/journal.h"
+#include "view/views.h"
 #include "work/work.h"
 
 #include <cstdint>

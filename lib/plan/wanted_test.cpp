@@ -2,6 +2,7 @@
 #include "plan/wanted.h"
 
 #include "plan/policy_index.h"
+#include "plan/target.h"
 
 #include "fake/machine.h"
 
@@ -312,6 +313,18 @@ TEST(ResolveTarget, WhatIsNotThereOrNoTarget) {
         EXPECT_EQ(target.error().kind, kind) << text << ": " << target.error().sentence;
         EXPECT_FALSE(target.error().sentence.empty()) << text;
     }
+}
+
+TEST(FindTarget, NamesBridgesTooAndAllMembersOfAGroup) {
+    const auto bridge = findTarget("00:01.0", {}, topology());
+    ASSERT_TRUE(bridge) << bridge.error().sentence;
+    EXPECT_THAT(bridge->devices, ElementsAre(Address{0, 0, 1, 0}));
+    const auto rule = findTarget("card", policy(card), topology());
+    ASSERT_TRUE(rule) << rule.error().sentence;
+    EXPECT_THAT(rule->groups, ElementsAre(1U));
+    const auto group = findTarget("group/1", {}, topology());
+    ASSERT_TRUE(group) << group.error().sentence;
+    EXPECT_EQ(group->devices, topology().findGroup(1)->members);
 }
 
 TEST(ResolveTarget, ABridgeIsRefusedWithWhatIsBehindIt) {

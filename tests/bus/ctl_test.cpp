@@ -87,6 +87,30 @@ TEST_F(CtlTest, SpeaksJson) {
     EXPECT_TRUE(json::accept(refused.out)) << refused.out;
 }
 
+TEST_F(CtlTest, PrintsDescribesDocumentAsItIs) {
+    start();
+    const auto document = client().manager().Describe();
+    EXPECT_EQ(ctl({"--json", "status"}).out, document + "\n");
+    EXPECT_EQ(ctl({"--json", "show"}).out, document + "\n");
+}
+
+TEST_F(CtlTest, TakesATargetForWhatTheDaemonTakesIt) {
+    configure(
+        "[[bind]]\nname = \"later\"\nwhen = \"asked\"\ndevices = [{ address = \"" + nic +
+        "\", id = \"8086:\" }]\n[[bind]]\nname = \"gone\"\ndevices = [{ address = \"0000:0f:00.0\" }]\n");
+    start();
+    const auto status = ctl({"status"});
+    EXPECT_EQ(status.code, 0) << status.err;
+    EXPECT_THAT(status.out, HasSubstr("Rule later matches 0000:02:00.0, but takes no IOMMU group today."));
+    EXPECT_THAT(status.out, HasSubstr("Rule gone matches nothing today"));
+    EXPECT_THAT(ctl({"show", "later"}).out, HasSubstr("group/3 native"));
+    EXPECT_THAT(ctl({"show", "00:01.0"}).out, HasSubstr("0000:00:01.0")); // which bind refuses
+    EXPECT_THAT(ctl({"show", "gone"}).err, HasSubstr("rule gone matches no device"));
+    EXPECT_EQ(ctl({"show", "gone"}).code, 1);
+    EXPECT_EQ(ctl({"show", "26:00"}).code, 2);
+    EXPECT_EQ(ctl({"show", "group/x"}).code, 2);
+}
+
 TEST_F(CtlTest, ExportsWhatIsBound) {
     start();
     const auto native = ctl({"export", gpu, "--for", "qemu"});

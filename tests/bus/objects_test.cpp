@@ -308,5 +308,22 @@ TEST_F(ObjectsTest, AreDescribedInOneDocument) {
     EXPECT_EQ(device.at("vfio-device"), "/dev/vfio/devices/vfio0");
 }
 
+TEST_F(ObjectsTest, TellWhatATargetMeans) {
+    configure("[[bind]]\nname = \"lan\"\ndevices = [\"" + nic + "\"]\n");
+    start();
+    const auto resolve = [this](const std::string& target) {
+        const auto [groups, devices] = client().manager().Resolve(target);
+        return std::pair(std::vector<std::string>(groups.begin(), groups.end()),
+                         std::vector<std::string>(devices.begin(), devices.end()));
+    };
+    using Paths = std::vector<std::string>;
+    EXPECT_EQ(resolve("lan"), std::pair(Paths{groupPath(3)}, Paths{devicePath(nic)}));
+    EXPECT_EQ(resolve(gpu), std::pair(Paths{groupPath(1)}, Paths{devicePath(gpu)}));
+    EXPECT_EQ(resolve("group/1").first, Paths{groupPath(1)});
+    EXPECT_EQ(refusalOf([&] { resolve("lna"); }).name, "NoSuchRule");
+    EXPECT_EQ(refusalOf([&] { resolve("0000:0f:00.0"); }).name, "NoSuchDevice");
+    EXPECT_EQ(refusalOf([&] { resolve("group/"); }).name, "InvalidArgument");
+}
+
 } // namespace
 } // namespace vfiobind::bustest::objects_test
