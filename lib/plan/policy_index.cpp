@@ -8,16 +8,18 @@ namespace vfiobind {
 
 namespace {
 
-/// The card that the selector means, wherever it is: a rule whose card is elsewhere says where.
-std::optional<Selector> cardAnywhere(const Selector& selector) {
-    if (!selector.address && !selector.path)
-        return std::nullopt;
-    if (!selector.serial && !(selector.id && selector.id->vendor && selector.id->device))
-        return std::nullopt;
-    auto card = selector;
-    card.address.reset();
-    card.path.reset();
-    return card;
+bool meansOneCard(const Selector& selector) {
+    const bool hasPlace = selector.address || selector.path;
+    return hasPlace && (selector.serial || (selector.id && selector.id->vendor && selector.id->device));
+}
+
+/// The selector without its place: a rule whose card is elsewhere says where.
+Selector anywhere(const Selector& selector) {
+    return {.address = {},
+            .id = selector.id,
+            .subsystem = selector.subsystem,
+            .path = {},
+            .serial = selector.serial};
 }
 
 } // namespace
@@ -26,8 +28,8 @@ PolicyIndex::PolicyIndex(const Policy& policy) {
     for (const auto& rule : policy.rules) {
         named_.rules.push_back({.devices = rule.devices});
         for (const auto& selector : rule.devices)
-            if (auto card = cardAnywhere(selector))
-                named_.rules.back().devices.push_back(std::move(*card));
+            if (meansOneCard(selector))
+                named_.rules.back().devices.push_back(anywhere(selector));
         if (!rule.members)
             continue;
         known_.rules.push_back({.devices = rule.devices});
