@@ -77,6 +77,9 @@ void Watch::come(const Address& address) {
     const auto result = overrideNewDevice(sysfs_, *rules, address);
     for (const auto& [device, driver] : result.set)
         fmt::print(stderr, "{} has come: driver_override is {}\n", device.str(), driver);
+    for (const auto& device : result.takenBack)
+        fmt::print(stderr, "{} has come, which its group's rule does not know: {} keeps no driver_override\n",
+                   address.str(), device.str());
     for (const auto& error : result.errors)
         fmt::print(stderr, "{} has come, and a native driver may take it first: {}\n", address.str(),
                    error.str());

@@ -110,6 +110,7 @@ public:
         const auto device = readDevice(sysfs_, address);
         if (!device || !device->endpoint())
             return;
+        takeBackIn(*device);
         const auto* rule = firstThatFits(rules_, *device);
         if (rule == nullptr)
             return;
@@ -122,6 +123,10 @@ public:
             const auto* own = firstThatFits(rules_, other);
             override(other, own == nullptr ? rule->groupDriver : own->driver);
         }
+        // One that came meanwhile was looked at by another thread, perhaps before the writes.
+        if (rule->known)
+            for (const auto& other : othersInGroup(*device))
+                takeBackIn(other);
     }
 
     NewDeviceOverrides result() && { return std::move(result_); }
@@ -147,6 +152,43 @@ private:
                 others.push_back(std::move(*device));
         }
         return others;
+    }
+
+    /// What waits in the newcomer's group by a rule that does not know the newcomer.
+    void takeBackIn(const Device& newcomer) {
+        const auto hasMembers = [](const OverrideRule& rule) { return rule.known.has_value(); };
+        if (std::ranges::none_of(rules_, hasMembers))
+            return;
+        auto group = othersInGroup(newcomer);
+        const auto refuses = [&](const Device& member) {
+            const auto* rule = firstThatFits(rules_, member);
+            return rule != nullptr && rule->known && !anyMatches(*rule->known, newcomer);
+        };
+        if (std::ranges::any_of(group, refuses))
+            for (const auto& member : group)
+                takeBack(member);
+    }
+
+    void takeBack(const Device& device) {
+        const auto* rule = firstThatFits(rules_, device);
+        const auto held = readDriverOverride(sysfs_, device.address);
+        if (!held)
+            return note(held.error());
+        // An override that no rule gives is somebody else's.
+        if (!device.driver.empty() || held->value.empty() || !isOurs(rule, held->value))
+            return;
+        if (auto written = sysfs_.write(device.sysfsPath() + "/driver_override", "\n"); !written)
+            return note(written.error());
+        std::erase_if(result_.set, [&](const auto& entry) { return entry.first == device.address; });
+        result_.takenBack.push_back(device.address);
+    }
+
+    /// Whether the driver is the rule's, or, of a member that no selector fits, one that a rule brings along.
+    bool isOurs(const OverrideRule* rule, const std::string& driver) const {
+        return rule != nullptr ? rule->driver == driver
+                               : std::ranges::any_of(rules_, [&](const OverrideRule& other) {
+                                     return other.known && other.groupDriver == driver;
+                                 });
     }
 
     void override(const Device& device, const std::string& driver) {

@@ -60,14 +60,18 @@ std::expected<std::vector<OverrideRule>, std::string> overridesFromJson(std::str
 
 struct NewDeviceOverrides {
     std::vector<std::pair<Address, std::string>> set; ///< devices and the drivers that they now wait for
+    /// Devices that waited for a driver, until one that their rule does not know came into their group.
+    std::vector<Address> takenBack;
     std::vector<SysError> errors;
 };
 
 /// A device has come: it and the members of its group that are there already get their override, where they
 /// have neither a driver nor an override and are no bridges. What has a driver may be in use: the guards look
-/// before it is taken. The kernel matches drivers some time after it has told of a device (doc/kernel.md 4):
-/// within it, this keeps off a native driver that is loaded. A write takes the device's lock on Linux 6.1 and
-/// may block: for workers only.
+/// before it is taken. Where it is one that a rule with `members` does not know, what waits by that rule in
+/// its group waits no longer: the functions of a card are told of one by one, and the first is alone at its
+/// time. The kernel matches drivers some time after it has told of a device (doc/kernel.md 4): within it,
+/// this keeps off a native driver that is loaded. A write takes the device's lock on Linux 6.1 and may block:
+/// for workers only.
 NewDeviceOverrides overrideNewDevice(Sysfs& sysfs, const std::vector<OverrideRule>& rules,
                                      const Address& address);
 

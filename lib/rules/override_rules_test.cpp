@@ -120,6 +120,31 @@ TEST_F(NewDevice, IsNotTouchedWhereAMemberIsUnexpected) {
     EXPECT_EQ(kernel.overrideOf(late), "");
 }
 
+// The kernel tells of a card's functions one by one, before it looks for a driver of the first.
+TEST_F(NewDevice, WaitsNoLongerWhenAMemberComesThatIsNotKnown) {
+    const auto rules = rulesFor("\"02:00.1\"", {}, {}, "members = [\"8086:10d4\"]");
+    plug(late);
+    EXPECT_THAT(overrideNewDevice(kernel, rules, at(late)).set, ElementsAre(Pair(at(late), "vfio-pci")));
+    plug("0000:02:00.2", "8086:10d4");
+    EXPECT_THAT(overrideNewDevice(kernel, rules, at("0000:02:00.2")).takenBack, IsEmpty()) << "it is known";
+    ASSERT_EQ(overrideTo(kernel, "0000:02:00.2", "vfio-pci"), 0);
+    plug("0000:02:00.3", "8086:ffff");
+    const auto result = overrideNewDevice(kernel, rules, at("0000:02:00.3"));
+    EXPECT_THAT(result.set, IsEmpty());
+    EXPECT_THAT(result.takenBack, ElementsAre(at(late), at("0000:02:00.2")));
+    EXPECT_EQ(kernel.overrideOf(late), "");
+    EXPECT_EQ(kernel.overrideOf("0000:02:00.2"), "");
+}
+
+TEST_F(NewDevice, KeepsAnOverrideThatIsSomebodyElsesWhateverComes) {
+    const auto rules = rulesFor("\"02:00.1\"", {}, {}, "members = [\"8086:10d4\"]");
+    plug(late);
+    ASSERT_EQ(overrideTo(kernel, late, "pci-stub"), 0);
+    plug("0000:02:00.2", "8086:ffff");
+    EXPECT_THAT(overrideNewDevice(kernel, rules, at("0000:02:00.2")).takenBack, IsEmpty());
+    EXPECT_EQ(kernel.overrideOf(late), "pci-stub");
+}
+
 // Else udev or the watch would set them whatever else is in their group.
 TEST(OverrideRulesOfPolicy, WhatARuleWithMembersKnowsOfIsNotListedByItself) {
     const auto card = *readDevice(machine(), at(gpu));

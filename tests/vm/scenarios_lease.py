@@ -152,8 +152,8 @@ def kill_cycles(guest, cycles):
         for number in range(1, cycles + 1):
             victims = dice.choice(("vfio-bindctl", "vfio-bindd", "vfio-bindctl vfio-bindd", "vfio-bindd vfio-bindctl"))
             after = dice.uniform(0.02, 1.0)
-            guest.run(f"vfio-bindctl hold {TWIN_A} >/dev/null 2>&1 & sleep {after:.3f}; "
-                      f"for v in {victims}; do pkill -9 -x $v; done; wait", 60, check=False)
+            guest.run(f"(vfio-bindctl hold {TWIN_A} </dev/null >/dev/null 2>&1 &); sleep {after:.3f}; "
+                      f"for v in {victims}; do pkill -9 -x $v; [ $v = vfio-bindd ] || pidwait -x $v; done", 60, check=False)
             lives = guest.run("pgrep -x vfio-bindctl", check=False).code == 0
             what = f"cycle {number} ({victims} after {after:.3f} s)"
             try:
