@@ -173,7 +173,7 @@ def kill_cycles(guest, cycles):
                   "systemctl daemon-reload", 30, check=False)
 
 
-@scenario("lease-kills", named=True, seconds=400)
+@scenario("lease-kills", seconds=400)
 def twenty_cycles(guest):
     kill_cycles(guest, CYCLES)
 

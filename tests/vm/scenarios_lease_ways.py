@@ -90,7 +90,7 @@ def run_qemu(guest):
         stream.stop()
 
 
-@scenario("run-ends-with-its-users-session", named=True, seconds=180)
+@scenario("run-ends-with-its-users-session", seconds=180)
 def logout(guest):
     guest.configure(ASKED)
     guest.put("/run/rig-login.py", LOGIN)
@@ -108,7 +108,7 @@ def logout(guest):
         guest.run("rm -f /run/rig-login.py")
 
 
-@scenario("package-upgrade-keeps-leases", named=True, seconds=600)
+@scenario("package-upgrade-keeps-leases", seconds=600)
 def upgrade(guest):
     """Of three leases one ends while the package is exchanged and no daemon runs."""
     guest.configure(ASKED)

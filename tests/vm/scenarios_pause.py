@@ -66,7 +66,7 @@ def wait_runs_again(guest, began=(HOLDER, HOLDER)):
     expect(active(guest, IDLE) == "inactive", f"{IDLE}, which did not run before, is {active(guest, IDLE)}")
 
 
-@scenario("paused-unit-runs-again-after-the-lease", named=True, seconds=180)
+@scenario("paused-unit-runs-again-after-the-lease", seconds=180)
 def after_the_lease(guest):
     with holder(guest):
         steps = guest.call(ROOT, MANAGER, "Check", "sa{sv}", GPU, 0)[2]
@@ -79,7 +79,7 @@ def after_the_lease(guest):
         wait_runs_again(guest)
 
 
-@scenario("paused-unit-runs-again-after-a-refusal", named=True, seconds=240)
+@scenario("paused-unit-runs-again-after-a-refusal", seconds=240)
 def after_a_refusal(guest):
     """When the unit has stopped another process has the card; then the kernel refuses the bind."""
     with holder(guest, f"ExecStopPost=systemctl start {OTHER}\n"):
@@ -96,7 +96,7 @@ def after_a_refusal(guest):
         wait_runs_again(guest)
 
 
-@scenario("unit-stays-where-pausing-it-helps-nobody", named=True, seconds=120)
+@scenario("unit-stays-where-pausing-it-helps-nobody", seconds=120)
 def helps_nobody(guest):
     with holder(guest):
         guest.run(f"systemctl start {OTHER}", 30)
@@ -118,7 +118,7 @@ def wait_step(guest, step):
     guest.wait_until(reached, 60, f"the step '{step}'")
 
 
-@scenario("paused-unit-runs-again-after-the-daemons-death", named=True, seconds=300)
+@scenario("paused-unit-runs-again-after-the-daemons-death", seconds=300)
 def after_death(guest):
     """The daemon is killed while the unit stops; then with the unit stopped and the bind begun."""
     gate = f"ExecStopPost=/bin/sh -c 'echo stops >> {STARTS}; read line < {GATE}'\n"
@@ -151,7 +151,7 @@ def consoles(guest):
 
 
 # case 9
-@scenario("console-is-let-go-of-and-taken-back", named=True, seconds=240)
+@scenario("console-is-let-go-of-and-taken-back", seconds=240)
 def console(guest):
     """However a bind ends; and only a console that was bound before."""
     had = consoles(guest)

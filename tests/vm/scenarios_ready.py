@@ -65,7 +65,7 @@ def first_pass_to_come(guest, text):
                   90, check=False)
 
 
-@scenario("ready-target-comes-after-the-first-pass", seconds=240, named=True)
+@scenario("ready-target-comes-after-the-first-pass", seconds=240)
 def ready(guest):
     native = guest.driver(GPU)
     expect(native not in ("", "vfio-pci"), f"{GPU} is with '{native}' before")

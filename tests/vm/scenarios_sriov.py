@@ -64,7 +64,7 @@ def made(guest):
     guest.expect_drivers({}, before)
 
 
-@scenario("sriov-vfs-are-made-when-asked-for", named=True, seconds=240)
+@scenario("sriov-vfs-are-made-when-asked-for", seconds=240)
 def asked(guest):
     guest.configure(rule(2) + 'when = "asked"\ngive-back = "never"\n')
     expect(numvfs(guest) == 0, "VFs are made that nobody has asked for")
