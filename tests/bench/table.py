@@ -96,4 +96,4 @@ def machine_text():
     system = re.search(r'^PRETTY_NAME="?([^"\n]*)', pathlib.Path("/etc/os-release").read_text(encoding="utf-8"), re.M)
     return (f"The machine: {model.group(1) if model else platform.machine()}, {os.cpu_count()} CPUs, "
             f"{int(memory.group(1)) / 1048576:.0f} GiB; {system.group(1) if system else 'unknown system'}, "
-            f"Linux {platform.release()}; load when it ended {os.getloadavg()[0]:.1f}.")
+            f"Linux {re.match(r'[0-9.]*[0-9]', platform.release())[0]}; load when it ended {os.getloadavg()[0]:.1f}.")
