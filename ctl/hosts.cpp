@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "hosts.h"
 
+#include "hosts_table.h"
+
 #include "client.h"
 #include "output.h"
 
@@ -206,8 +208,7 @@ ExitCode runStatusOfHosts(const Options& options) {
         printLine(hostsJson(answers));
     else
         print(renderHosts(answers, Style::forStdout(), options.all));
-    const auto answered = [](const HostAnswer& answer) { return answer.error.empty(); };
-    return std::ranges::all_of(answers, answered) ? ExitCode::done : ExitCode::noDaemon;
+    return std::ranges::all_of(answers, isDescription) ? ExitCode::done : ExitCode::noDaemon;
 }
 
 } // namespace vfiobind::ctl

@@ -4,7 +4,6 @@
 
 #include "exit_code.h"
 #include "options.h"
-#include "text.h"
 
 #include <chrono>
 #include <string>
@@ -24,15 +23,8 @@ struct HostAnswer {
 /// Throws std::system_error when no process or pipe can be had.
 std::vector<HostAnswer> askHosts(const std::vector<std::string>& hosts, std::chrono::milliseconds limit);
 
-/// One table of the groups of all hosts, as renderStatus() has them of one. A host that did not answer is a
-/// row with its reason.
-std::string renderHosts(const std::vector<HostAnswer>& answers, const Style& style, bool all);
-
-/// `{"hosts": [{"host": "a", "error": "", "state": {...}}, {"host": "b", "error": "...", "state": null}]}`;
-/// a state is what Describe says.
-std::string hostsJson(const std::vector<HostAnswer>& answers);
-
-/// `status` of several hosts. ExitCode::noDaemon if one of them did not answer.
+/// `status` of several hosts. ExitCode::noDaemon if one of them did not answer, or with what is no
+/// description.
 ExitCode runStatusOfHosts(const Options& options);
 
 } // namespace vfiobind::ctl

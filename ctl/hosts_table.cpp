@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// renderHosts() and hostsJson() of hosts.h.
-#include "hosts.h"
+#include "hosts_table.h"
+
 #include "json.h"
 #include "lines.h"
 #include "render.h"
@@ -22,6 +22,7 @@ constexpr unsigned hostStateColumns = 11;
 
 /// What the table has of a host.
 struct HostState {
+    ordered_json document;
     std::vector<GroupState> groups; ///< their devices by short address
     std::string configError;
     std::vector<std::string> warnings;
@@ -33,7 +34,8 @@ GroupState readGroup(const ordered_json& entry) {
     group.state = entry.at("state").get<std::string>();
     group.rule = entry.at("rule").get<std::string>();
     group.lastError = entry.at("last-error").get<std::string>();
-    group.leases.resize(entry.at("leases").size());
+    if (const auto leases = entry.find("leases"); leases != entry.end()) // a daemon of 0.1.0 has none
+        group.leases.resize(leases->size());
     group.job = entry.at("job").get<std::uint32_t>() == 0 ? "/" : "running";
     for (const auto& address : entry.at("devices"))
         group.devices.push_back(ctl::shortAddress(address.get<std::string>())); // an exporter has its own
@@ -48,11 +50,13 @@ std::expected<HostState, std::string> readHost(const HostAnswer& answer) {
     if (!answer.error.empty())
         return std::unexpected(answer.error);
     try {
-        const auto document = ordered_json::parse(answer.document);
-        HostState state{.groups = {},
-                        .configError = document.at("config-error").get<std::string>(),
-                        .warnings = document.at("warnings").get<std::vector<std::string>>()};
-        for (const auto& entry : document.at("groups"))
+        HostState state{.document = ordered_json::parse(answer.document),
+                        .groups = {},
+                        .configError = {},
+                        .warnings = {}};
+        state.configError = state.document.at("config-error").get<std::string>();
+        state.warnings = state.document.at("warnings").get<std::vector<std::string>>();
+        for (const auto& entry : state.document.at("groups"))
             state.groups.push_back(readGroup(entry));
         return state;
     } catch (const ordered_json::exception& error) {
@@ -144,6 +148,10 @@ void HostsTable::addHost(const std::string& host, const HostState& state) {
 
 } // namespace
 
+bool isDescription(const HostAnswer& answer) {
+    return readHost(answer).has_value();
+}
+
 std::string renderHosts(const std::vector<HostAnswer>& answers, const Style& style, bool all) {
     return HostsTable(answers, style, all).take();
 }
@@ -151,10 +159,10 @@ std::string renderHosts(const std::vector<HostAnswer>& answers, const Style& sty
 std::string hostsJson(const std::vector<HostAnswer>& answers) {
     auto hosts = ordered_json::array();
     for (const auto& answer : answers) {
-        const auto known = readHost(answer);
+        auto known = readHost(answer);
         hosts.push_back({{"host", answer.host},
                          {"error", known ? std::string() : known.error()},
-                         {"state", known ? ordered_json::parse(answer.document) : ordered_json(nullptr)}});
+                         {"state", known ? std::move(known->document) : ordered_json(nullptr)}});
     }
     return dumpLine({{"hosts", std::move(hosts)}});
 }
