@@ -151,4 +151,11 @@ std::vector<std::string> wrap(std::string_view text, unsigned columns) {
     return lines;
 }
 
+std::string shellWord(std::string_view text) {
+    std::string quoted = "'";
+    for (const char c : text)
+        quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return quoted + '\'';
+}
+
 } // namespace vfiobind::ctl

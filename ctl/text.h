@@ -40,4 +40,7 @@ std::string pad(std::string_view text, unsigned columns);
 /// Broken at spaces into lines of at most `columns`; a longer word gets a line of its own. 0 is no limit.
 std::vector<std::string> wrap(std::string_view text, unsigned columns);
 
+/// In single quotes, as a shell takes it (sh(1)).
+std::string shellWord(std::string_view text);
+
 } // namespace vfiobind::ctl

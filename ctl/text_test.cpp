@@ -49,6 +49,12 @@ TEST(Text, WrapBreaksAtSpaces) {
     EXPECT_TRUE(wrap("", 10).empty());
 }
 
+TEST(Text, AShellTakesAWordAsItIs) {
+    EXPECT_EQ(shellWord("a b$c"), "'a b$c'");
+    EXPECT_EQ(shellWord("it's"), "'it'\\''s'");
+    EXPECT_EQ(shellWord(""), "''");
+}
+
 TEST(Text, ColourOnlyWhereItIsOn) {
     Style style;
     EXPECT_EQ(style.paint(Colour::red, "stuck"), "stuck");

@@ -3,6 +3,7 @@
 
 #include "guard/look.h"
 #include "import/found.h"
+#include "text.h"
 
 #include <algorithm>
 #include <array>
@@ -98,14 +99,6 @@ std::string commandOf(const Sysfs& sysfs, Loader loader) {
         return "reboot";
     }
     return {};
-}
-
-/// In single quotes, as a shell takes it.
-std::string shellWord(const std::string& text) {
-    std::string quoted = "'";
-    for (const char c : text)
-        quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return quoted + '\'';
 }
 
 /// Distributions that keep the parameters themselves.

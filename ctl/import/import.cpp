@@ -12,7 +12,7 @@
 #include "output.h"
 #include "pci/text.h"
 #include "plan/wanted.h"
-#include "transaction/journal.h"
+#include "sysfs/write_file.h"
 
 #include <algorithm>
 #include <cerrno>

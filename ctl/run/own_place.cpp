@@ -2,6 +2,7 @@
 #include "run/own_place.h"
 
 #include "pci/text.h"
+#include "text.h"
 
 #include <algorithm>
 #include <array>
@@ -63,16 +64,13 @@ bool hasSession(const OwnPlace& place, const std::string& unit) {
            place.sessionService == stem || place.sessionService.starts_with(fmt::format("{}-", stem));
 }
 
-/// As a shell reads it.
+/// In quotes only where a shell needs them: people read it.
 std::string quoted(const std::string& word) {
     constexpr std::string_view plain =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:=,@%+";
     if (!word.empty() && word.find_first_not_of(plain) == std::string::npos)
         return word;
-    std::string text = "'";
-    for (const char c : word)
-        text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return text + "'";
+    return shellWord(word);
 }
 
 } // namespace
