@@ -35,6 +35,8 @@ const char* ApiError::name() const {
         return "org.freedesktop.DBus.Error.AccessDenied";
     case Kind::interactionRequired:
         return "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired";
+    case Kind::failed:
+        break;
     }
     return "org.freedesktop.DBus.Error.Failed";
 }

@@ -25,6 +25,7 @@ struct ApiError {
         readOnly,
         accessDenied,
         interactionRequired,
+        failed, ///< for no reason that has a name
     };
     Kind kind = Kind::invalidArgument;
     std::string sentence;

@@ -16,21 +16,13 @@ using namespace std::chrono_literals;
 
 constexpr const char* busDriver = "org.freedesktop.DBus";
 constexpr const char* busDriverPath = "/org/freedesktop/DBus";
+constexpr std::string_view noOwner = "org.freedesktop.DBus.Error.NameHasNoOwner";
 /// How long the bus may take to tell a uid; longer means that it does not work.
 constexpr auto tellLimit = 25s;
 /// How many calls of one sender wait for its uid, since each takes memory.
 constexpr std::size_t mostWaiting = 32;
 /// How many senders are remembered. Who is forgotten is asked for again.
 constexpr std::size_t mostKnown = 256;
-
-/// No exception may leave a handler of sdbus-c++ 1.2 (doc/kernel.md 24).
-void callSafely(const std::string& sender, const std::function<void()>& act) {
-    try {
-        act();
-    } catch (const std::exception& error) {
-        spdlog::error("a call of {} is lost: {}", sender, error.what());
-    }
-}
 
 } // namespace
 
@@ -56,8 +48,14 @@ void Callers::identify(sd_bus_message* call, Go go, Refuse refuse) {
                                    "they are answered",
                                    waiting.size(), sender)});
     waiting.push_back({interactive, std::move(go), std::move(refuse)});
-    if (waiting.size() == 1)
+    if (waiting.size() > 1)
+        return;
+    try {
         ask(sender);
+    } catch (...) {
+        take(sender); // nobody would ask again
+        throw;
+    }
 }
 
 void Callers::ask(const std::string& sender) {
@@ -66,11 +64,14 @@ void Callers::ask(const std::string& sender) {
         .withTimeout(std::chrono::microseconds(tellLimit))
         .withArguments(sender)
         .uponReplyInvoke([this, sender](AsyncError error, const std::uint32_t& uid) {
-            if (error)
-                fail(sender,
-                     fmt::format("{}: {}", std::string(error->getName()), std::string(error->getMessage())));
-            else
-                hear(sender, uid);
+            if (!error)
+                return hear(sender, uid);
+            const std::string name = error->getName();
+            // Who calls and goes is no news; any user can do that without end.
+            const auto level = name == noOwner ? spdlog::level::debug : spdlog::level::warn;
+            const auto why = fmt::format("{}: {}", name, std::string(error->getMessage()));
+            spdlog::log(level, "the bus does not tell who {} is: {}", sender, why);
+            fail(sender, why);
         });
 }
 
@@ -87,13 +88,27 @@ void Callers::hear(const std::string& sender, uid_t uid) {
     known_.emplace(sender, uid);
     order_.push_back(sender);
     for (const auto& call : take(sender))
-        callSafely(sender, [&] { call.go({.name = sender, .uid = uid, .interactive = call.interactive}); });
+        answerSafely(sender, call,
+                     [&] { call.go({.name = sender, .uid = uid, .interactive = call.interactive}); });
+}
+
+/// No exception may leave a handler of sdbus-c++ 1.2 (doc/kernel.md 24), and each call is answered.
+void Callers::answerSafely(const std::string& sender, const Waiting& call, const std::function<void()>& act) {
+    try {
+        try {
+            act();
+        } catch (const std::exception& error) {
+            spdlog::error("a call of {} has failed: {}", sender, error.what());
+            call.refuse({ApiError::Kind::failed, error.what()});
+        }
+    } catch (const std::exception& error) {
+        spdlog::error("a call of {} cannot be answered: {}", sender, error.what());
+    }
 }
 
 void Callers::fail(const std::string& sender, const std::string& why) {
-    spdlog::warn("the bus does not tell who {} is: {}", sender, why);
     for (const auto& call : take(sender))
-        callSafely(sender, [&] {
+        answerSafely(sender, call, [&] {
             call.refuse(
                 {ApiError::Kind::accessDenied,
                  fmt::format("the bus does not tell who {} is ({}), so nothing is done", sender, why)});

@@ -33,8 +33,8 @@ public:
     using Go = std::function<void(const Caller&)>;
     using Refuse = std::function<void(const ApiError&)>;
     /// Calls `go` with the sender of the call: at once if the sender is known, else when the bus has
-    /// answered; a sender's calls stay in order. Calls `refuse` if the bus does not tell, or if too many of
-    /// the sender's calls wait.
+    /// answered; a sender's calls stay in order. Calls `refuse` if the bus does not tell, if too many of
+    /// the sender's calls wait, or if `go` throws later. Throws sdbus::Error if the bus cannot be asked.
     void identify(sd_bus_message* call, Go go, Refuse refuse);
 
 private:
@@ -47,6 +47,8 @@ private:
     void hear(const std::string& sender, uid_t uid);
     void fail(const std::string& sender, const std::string& why);
     std::vector<Waiting> take(const std::string& sender);
+    static void answerSafely(const std::string& sender, const Waiting& call,
+                             const std::function<void()>& act);
 
     std::unique_ptr<sdbus::IProxy> bus_;
     std::map<std::string, uid_t> known_;

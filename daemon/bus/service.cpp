@@ -65,14 +65,22 @@ Service::Service(EventLoop& loop, sdbus::IConnection& connection, Core& core, Au
     announces_ = true;
 }
 
+namespace {
+
 /// A text that is no target's is refused before it is kept for the time that an authorisation takes.
-FindTarget Service::finderOf(const std::string& target) const {
+void refuseOverlong(const std::string& target) {
     constexpr std::size_t longest = 4096;
     if (target.size() > longest)
         throw toBus({ApiError::Kind::invalidArgument,
                      fmt::format("the target has {} bytes; a target is an address, a rule's name, an id or "
                                  "group/N",
                                  target.size())});
+}
+
+} // namespace
+
+FindTarget Service::finderOf(const std::string& target) const {
+    refuseOverlong(target);
     return [this, target] { return core_.intent().targetOf(target); };
 }
 
@@ -155,6 +163,7 @@ void Service::Describe(sdbus::Result<std::string>&& result) {
 
 std::tuple<Service::Paths, Service::Paths> Service::Resolve(const std::string& target) {
     return answered([&] {
+        refuseOverlong(target);
         const auto found = findTarget(target, core_.intent().policy(), core_.topology());
         if (!found)
             throw toBus(ApiError::from(found.error()));

@@ -65,8 +65,10 @@ void Calls::begin(const CallPtr& call) {
         return;
     }
     call->reserve();
-    if (call->isCheck())
+    if (call->isCheck()) {
+        std::erase_if(checks_, [](const auto& known) { return known.expired(); });
         checks_.push_back(call);
+    }
     around_.machine.readDrivers();
     // A check touches nothing, and so loads no modules.
     auto modules = call->isCheck() ? std::vector<std::string>{} : modulesToLoad(*call);

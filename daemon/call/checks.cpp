@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <ranges>
 #include <set>
+#include <spdlog/spdlog.h>
 
 namespace vfiobind {
 namespace {
@@ -86,7 +87,11 @@ void Checks::answer(Looks::iterator look, const std::expected<CheckResult, ApiEr
         auto own = result;
         if (own)
             own->blockers = forReader(std::move(own->blockers), asker.uid);
-        reply(own);
+        try {
+            reply(own);
+        } catch (const std::exception& error) { // the others are answered all the same
+            spdlog::error("the answer to a Check of {} is lost: {}", asker.by, error.what());
+        }
     }
 }
 

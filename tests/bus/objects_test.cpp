@@ -323,6 +323,9 @@ TEST_F(ObjectsTest, TellWhatATargetMeans) {
     EXPECT_EQ(refusalOf([&] { resolve("lna"); }).name, "NoSuchRule");
     EXPECT_EQ(refusalOf([&] { resolve("0000:0f:00.0"); }).name, "NoSuchDevice");
     EXPECT_EQ(refusalOf([&] { resolve("group/"); }).name, "InvalidArgument");
+    const auto overlong = refusalOf([&] { resolve(std::string(1 << 20, 'x')); });
+    EXPECT_EQ(overlong.name, "InvalidArgument");
+    EXPECT_THAT(overlong.message, testing::SizeIs(testing::Lt(200U))) << "it is not echoed";
 }
 
 } // namespace
