@@ -110,7 +110,8 @@ public:
         const auto device = readDevice(sysfs_, address);
         if (!device || !device->endpoint())
             return;
-        takeBackIn(*device);
+        if (takeBackIn(*device))
+            return; // nothing of such a group is set: the daemon says so
         const auto* rule = firstThatFits(rules_, *device);
         if (rule == nullptr)
             return;
@@ -124,7 +125,7 @@ public:
             override(other, own == nullptr ? rule->groupDriver : own->driver);
         }
         // One that came meanwhile was looked at by another thread, perhaps before the writes.
-        if (rule->known)
+        if (anyHasMembers())
             for (const auto& other : othersInGroup(*device))
                 takeBackIn(other);
     }
@@ -154,33 +155,41 @@ private:
         return others;
     }
 
-    /// What waits in the newcomer's group by a rule that does not know the newcomer.
-    void takeBackIn(const Device& newcomer) {
-        const auto hasMembers = [](const OverrideRule& rule) { return rule.known.has_value(); };
-        if (std::ranges::none_of(rules_, hasMembers))
-            return;
+    bool anyHasMembers() const {
+        return std::ranges::any_of(rules_, [](const OverrideRule& rule) { return rule.known.has_value(); });
+    }
+
+    /// Takes back what waits in the newcomer's group, if a rule of one of its devices does not know the
+    /// newcomer; whether there is such a rule.
+    bool takeBackIn(const Device& newcomer) {
+        if (!anyHasMembers())
+            return false;
         auto group = othersInGroup(newcomer);
         const auto refuses = [&](const Device& member) {
             const auto* rule = firstThatFits(rules_, member);
             return rule != nullptr && rule->known && !anyMatches(*rule->known, newcomer);
         };
-        if (std::ranges::any_of(group, refuses))
-            for (const auto& member : group)
-                takeBack(member);
+        if (std::ranges::none_of(group, refuses))
+            return false;
+        for (const auto& member : group)
+            takeBack(member);
+        return true;
     }
 
-    void takeBack(const Device& device) {
-        const auto* rule = firstThatFits(rules_, device);
-        const auto held = readDriverOverride(sysfs_, device.address);
+    void takeBack(const Device& listed) {
+        const auto* rule = firstThatFits(rules_, listed);
+        const auto held = readDriverOverride(sysfs_, listed.address);
         if (!held)
             return note(held.error());
-        // An override that no rule gives is somebody else's.
-        if (!device.driver.empty() || held->value.empty() || !isOurs(rule, held->value))
+        // An override that no rule gives is somebody else's, and one of a device that has got its driver is
+        // done.
+        const auto now = readDevice(sysfs_, listed.address);
+        if (!now || !now->driver.empty() || held->value.empty() || !isOurs(rule, held->value))
             return;
-        if (auto written = sysfs_.write(device.sysfsPath() + "/driver_override", "\n"); !written)
+        if (auto written = sysfs_.write(listed.sysfsPath() + "/driver_override", "\n"); !written)
             return note(written.error());
-        std::erase_if(result_.set, [&](const auto& entry) { return entry.first == device.address; });
-        result_.takenBack.push_back(device.address);
+        std::erase_if(result_.set, [&](const auto& entry) { return entry.first == listed.address; });
+        result_.takenBack.push_back(listed.address);
     }
 
     /// Whether the driver is the rule's, or, of a member that no selector fits, one that a rule brings along.

@@ -14,6 +14,7 @@ using namespace fakemachine;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::Pair;
+using testing::SizeIs;
 
 const std::string late = "0000:02:00.1";
 
@@ -134,6 +135,19 @@ TEST_F(NewDevice, WaitsNoLongerWhenAMemberComesThatIsNotKnown) {
     EXPECT_THAT(result.takenBack, ElementsAre(at(late), at("0000:02:00.2")));
     EXPECT_EQ(kernel.overrideOf(late), "");
     EXPECT_EQ(kernel.overrideOf("0000:02:00.2"), "");
+}
+
+TEST_F(NewDevice, IsNotSetAgainByARuleThatFitsTheNewcomer) {
+    auto rules = rulesFor("\"02:00.1\"", {}, {}, "members = [\"8086:10d4\"]");
+    const auto others = rulesFor("\"8086:ffff\"");
+    rules.insert(rules.end(), others.begin(), others.end());
+    plug(late);
+    ASSERT_THAT(overrideNewDevice(kernel, rules, at(late)).set, SizeIs(1));
+    plug("0000:02:00.2", "8086:ffff");
+    const auto result = overrideNewDevice(kernel, rules, at("0000:02:00.2"));
+    EXPECT_THAT(result.set, IsEmpty());
+    EXPECT_THAT(result.takenBack, ElementsAre(at(late)));
+    EXPECT_EQ(kernel.overrideOf(late), "");
 }
 
 TEST_F(NewDevice, KeepsAnOverrideThatIsSomebodyElsesWhateverComes) {
