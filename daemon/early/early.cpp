@@ -11,6 +11,7 @@
 #include "rules/module_options.h"
 #include "rules/rule_files.h"
 #include "rules/udev_rules.h"
+#include "sysfs/write_file.h"
 #include "transaction/journal.h"
 #include "transaction/virtual_functions.h"
 

@@ -9,7 +9,7 @@
 #include "pci/text.h"
 #include "rules/initramfs.h"
 #include "sysfs/real_sysfs.h"
-#include "transaction/journal.h"
+#include "sysfs/write_file.h"
 #include "version.h"
 
 #include <algorithm>

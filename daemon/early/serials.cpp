@@ -2,8 +2,8 @@
 #include "early/serials.h"
 
 #include "pci/serial.h"
+#include "sysfs/write_file.h"
 #include "topology/topology.h"
-#include "transaction/journal.h"
 
 #include <cerrno>
 #include <fmt/format.h>

@@ -2,7 +2,7 @@
 #include "intent/drop_ins.h"
 
 #include "config/drop_in.h"
-#include "transaction/journal.h"
+#include "sysfs/write_file.h"
 
 #include <filesystem>
 #include <fmt/format.h>

@@ -5,7 +5,7 @@
 #include "transaction/json_values.h"
 
 #include "sysfs/real_sysfs.h"
-#include "transaction/journal.h"
+#include "sysfs/write_file.h"
 
 #include <cerrno>
 #include <fmt/format.h>

@@ -3,7 +3,7 @@
 
 #include "lease/lease_pipe.h"
 #include "sysfs/real_sysfs.h"
-#include "transaction/journal.h"
+#include "sysfs/write_file.h"
 
 #include <algorithm>
 #include <array>

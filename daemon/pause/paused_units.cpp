@@ -2,7 +2,7 @@
 #include "pause/paused_units.h"
 
 #include "sysfs/real_sysfs.h"
-#include "transaction/journal.h"
+#include "sysfs/write_file.h"
 #include "transaction/json_values.h"
 
 #include <algorithm>

@@ -2,7 +2,7 @@
 #include "publish/publish_files.h"
 
 #include "sysfs/real_sysfs.h"
-#include "transaction/journal.h"
+#include "sysfs/write_file.h"
 
 #include <cerrno>
 #include <unistd.h>

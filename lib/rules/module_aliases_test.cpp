@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "rules/module_aliases.h"
 
-#include "transaction/journal.h"
+#include "sysfs/write_file.h"
 
 #include <cstdlib>
 #include <filesystem>

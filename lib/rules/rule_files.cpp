@@ -3,7 +3,7 @@
 
 #include "rules/udev_rules.h"
 #include "sysfs/real_sysfs.h"
-#include "transaction/journal.h"
+#include "sysfs/write_file.h"
 
 #include <cerrno>
 #include <charconv>

@@ -115,18 +115,6 @@ std::uint64_t processStartTime(int pid);
 /// Enters this process and the time of day.
 void stampWithThisProcess(Journal& journal);
 
-/// Writes beside the path and renames, so that a reader sees the old content or the new. Makes the last
-/// directory where it is missing.
-SysResult<void> writeFileAtomically(const std::string& path, std::string_view content, unsigned mode);
-/// The same, where readers of the directory would take `path.new` for one of theirs: `beside` is in the same
-/// directory.
-SysResult<void> writeFileAtomically(const std::string& path, std::string_view content, unsigned mode,
-                                    const std::string& beside);
-/// The same, and it is on the disk when it returns: file before the rename, directory after it (fsync(2)).
-SysResult<void> writeFileDurably(const std::string& path, std::string_view content, unsigned mode);
-/// Removes a file, durably. One that is not there is no error.
-SysResult<void> removeFileDurably(const std::string& path);
-
 class MemoryJournalStore final : public JournalStore {
 public:
     SysResult<void> save(const Journal& journal) override;

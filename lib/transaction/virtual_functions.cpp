@@ -2,7 +2,7 @@
 #include "transaction/virtual_functions.h"
 
 #include "sysfs/real_sysfs.h"
-#include "transaction/journal.h"
+#include "sysfs/write_file.h"
 
 #include <cerrno>
 #include <charconv>
