@@ -201,11 +201,15 @@ void Core::deviceEvent(const Address& address, EventOrigin origin) {
         const auto* device = machine_.topology().find(address);
         return device != nullptr ? device->group : std::nullopt;
     };
-    const bool makesFunctions = intent_.resolution().virtualFunctions.contains(address);
+    const auto makesFunctions = [&] {
+        const auto& resolution = intent_.resolution();
+        return resolution.virtualFunctions.contains(address) ||
+               resolution.askedVirtualFunctions.contains(address);
+    };
     const auto before = groupOf();
     const auto* known = before ? group(*before) : nullptr;
     if (known != nullptr && known->isWorking() &&
-        (origin == EventOrigin::driver || (origin == EventOrigin::udev && !makesFunctions)))
+        (origin == EventOrigin::driver || (origin == EventOrigin::udev && !makesFunctions())))
         return;
     refreshDevice(address);
     if (machine_.topology().find(address) == nullptr)
@@ -219,7 +223,7 @@ void Core::deviceEvent(const Address& address, EventOrigin origin) {
     if (origin != EventOrigin::udev)
         return;
     consider(*number, false);
-    if (intent_.resolution().virtualFunctions.contains(address))
+    if (makesFunctions())
         virtualFunctions_.look();
 }
 

@@ -86,6 +86,24 @@ Authority::Details detailsOf(const Core& core, Action action, const Target& targ
     return details;
 }
 
+/// Returns the error if leases are against the call. Asked before virtual functions are made, since those
+/// stay: whoever is to be refused causes no write. Their groups are not known then, which is why the physical
+/// function's counts; how many leases the caller may have, the core looks at where nothing is to be made.
+std::optional<ApiError> leasesAreAgainst(const Core& core, Call call, const Target& target,
+                                         const CallOptions& options, uid_t uid) {
+    auto concerned = target;
+    for (const auto& address : target.virtualFunctions | std::views::keys)
+        if (const auto* device = core.topology().find(address); device != nullptr && device->group)
+            concerned.groups.insert(*device->group);
+    const auto action = call == Call::release ? Action::release : Action::bind;
+    if (auto forbidden = core.intent().leaseForbids(action, concerned, options, uid))
+        return forbidden;
+    if (call == Call::acquire && !target.virtualFunctions.empty())
+        if (auto room = core.intent().checkRoom(uid, target.groups); !room)
+            return room.error();
+    return std::nullopt;
+}
+
 using Go = std::function<void(const Caller& caller, const Target& target, const CallOptions& options)>;
 using Refuse = std::function<void(const ApiError& error)>;
 
@@ -124,6 +142,8 @@ void authorise(Core& core, Authority& authority, const Caller& caller, Call call
                 ApiError{ApiError::Kind::busy,
                          fmt::format("devices came or went while {} was authorised for {}; ask again",
                                      caller.str(), details.at("devices"))});
+        if (const auto against = leasesAreAgainst(core, call, *now, options, caller.uid))
+            return refuse(*against);
         if (action == Action::bind && !now->virtualFunctions.empty())
             return core.makeFunctions(now->virtualFunctions, [&core, &authority, caller, call, find, options,
                                                               go, refuse](const std::string& failure) {
@@ -131,8 +151,6 @@ void authorise(Core& core, Authority& authority, const Caller& caller, Call call
                     return refuse(ApiError{ApiError::Kind::kernelRefused, failure});
                 authoriseMade(core, authority, caller, call, find, options, go, refuse);
             });
-        if (const auto forbidden = core.intent().leaseForbids(action, *now, options, caller.uid))
-            return refuse(*forbidden);
         go(caller, *now, options);
     };
     authority.ask(caller, actionsOf(core, call, *target, options), std::move(details), authorised);

@@ -43,8 +43,11 @@ void VirtualFunctions::make(const std::map<Address, VfOrder>& orders, Made made)
     wishes_.push_back(wish);
     for (const auto& [address, order] : orders) {
         const auto known = creations_.find(address);
-        if (known != creations_.end() && known->second.work != nullptr)
-            continue; // its end is waited for
+        if (known != creations_.end() && known->second.work != nullptr) {
+            if (const auto overdue = known->second.overdue; !overdue.empty())
+                settle(address, overdue);
+            continue; // otherwise its end is waited for
+        }
         if (const auto* device = around_.machine.topology().find(address); device != nullptr)
             create(*device, order);
         else
@@ -87,8 +90,15 @@ void VirtualFunctions::settle(const Address& address, const std::string& failure
     }
 }
 
+void VirtualFunctions::forget(const Address& physicalFunction) {
+    creations_.erase(physicalFunction);
+    settle(physicalFunction, physicalFunction.str() + " is gone");
+}
+
 bool VirtualFunctions::isCreating() const {
-    return std::ranges::any_of(creations_, [](const auto& entry) { return entry.second.work != nullptr; });
+    return std::ranges::any_of(creations_, [](const auto& entry) {
+        return entry.second.work != nullptr && entry.second.overdue.empty();
+    });
 }
 
 void VirtualFunctions::forgive() {
@@ -98,7 +108,8 @@ void VirtualFunctions::forgive() {
 void VirtualFunctions::create(const Device& physicalFunction, const VfOrder& order) {
     const auto address = physicalFunction.address;
     auto& creation = creations_[address];
-    creation = {.order = order, .step = {}, .work = nullptr, .limit = {}, .over = {}};
+    creation = {
+        .order = order, .step = {}, .failure = {}, .overdue = {}, .work = nullptr, .limit = {}, .over = {}};
     spdlog::info("{}: {} virtual functions are to be there ({})", address.str(), order.count, order.by);
     try {
         creation.work =
@@ -112,12 +123,22 @@ void VirtualFunctions::create(const Device& physicalFunction, const VfOrder& ord
                                        receive(address, message);
                                    });
     } catch (const std::system_error& error) {
-        return failed(address, std::string("no worker could be started: ") + error.what());
+        const auto why = std::string("no worker could be started: ") + error.what();
+        tell(address, why);
+        return settle(address, why);
     }
-    creation.limit = around_.loop.timer(order.timeout, [this, address] {
-        const auto& step = creations_.at(address).step;
-        failed(address, fmt::format("'{}' has not come back in time; it hangs in the kernel",
-                                    step.empty() ? "the first step" : "what follows " + step));
+    limit(address, creation);
+}
+
+/// Whoever waits for a worker that hangs is answered; what the worker comes to is told when it does.
+void VirtualFunctions::limit(const Address& address, Creation& creation) {
+    creation.limit = around_.loop.timer(creation.order.timeout, [this, address] {
+        auto& late = creations_.at(address);
+        const auto why = fmt::format("'{}' has not come back in time; it hangs in the kernel",
+                                     late.step.empty() ? "the first step" : "what follows " + late.step);
+        late.overdue = why;
+        tell(address, why);
+        settle(address, why);
     });
 }
 
@@ -135,14 +156,21 @@ void VirtualFunctions::receive(const Address& address, const WorkMessage& messag
             spdlog::info("{}: {}: done", address.str(), creation.step);
         else
             spdlog::error("{}: {}: {}", address.str(), creation.step, ended->result);
+        if (!creation.overdue.empty()) {
+            creation.overdue.clear();
+            limit(address, creation);
+        }
         return;
     }
     creation.limit.reset();
+    creation.overdue.clear();
     if (const auto* died = std::get_if<Died>(&message))
-        failed(address, died->how);
+        creation.failure = died->how;
     else if (const auto* finished = std::get_if<Finished>(&message);
              finished != nullptr && finished->result != "done")
-        failed(address, finished->error);
+        creation.failure = finished->error;
+    if (!creation.failure.empty())
+        tell(address, creation.failure);
     else
         spdlog::info("{}: the virtual functions are there", address.str());
     creation.over = around_.loop.soon([this, address] { end(address); }); // not from within its own call
@@ -153,16 +181,16 @@ void VirtualFunctions::end(const Address& address) {
     if (ended == creations_.end())
         return;
     ended->second.work.reset();
+    const auto failure = ended->second.failure;
     around_.refreshDevice(address);
     look();
-    settle(address, {});
+    settle(address, failure);
 }
 
-void VirtualFunctions::failed(const Address& address, const std::string& why) {
+void VirtualFunctions::tell(const Address& address, const std::string& why) {
     spdlog::error("{}: its virtual functions are not made: {}", address.str(), why);
     if (const auto* device = around_.machine.topology().find(address); device != nullptr && device->group)
         fail_(*device->group, why);
-    settle(address, why);
 }
 
 } // namespace vfiobind

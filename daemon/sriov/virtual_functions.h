@@ -34,16 +34,19 @@ public:
     /// there.
     void check(const std::map<Address, VfOrder>& orders, Blockers& blockers,
                std::vector<std::string>& steps) const;
-    /// Whether a worker makes functions now.
+    /// Whether a worker makes functions now; one that hangs in the kernel does not count.
     bool isCreating() const;
     /// What failed may be tried again.
     void forgive();
-    void forget(const Address& physicalFunction) { creations_.erase(physicalFunction); }
+    /// The physical function is gone, and with it what was to be made: who waits for that is told.
+    void forget(const Address& physicalFunction);
 
 private:
     struct Creation {
         VfOrder order;
         std::string step;           ///< the last, for the log
+        std::string failure;        ///< of the work that has ended
+        std::string overdue;        ///< says which step hangs in the kernel; empty while none does
         std::unique_ptr<Work> work; ///< nullptr when it has ended
         EventSource limit;
         EventSource over;
@@ -58,7 +61,8 @@ private:
     void create(const Device& physicalFunction, const VfOrder& order);
     void receive(const Address& address, const WorkMessage& message);
     void end(const Address& address);
-    void failed(const Address& address, const std::string& why);
+    void limit(const Address& address, Creation& creation);
+    void tell(const Address& address, const std::string& why);
 
     Surroundings& around_;
     std::string stateDirectory_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Virtual functions that a rule wants made.
-#include "fixture.h"
+#include "lease_fixture.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -15,10 +15,10 @@ using testing::IsEmpty;
 const std::string pf = "0000:04:00.0";
 constexpr unsigned pfGroup = 9;
 
-class SriovTest : public BusTest {
+class SriovTest : public LeaseFixture {
 protected:
     void SetUp() override {
-        BusTest::SetUp();
+        LeaseFixture::SetUp();
         configure(rule(4));
     }
     static std::string rule(unsigned count) {
@@ -43,6 +43,18 @@ protected:
         device["driver"] = "ixgbe";
         machine["devices"].push_back(device);
         return machine;
+    }
+    void restartWithoutADriver() {
+        tell("echo /sys/bus/pci/drivers/ixgbe/unbind " + pf);
+        settle();
+        restart();
+        settle();
+        ASSERT_THAT(writes(), testing::Not(Contains(HasSubstr("sriov_drivers_autoprobe <- 1"))));
+    }
+    void expectAutoprobeComesWithTheDriver() {
+        tell("echo /sys/bus/pci/drivers/ixgbe/bind " + pf);
+        settle();
+        EXPECT_THAT(writes(), Contains(HasSubstr("sriov_drivers_autoprobe <- 1")));
     }
     void expectBound(std::size_t count) {
         EXPECT_EQ(client().audit(), "");
@@ -170,6 +182,19 @@ TEST_F(SriovTest, AWorkerThatWasKilledLeavesNoAutoprobeOff) {
     expectBound(4);
 }
 
+/// The physical function's driver comes after the daemon.
+TEST_F(SriovTest, AnAutoprobeThatIsLeftOffIsSetOnWhenTheDriverComes) {
+    configure("");
+    start(machine());
+    settle();
+    tell("kill-after 1");
+    configure(rule(4));
+    client().manager().Reload();
+    settle();
+    restartWithoutADriver();
+    expectAutoprobeComesWithTheDriver();
+}
+
 TEST_F(SriovTest, ARestartMakesNoWrite) { // case 39
     start(machine());
     settle();
@@ -246,6 +271,79 @@ TEST_F(AskedSriovTest, AWorkerThatWasKilledLeavesNoAutoprobeOff) {
     restart();
     settle();
     EXPECT_THAT(writes(), Contains(HasSubstr("sriov_drivers_autoprobe <- 1")));
+}
+
+TEST_F(AskedSriovTest, AnAutoprobeThatIsLeftOffIsSetOnWhenTheDriverComes) {
+    start(machine());
+    tell("kill-after 1");
+    EXPECT_EQ(refusalOf([&] { client().bind("vfs"); }).name, "KernelRefused");
+    restartWithoutADriver();
+    expectAutoprobeComesWithTheDriver();
+}
+
+/// Functions that are made stay, so whoever is to be refused has none made.
+TEST_F(AskedSriovTest, WhoMayHaveNoMoreLeasesHasNoneMade) {
+    start(machine());
+    tell("hotplug " + networkCard("0000:05:00.0", 10).dump());
+    settle();
+    std::vector<Lease> leases;
+    for (const auto& card : {gpu, nic, twin, std::string("0000:05:00.0")})
+        for (int i = 0; i < 16; ++i)
+            leases.push_back(acquire(card));
+    tell("clear-writes");
+    const auto refusal = acquireRefusal("vfs");
+    EXPECT_EQ(refusal.name, "LimitsExceeded");
+    EXPECT_THAT(refusal.message, HasSubstr("has 64 leases"));
+    EXPECT_THAT(writes(), IsEmpty());
+}
+
+TEST_F(AskedSriovTest, WhomALeaseForbidsTheDriverHasNoneMade) {
+    start(machine());
+    const auto lease = acquire(pf);
+    tell("clear-writes");
+    const auto refusal = refusalOf([&] { client().bind("vfs", {{"driver", text("pci-stub")}}); });
+    EXPECT_EQ(refusal.name, "InUse");
+    EXPECT_THAT(refusal.message, HasSubstr("group 9 is leased with driver auto"));
+    EXPECT_THAT(writes(), IsEmpty());
+}
+
+TEST_F(AskedSriovTest, AWriteThatHangsIsToldToEachWhoAsks) {
+    configure("[defaults]\ntimeout = \"200ms\"\n" + rule(2) + "when = \"asked\"\n");
+    start(machine());
+    tell("hang-at sriov_numvfs <- 2");
+    for (int i = 0; i < 2; ++i) {
+        const auto refusal = refusalOf([&] { client().bind("vfs"); });
+        EXPECT_EQ(refusal.name, "KernelRefused");
+        EXPECT_THAT(refusal.message, HasSubstr("hangs in the kernel"));
+    }
+    tell("finish-hang");
+    settle();
+    EXPECT_THAT(client().bindAndWait("vfs"), testing::ElementsAre("done", "done"));
+    settle();
+    expectBound(2);
+}
+
+TEST_F(AskedSriovTest, ACardThatGoesWhileTheyAreMadeIsTheAnswer) {
+    start(machine());
+    tell("hang-at sriov_numvfs <- 2");
+    std::optional<std::string> answer;
+    const auto proxy = sdbus::createProxy(client().connection(), bus::BusName{bus::busName},
+                                          sdbus::ObjectPath{bus::rootPath});
+    bus::finishRegistration(*proxy);
+    proxy->callMethodAsync("Bind")
+        .onInterface(managerInterface)
+        .withTimeout(patience)
+        .withArguments(std::string("vfs"), Options{})
+        .uponReplyInvoke([&](bus::AsyncError error, const std::vector<sdbus::ObjectPath>&) {
+            answer = error ? error->getMessage() : "bound";
+        });
+    client().group(pfGroup, "State"); // the call before it has come, too
+    settle();
+    EXPECT_FALSE(answer);
+    tell("unplug " + pf);
+    tell("finish-hang");
+    client().waitFor("the call to be answered", [&] { return answer.has_value(); });
+    EXPECT_THAT(*answer, HasSubstr(pf + " is gone"));
 }
 
 } // namespace
