@@ -58,7 +58,8 @@ _vfio_bindctl() {
                 show) candidates=$globals ;;
                 export) candidates="--for $globals" ;;
                 bind) candidates="--allow --driver --method --persist --no-wait $globals" ;;
-                run | hold) candidates="--what --allow --driver --method $globals" ;;
+                # A lease's descriptor does not travel to another machine.
+                run | hold) candidates='--what --allow --driver --method --json --session --help' ;;
                 check) candidates="--allow --driver --method --persist $globals" ;;
                 release) candidates="--allow --persist --no-wait $globals" ;;
             esac

@@ -21,11 +21,12 @@ complete -c vfio-bindctl -l json -d 'Print JSON'
 # These ask no daemon.
 set -l asks_daemon 'not __fish_seen_subcommand_from doctor groups metrics verify'
 complete -c vfio-bindctl -n $asks_daemon -l session -d 'Use the session bus'
-complete -c vfio-bindctl -n $asks_daemon -s H -l host -x -a '(__fish_print_hostnames)' -d 'Use the system bus of another machine'
+# A lease's descriptor does not travel to another machine.
+complete -c vfio-bindctl -n "$asks_daemon; and not __fish_seen_subcommand_from run hold" -s H -l host -x -a '(__fish_print_hostnames)' -d 'Use the system bus of another machine'
 complete -c vfio-bindctl -s h -l help -d 'Show help'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -l version -d 'Show the version'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands; or __fish_seen_subcommand_from status" \
-    -s a -l all -d 'Also show native groups'
+    -s a -l all -d 'Also show native groups, devices in no group and files for other machines'
 
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a status -d 'Show groups and devices'
 complete -c vfio-bindctl -n "not __fish_seen_subcommand_from $commands" -a show -d 'Show everything about a target'

@@ -11,6 +11,7 @@
 namespace vfiobind::bustest::completion_test {
 namespace {
 
+using testing::AllOf;
 using testing::Contains;
 using testing::IsEmpty;
 using testing::IsSupersetOf;
@@ -118,6 +119,13 @@ TEST_P(CompletionTest, TargetsAreThoseOfTheLiveSystem) {
 TEST_P(CompletionTest, CommandsThatAskNoDaemonHaveNoBus) {
     for (const auto* line : {"vfio-bindctl groups --", "vfio-bindctl doctor --"})
         EXPECT_EQ(offers(line), (Words{"--help", "--json"})) << line;
+}
+
+/// A lease's descriptor does not travel to another machine.
+TEST_P(CompletionTest, WhatHoldsALeaseHasNoHost) {
+    for (const auto* line : {"vfio-bindctl run --", "vfio-bindctl hold --"})
+        EXPECT_THAT(offers(line), AllOf(Contains("--session"), Not(Contains("--host")))) << line;
+    EXPECT_THAT(offers("vfio-bindctl bind --"), Contains("--host"));
 }
 
 /// The tabulator would hang for a password.

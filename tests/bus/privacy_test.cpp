@@ -7,6 +7,7 @@
 namespace vfiobind::bustest::privacy_test {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -31,6 +32,7 @@ protected:
         for (const auto& target : {nic, twin})
             EXPECT_THAT(refusalOf([&] { client().release(target); }).message, HasSubstr(vmName));
     }
+    std::string lastErrorOf(unsigned group) { return client().group(group, "LastError").get<std::string>(); }
     std::string commandOf(const json& document, unsigned group) {
         for (const auto& one : document.at("groups"))
             if (one.at("number") == group)
@@ -65,10 +67,17 @@ TEST_F(PrivacyTest, AUserReadsThoseOfHisOwnProcesses) {
 
 /// They go to everybody who listens.
 TEST_F(PrivacyTest, PropertiesAndSignalsNeverTellThem) {
+    configure("[[bind]]\nname = \"slow\"\ndevices = [\"" + nic + "\"]\ntimeout = \"1s\"\n");
     startWithTwoVms();
-    tell("fail-at unbind EIO");
     client().synchronise();
     EXPECT_EQ(client().group(5, "Holders"), json::parse(R"([[813, "qemu-system-x86"]])"));
+    const Options forced{{"allow", texts({"held-by-vm"})}};
+    tell("fail-at vfio-pci/unbind <- " + twin + " EIO 9");
+    EXPECT_THAT(client().releaseAndWait(twin, forced), ElementsAre("rolled-back"));
+    EXPECT_THAT(lastErrorOf(5), HasSubstr("EIO"));
+    client().release(nic, forced); // waits for the VM
+    client().waitFor("the holder in the error",
+                     [&] { return lastErrorOf(3).find("pid 812") != std::string::npos; });
     for (const auto& [path, object] : client().objects())
         EXPECT_THAT(json(object).dump(), Not(HasSubstr(vmName))) << path;
     for (const auto& [name, values] : client().changed())

@@ -180,7 +180,9 @@ class Channel:
     def put(self, path, data, mode=0o644):
         if isinstance(data, str):
             data = data.encode()
+        # Against a hang only: on a busy machine a large file needs minutes to an emulated guest.
         self.request({"op": "put", "path": path, "data": base64.b64encode(data).decode(), "mode": mode}, 240)
 
     def get(self, path):
+        # As long as put()'s limit, for the same reason.
         return base64.b64decode(self.request({"op": "get", "path": path}, 240)["data"])

@@ -262,6 +262,7 @@ class Guest:
         self.pristine = self.drivers()
         self.package = package
         self.put("/var/tmp/vfio-bind.deb", package)
+        # Against a hang only: an emulated guest on a busy machine needs minutes for it.
         self.run("DEBIAN_FRONTEND=noninteractive dpkg -i /var/tmp/vfio-bind.deb", 900)
 
     def clean(self):

@@ -173,7 +173,7 @@ class Machine(Channel, Monitor):
         self._start_qemu("-incoming", "defer")
         self.migrate("migrate-incoming", f"exec:cat {shlex.quote(str(path))}")
         self.qmp("cont")
-        self.run("true", 240)
+        self.run("true", 240)       # against a hang only: on a busy machine a restored guest can need minutes to answer
         self._tell_up(began, "goes on")
 
     def plug(self):

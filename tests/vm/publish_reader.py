@@ -120,7 +120,7 @@ class Daemon:
         """When the last job ended."""
         jobs = self.bus.call_sync(NAME, ROOT, MANAGER, member, GLib.Variant("(sa{sv})", (target, {})),
                                   GLib.VariantType("(ao)"), Gio.DBusCallFlags.NONE, 60000).unpack()[0]
-        self.until(lambda: all(job in self.ended for job in jobs), 60)
+        expect(self.until(lambda: all(job in self.ended for job in jobs), 60), f"no JobRemoved for {member} of {target}")
         return max(self.ended.get(job, time.monotonic()) for job in jobs)
 
     def die(self, member, target, after):

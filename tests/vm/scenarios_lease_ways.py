@@ -69,7 +69,7 @@ def unit(guest):
         expect("no_such_driver" in status, f"the failed unit's status does not say why: '{status}'")
 
 
-@scenario("run-qemu", boot="vmm", named=True, seconds=420)
+@scenario("run-qemu", boot="vmm", seconds=420)
 def run_qemu(guest):
     """QEMU under `run` takes the group; a second `run` shares the lease and does not unbind it at its end."""
     guest.configure(ASKED)
@@ -134,7 +134,7 @@ def upgrade(guest):
     guest.expect_drivers({}, guest.pristine)
 
 
-@scenario("libvirt-hook", boot="vmm", named=True, seconds=600)
+@scenario("libvirt-hook", boot="vmm", seconds=600)
 def libvirt_hook(guest):
     guest.configure(ASKED)
     guest.done("Bind", GPU)
