@@ -20,7 +20,7 @@ Core::Core(EventLoop& loop, const Sysfs& sysfs, Executor& executor, Modules& mod
     leases_(loop, store, files_.stateDirectory.empty() ? "" : files_.stateDirectory + "/leases.json"),
     intent_(machine_, changes_, leases_, files_.config,
             files_.stateDirectory.empty() ? "" : files_.stateDirectory + "/ledger.json"),
-    journals_(files_.stateDirectory + "/journal"),
+    journals_(files_.stateDirectory),
     around_{.loop = loop,
             .executor = executor,
             .machine = machine_,
@@ -131,7 +131,7 @@ void Core::consider(unsigned number, bool cutOff) {
     case Decision::nothing:
         return;
     case Decision::adopt:
-        return intent_.adopt(number, {}, {});
+        return intent_.adopt(number, {});
     case Decision::watchDrift:
         return group.watchDrift();
     case Decision::awaitHolders:

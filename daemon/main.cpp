@@ -71,7 +71,7 @@ int serve(const Options& options) {
     EventLoop loop;
     RealSysfs sysfs;
     auto connection = options.session ? bus::openSessionBus() : bus::openSystemBus();
-    FileJournalStore journals(options.stateDirectory + "/journal");
+    FileJournalStore journals(options.stateDirectory);
     ForkExecutor executor(loop, sysfs, journals, options.stateDirectory);
     KmodModules modules(loop, sysfs, options.session ? nullptr : connection.get());
     SystemdLeaseStore store(loop);

@@ -143,8 +143,12 @@ Drivers Calls::driversFor(unsigned group, const Wanted& wanted, bool check) cons
 }
 
 std::vector<std::string> Calls::consolesOf(unsigned group) const {
-    const auto* owned = around_.intent.owned(group);
-    return owned != nullptr ? owned->consoles : std::vector<std::string>{};
+    auto noted = around_.journals.consoles(group);
+    if (noted)
+        return std::move(*noted);
+    spdlog::error("group {}: which consoles its bind has let go of is not known: {}", group,
+                  noted.error().str());
+    return {};
 }
 
 void Calls::launch(const CallPtr& call) {

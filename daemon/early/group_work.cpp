@@ -28,14 +28,17 @@ std::string carryOutGroup(Sysfs& sysfs, const GroupPlan& plan, const std::string
                           const std::function<GroupPlan()>& planAgain) {
     if (const auto lock = lockGroup(stateDirectory + "/lock", plan.group); !lock)
         return lock.error().str();
-    FileJournalStore journals(stateDirectory + "/journal");
+    FileJournalStore journals(stateDirectory);
     const auto left = journals.load(plan.group);
     if (!left || left->group != plan.group)
         return carryOut(sysfs, plan, journals, hooksFor(sysfs)).str();
     const auto outcome = recover(sysfs, *left, journals, hooksFor(sysfs));
     if (outcome.result == Outcome::Result::failed || !outcome.differences.empty())
         return "an earlier transaction was cut off and cannot be resolved: " + outcome.str();
-    return carryOutAgain(sysfs, planAgain(), journals);
+    auto result = carryOutAgain(sysfs, planAgain(), journals);
+    for (const auto& warning : outcome.warnings)
+        result += "; " + warning;
+    return result;
 }
 
 } // namespace vfiobind::early

@@ -35,7 +35,7 @@ protected:
     std::string carryOut() {
         return carryOutGroup(kernel, plan(), folder, [this] { return plan(); });
     }
-    std::vector<Journal> journals() const { return FileJournalStore(folder + "/journal").load().journals; }
+    std::vector<Journal> journals() const { return FileJournalStore(folder).load().journals; }
 
     /// An earlier run was killed when it had unbound the native driver.
     void cutOff() {
@@ -47,7 +47,7 @@ protected:
                                 .override = "",
                                 .toDriver = "vfio-pci",
                                 .toOverride = "vfio-pci"});
-        ASSERT_TRUE(FileJournalStore(folder + "/journal").save(left));
+        ASSERT_TRUE(FileJournalStore(folder).save(left));
         ASSERT_EQ(overrideTo(kernel, nic, "vfio-pci\n"), 0);
         ASSERT_EQ(unbindIt(kernel, nic), 0);
     }

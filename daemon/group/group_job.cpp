@@ -180,6 +180,10 @@ void Group::noteOutcome(const Working& done, const Finished& finished) {
     memory_.lastError = finished.error;
     for (const auto& difference : finished.differences)
         memory_.lastError += (memory_.lastError.empty() ? "" : "; ") + difference;
+    for (const auto& warning : finished.warnings) {
+        spdlog::warn("group {}: {}", number_, warning);
+        memory_.lastError += (memory_.lastError.empty() ? "" : "; ") + warning;
+    }
     memory_.unresolved = finished.result == "failed" && !finished.differences.empty();
     const auto& attempt = done.attempt;
     if (finished.result != "done") {
@@ -195,7 +199,7 @@ void Group::noteOutcome(const Working& done, const Finished& finished) {
     holderWatch_.reset();
     holderPause_ = {};
     if (attempt.wanted.action == Action::bind)
-        around_.intent.adopt(number_, done.verdict.drivers, finished.consoles);
+        around_.intent.adopt(number_, done.verdict.drivers);
     else
         around_.intent.disown(number_);
 }

@@ -103,11 +103,9 @@ void Group::oldWorkerEnded() {
         return !device || (member.toDriver.empty() ? device->driver != member.driver
                                                    : device->driver == member.toDriver);
     });
-    finish(
-        Finished{arrived ? "done" : "rolled-back",
-                 arrived ? "" : "a worker of an earlier run undid its transaction",
-                 {},
-                 arrived && journal.action == Action::bind ? journal.consoles : std::vector<std::string>{}});
+    finish(Finished{arrived ? "done" : "rolled-back",
+                    arrived ? "" : "a worker of an earlier run undid its transaction",
+                    {}});
 }
 
 /// The worker was killed, or crashed. What it had begun to write is in its journal.

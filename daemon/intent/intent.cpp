@@ -256,16 +256,10 @@ void Intent::withdraw(unsigned group, const std::optional<Request>& before) {
                       saved.error().str());
 }
 
-void Intent::adopt(unsigned group, const std::map<Address, std::string>& natives,
-                   const std::vector<std::string>& consoles) {
+void Intent::adopt(unsigned group, const std::map<Address, std::string>& natives) {
     const auto wanted = this->wanted(group);
     const auto* before = owned(group);
     Owned now{.rule = wanted ? wanted->rule : std::string{}};
-    if (before != nullptr)
-        now.consoles = before->consoles;
-    for (const auto& console : consoles)
-        if (std::ranges::find(now.consoles, console) == now.consoles.end())
-            now.consoles.push_back(console);
     for (const auto* device : machine_.topology().endpoints(group)) {
         auto& native = now.native[device->address];
         if (const auto known = natives.find(device->address);

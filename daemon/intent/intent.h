@@ -77,9 +77,8 @@ public:
     void withdraw(unsigned group, const std::optional<Request>& before);
     /// Call it when the group is bound as wanted: the daemon owns it from now on. `natives` are the drivers
     /// that the members had; for a member that was on a VFIO driver already, the entry keeps what it knew
-    /// before. `consoles` are those that the bind has let go of.
-    void adopt(unsigned group, const std::map<Address, std::string>& natives,
-               const std::vector<std::string>& consoles);
+    /// before.
+    void adopt(unsigned group, const std::map<Address, std::string>& natives);
     void disown(unsigned group);
 
     const LeaseBook& leases() const { return leases_; }

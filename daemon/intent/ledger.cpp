@@ -23,7 +23,7 @@ json toJson(const LedgerEntry& entry) {
     if (entry.request)
         j["request"] = toJson(*entry.request);
     if (const auto& o = entry.owned) {
-        j["owned"] = {{"rule", o->rule}, {"native", json::object()}, {"consoles", o->consoles}};
+        j["owned"] = {{"rule", o->rule}, {"native", json::object()}};
         for (const auto& [address, driver] : o->native)
             j["owned"]["native"][address.str()] = driver;
     }
@@ -39,8 +39,6 @@ LedgerEntry entryFrom(const json& j) {
         entry.owned = Owned{.rule = o->at("rule").get<std::string>()};
         for (const auto& [address, driver] : o->at("native").items())
             entry.owned->native[addressFrom(address)] = driver.get<std::string>();
-        entry.owned->consoles =
-            o->value("consoles", std::vector<std::string>{}); // not in one of an older version
     }
     return entry;
 }

@@ -26,7 +26,6 @@ struct Request {
 struct Owned {
     std::string rule;
     std::map<Address, std::string> native; ///< the driver each member was taken from; empty for none
-    std::vector<std::string> consoles;     ///< that the bind has let go of, such as `vtcon1`
     bool operator==(const Owned&) const = default;
 };
 

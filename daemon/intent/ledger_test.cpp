@@ -25,9 +25,7 @@ protected:
     FakeKernel kernel_ = machine();
     Topology topology_ = Topology::read(kernel_).value();
     Request release_{.action = Action::release, .by = "uid 0"};
-    Owned owned_{.rule = "card",
-                 .native = {{*Address::parse(gpu), "nouveau"}, {*Address::parse(audio), ""}},
-                 .consoles = {"vtcon1"}};
+    Owned owned_{.rule = "card", .native = {{*Address::parse(gpu), "nouveau"}, {*Address::parse(audio), ""}}};
 };
 
 TEST_F(LedgerFile, OutlivesTheDaemon) {

@@ -19,7 +19,7 @@ using Send = std::function<void(const WorkMessage&)>;
 
 Finished finished(const Outcome& outcome) {
     return {outcome.resultName(), outcome.error ? outcome.error->str() : std::string{}, outcome.differences,
-            outcome.consoles};
+            outcome.warnings};
 }
 
 /// Reads the group's devices and their overrides anew, since the daemon's picture may be out of date. An

@@ -78,7 +78,7 @@ struct Finished {
     std::string result; ///< `done`, `failed`, `rolled-back`
     std::string error;
     std::vector<std::string> differences;
-    std::vector<std::string> consoles = {}; ///< that a bind has let go of
+    std::vector<std::string> warnings = {}; ///< of what does not decide the result
     bool operator==(const Finished&) const = default;
 };
 

@@ -66,7 +66,7 @@ struct Encoder {
                 {"result", m.result},
                 {"error", m.error},
                 {"differences", m.differences},
-                {"consoles", m.consoles}};
+                {"warnings", m.warnings}};
     }
     json operator()(const Died& m) const { return {{"is", "died"}, {"how", m.how}}; }
 };
@@ -100,7 +100,7 @@ WorkMessage messageFrom(const json& j) {
     if (is == "finished")
         return Finished{j.at("result").get<std::string>(), j.at("error").get<std::string>(),
                         j.at("differences").get<std::vector<std::string>>(),
-                        j.at("consoles").get<std::vector<std::string>>()};
+                        j.at("warnings").get<std::vector<std::string>>()};
     if (is == "died")
         return Died{j.at("how").get<std::string>()};
     throw std::invalid_argument(fmt::format("'{}' is no kind of message", is));

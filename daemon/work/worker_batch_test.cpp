@@ -132,7 +132,7 @@ protected:
         if (leader_ == 0)
             endAfter([&] {
                 WatchedSysfs sysfs(kernel_, *shared_);
-                FileJournalStore journals(folder_ + "/journal");
+                FileJournalStore journals(folder_);
                 becomeWorker(theirs);
                 WorkerBatch({sysfs, journals, folder_}, orders, topology, theirs, freshFor).run();
             });

@@ -59,7 +59,7 @@ void becomeWorker(std::vector<int> keep) {
 }
 
 Journal journalLeft(const WorkerFiles& files, unsigned group) {
-    auto left = FileJournalStore(files.stateDirectory + "/journal").load(group);
+    auto left = FileJournalStore(files.stateDirectory).load(group);
     return left && left->group == group ? std::move(*left) : Journal{};
 }
 

@@ -16,6 +16,33 @@ using testing::IsEmpty;
 
 const std::string console = "/sys/class/vtconsole/vtcon1/bind";
 
+/// A kernel that takes what is written to the console's file, and leaves the console as it is.
+class DeafConsole final : public Sysfs {
+public:
+    explicit DeafConsole(FakeKernel& kernel) : kernel_(kernel) {}
+    SysResult<std::string> read(const std::string& path, std::size_t limit) const override {
+        return kernel_.read(path, limit);
+    }
+    SysResult<std::vector<std::string>> list(const std::string& path) const override {
+        return kernel_.list(path);
+    }
+    SysResult<std::string> link(const std::string& path) const override { return kernel_.link(path); }
+    SysResult<std::optional<DeviceNumber>> node(const std::string& path) const override {
+        return kernel_.node(path);
+    }
+    SysResult<void> openExclusively(const std::string& path, const DeviceNumber& number) const override {
+        return kernel_.openExclusively(path, number);
+    }
+    bool exists(const std::string& path) const override { return kernel_.exists(path); }
+    SysResult<void> write(const std::string& path, std::string_view data) override {
+        return path == console && data == deafTo ? SysResult<void>{} : kernel_.write(path, data);
+    }
+    std::string deafTo; ///< what has no effect
+
+private:
+    FakeKernel& kernel_;
+};
+
 class Consoles : public testing::Test {
 protected:
     Consoles() {
@@ -35,17 +62,21 @@ protected:
         planned.consoles = {"vtcon1"};
         return planned;
     }
-    Outcome carryOutNow(Action action) { return carryOut(kernel_, plan(action), journals_, {}); }
+    Outcome carryOutNow(Action action) { return carryOut(deaf_, plan(action), journals_, {}); }
+    std::vector<std::string> noted() { return journals_.consoles(1).value(); }
     bool isBound() { return kernel_.read(console) == "1"; }
     /// As a daemon does whose worker was killed.
     Outcome recoverLeft() {
         kernel_.newProcess();
         kernel_.clearFaults();
-        return recover(kernel_, Journal(journals_.journals.at(1)), journals_, {});
+        return recover(deaf_, Journal(journals_.journals.at(1)), journals_, {});
     }
 
     FakeKernel kernel_;
+    DeafConsole deaf_{kernel_};
     MemoryJournalStore journals_;
+    const std::string left =
+        "the kernel leaves the console unbound; write 1 to " + console + ": EBUSY (Device or resource busy)";
 };
 
 TEST_F(Consoles, ABindLetsGoBeforeTheFirstUnbindAndAReleaseTakesBack) {
@@ -54,19 +85,21 @@ TEST_F(Consoles, ABindLetsGoBeforeTheFirstUnbindAndAReleaseTakesBack) {
                             "bind 0000:01:00.0 vfio-pci", "verify 0000:01:00.0 vfio-pci"));
     const auto bound = carryOutNow(Action::bind);
     EXPECT_EQ(bound.str(), "done");
-    EXPECT_THAT(bound.consoles, ElementsAre("vtcon1"));
+    EXPECT_TRUE(journals_.journals.empty());
+    EXPECT_THAT(noted(), ElementsAre("vtcon1")) << "nobody may have heard how the bind ended";
     EXPECT_EQ(kernel_.writes()[1].path, console);
     EXPECT_FALSE(isBound());
     EXPECT_THAT(plan(Action::release).steps(), Contains("take-back vtcon1"));
     EXPECT_EQ(carryOutNow(Action::release).str(), "done");
     EXPECT_TRUE(isBound());
+    EXPECT_THAT(noted(), IsEmpty());
 }
 
 TEST_F(Consoles, OneThatWasNotBoundStaysSo) {
     kernel_.putFile(console, "0\n", true);
     const auto bound = carryOutNow(Action::bind);
     EXPECT_EQ(bound.str(), "done");
-    EXPECT_THAT(bound.consoles, IsEmpty());
+    EXPECT_THAT(noted(), IsEmpty());
     for (const auto& write : kernel_.writes())
         EXPECT_NE(write.path, console);
 }
@@ -86,14 +119,16 @@ TEST_F(Consoles, IsBoundAgainHoweverABindFails) {
         kernel_.failAt(nth, Fault::error(EIO));
         EXPECT_NE(carryOutNow(Action::bind).result, Outcome::Result::done);
         EXPECT_TRUE(isBound()) << "write " << nth << " failed";
+        EXPECT_THAT(noted(), IsEmpty());
         for (const auto& death : {Fault::killBefore(), Fault::killAfter()}) {
             kernel_ = before;
+            journals_ = {};
             kernel_.failAt(nth, death);
             EXPECT_THROW(carryOutNow(Action::bind), FakeKernel::Killed);
             const auto outcome = recoverLeft();
             const bool done = outcome.result == Outcome::Result::done;
             EXPECT_EQ(isBound(), !done) << "write " << nth << ": " << outcome.str();
-            EXPECT_EQ(outcome.consoles.empty(), !done);
+            EXPECT_EQ(noted().empty(), !done);
         }
     }
 }
@@ -119,6 +154,58 @@ TEST_F(Consoles, OneThatIsGoneNeedsNothing) {
     ASSERT_EQ(carryOutNow(Action::bind).str(), "done");
     kernel_.dropPath(console);
     EXPECT_EQ(carryOutNow(Action::release).str(), "done");
+    EXPECT_THAT(noted(), IsEmpty());
+}
+
+TEST_F(Consoles, OneWhoseDriverIsGoneNeedsNothing) {
+    ASSERT_EQ(carryOutNow(Action::bind).str(), "done");
+    kernel_.failWhen([](const FakeWrite& write) { return write.path == console; }, Fault::error(ENODEV));
+    EXPECT_EQ(carryOutNow(Action::release).str(), "done");
+    EXPECT_THAT(noted(), IsEmpty());
+}
+
+TEST_F(Consoles, OneThatStaysBoundThoughTheWriteSucceedsIsToldAndNothingIsDone) {
+    deaf_.deafTo = "0";
+    EXPECT_EQ(carryOutNow(Action::bind).str(),
+              "rolled-back: let-go vtcon1: the kernel leaves the console bound; write 0 to " + console +
+                  ": EBUSY (Device or resource busy)");
+    EXPECT_EQ(kernel_.driverOf("0000:01:00.0"), "nouveau");
+    EXPECT_THAT(noted(), IsEmpty());
+}
+
+TEST_F(Consoles, OneThatAReleaseCannotTakeBackIsToldAndTakenBackByTheNext) {
+    ASSERT_EQ(carryOutNow(Action::bind).str(), "done");
+    deaf_.deafTo = "1";
+    EXPECT_EQ(carryOutNow(Action::release).str(), "done; take-back vtcon1: " + left);
+    EXPECT_TRUE(journals_.journals.empty());
+    EXPECT_EQ(kernel_.driverOf("0000:01:00.0"), "nouveau");
+    EXPECT_THAT(noted(), ElementsAre("vtcon1"));
+    ASSERT_EQ(carryOutNow(Action::bind).str(), "done");
+    EXPECT_THAT(noted(), ElementsAre("vtcon1"));
+    deaf_.deafTo = {};
+    EXPECT_EQ(carryOutNow(Action::release).str(), "done");
+    EXPECT_TRUE(isBound());
+    EXPECT_THAT(noted(), IsEmpty());
+}
+
+/// The members are right: that decides.
+TEST_F(Consoles, OneThatCannotBeTakenBackLeavesNoJournal) {
+    deaf_.deafTo = "1";
+    const auto isLast = [](const FakeWrite& write) { return write.path.ends_with("/vfio-pci/bind"); };
+    kernel_.failWhen(isLast, Fault::error(EIO));
+    const auto undone = carryOutNow(Action::bind);
+    EXPECT_EQ(undone.result, Outcome::Result::rolledBack) << undone.str();
+    EXPECT_THAT(undone.warnings, ElementsAre("undo: take-back vtcon1: " + left));
+    EXPECT_TRUE(journals_.journals.empty());
+    EXPECT_THAT(noted(), ElementsAre("vtcon1"));
+    kernel_.putFile(console, "1\n", true);
+    kernel_.failWhen(isLast, Fault::killBefore());
+    EXPECT_THROW(carryOutNow(Action::bind), FakeKernel::Killed);
+    const auto recovered = recoverLeft();
+    EXPECT_EQ(recovered.result, Outcome::Result::rolledBack) << recovered.str();
+    EXPECT_THAT(recovered.warnings, ElementsAre("undo: take-back vtcon1: " + left));
+    EXPECT_TRUE(journals_.journals.empty());
+    EXPECT_THAT(noted(), ElementsAre("vtcon1"));
 }
 
 } // namespace

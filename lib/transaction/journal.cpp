@@ -49,9 +49,7 @@ std::string plainName(const json& text) {
 /// It becomes part of a path, too.
 std::string consoleFrom(const json& text) {
     auto name = text.get<std::string>();
-    constexpr std::string_view prefix = "vtcon";
-    if (!name.starts_with(prefix) || name.size() == prefix.size() ||
-        name.find_first_not_of("0123456789", prefix.size()) != std::string::npos)
+    if (!isConsoleName(name))
         throw std::invalid_argument(fmt::format("'{}' is no console's name", name));
     return name;
 }
@@ -202,7 +200,7 @@ SysResult<void> FileJournalStore::remove(unsigned group) {
 }
 
 SysResult<Descriptor> FileJournalStore::tryLockDynamicIds() {
-    const auto lock = lockFile(directory_, "dynamic-ids", LOCK_EX | LOCK_NB);
+    const auto lock = lockFile(locks_, "dynamic-ids", LOCK_EX | LOCK_NB);
     if (!lock)
         return std::unexpected(lock.error());
     return Descriptor(*lock);

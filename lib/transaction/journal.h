@@ -69,19 +69,31 @@ public:
     /// every device that it fits, so of two at a time one would take back what the other has bound.
     /// EWOULDBLOCK where another has it.
     virtual SysResult<Descriptor> tryLockDynamicIds() { return Descriptor(-1); }
+    /// Names of the consoles, such as `vtcon1`, that binds of the group have let go of and nobody has taken
+    /// back since. They are noted before a console is let go of, and stay when the journal is removed.
+    virtual SysResult<std::vector<std::string>> consoles(unsigned group) const = 0;
+    virtual SysResult<void> saveConsoles(unsigned group, const std::vector<std::string>& names) = 0;
 };
 
 /// The end of the name under which a journal that cannot be read is kept: it may be the only record of the
 /// native drivers.
 constexpr std::string_view unreadableJournal = ".unreadable";
 
-/// `/run/vfio-bind/journal/<group>.json`, written beside and renamed.
+/// Whether it is `vtcon` and a number: names of consoles become part of paths.
+bool isConsoleName(std::string_view name);
+
+/// Below the state directory, `/run/vfio-bind`: `journal/<group>.json`, and `consoles/<group>` with a name on
+/// each line; written beside and renamed.
 class FileJournalStore final : public JournalStore {
 public:
-    explicit FileJournalStore(std::string directory) : directory_(std::move(directory)) {}
+    explicit FileJournalStore(const std::string& stateDirectory) :
+        directory_(stateDirectory + "/journal"), consoles_(stateDirectory + "/consoles"),
+        locks_(stateDirectory + "/lock") {}
     SysResult<void> save(const Journal& journal) override;
     SysResult<void> remove(unsigned group) override;
     SysResult<Descriptor> tryLockDynamicIds() override;
+    SysResult<std::vector<std::string>> consoles(unsigned group) const override;
+    SysResult<void> saveConsoles(unsigned group, const std::vector<std::string>& names) override;
 
     struct Loaded {
         std::vector<Journal> journals;
@@ -95,7 +107,10 @@ public:
 
 private:
     std::string pathOf(unsigned group) const;
+    std::string consolesPathOf(unsigned group) const;
     std::string directory_;
+    std::string consoles_;
+    std::string locks_;
 };
 
 /// Waits until no other process works on the group, and keeps others out until the descriptor is closed
@@ -119,7 +134,10 @@ class MemoryJournalStore final : public JournalStore {
 public:
     SysResult<void> save(const Journal& journal) override;
     SysResult<void> remove(unsigned group) override;
+    SysResult<std::vector<std::string>> consoles(unsigned group) const override;
+    SysResult<void> saveConsoles(unsigned group, const std::vector<std::string>& names) override;
     std::map<unsigned, Journal> journals;
+    std::map<unsigned, std::vector<std::string>> noted; ///< consoles, by group
 };
 
 } // namespace vfiobind

@@ -46,6 +46,27 @@ protected:
     std::string folder_;
 };
 
+TEST_F(JournalFiles, NotesOfConsolesOutliveTheJournal) {
+    FileJournalStore first(folder_);
+    EXPECT_TRUE(first.consoles(22).value().empty());
+    ASSERT_TRUE(first.saveConsoles(22, {"vtcon1", "vtcon2"}));
+    ASSERT_TRUE(first.save(sample()));
+    ASSERT_TRUE(first.remove(22));
+    FileJournalStore second(folder_);
+    EXPECT_EQ(second.consoles(22).value(), (std::vector<std::string>{"vtcon1", "vtcon2"}));
+    EXPECT_TRUE(second.load().errors.empty());
+    ASSERT_TRUE(second.saveConsoles(22, {}));
+    EXPECT_TRUE(first.consoles(22).value().empty());
+}
+
+TEST_F(JournalFiles, ANoteOfWhatIsNoConsoleIsAnError) {
+    ASSERT_TRUE(writeFileAtomically(folder_ + "/consoles/22", "vtcon1\n../vtcon2\n", 0600));
+    const auto read = FileJournalStore(folder_).consoles(22);
+    ASSERT_FALSE(read);
+    EXPECT_EQ(read.error().code, EBADMSG);
+    EXPECT_EQ(read.error().path, folder_ + "/consoles/22");
+}
+
 TEST(JournalText, RoundTrip) {
     const auto journal = sample();
     EXPECT_EQ(Journal::fromJson(journal.toJson()).value(), journal);
@@ -92,7 +113,7 @@ TEST(JournalText, StampsThisProcess) {
 }
 
 TEST_F(JournalFiles, SavedLoadedRemoved) {
-    FileJournalStore store(folder_ + "/journal");
+    FileJournalStore store(folder_);
     EXPECT_THAT(store.load().journals, IsEmpty());
     ASSERT_TRUE(store.save(sample()));
     const auto journal = sample();
@@ -107,26 +128,27 @@ TEST_F(JournalFiles, SavedLoadedRemoved) {
 
 TEST_F(JournalFiles, ABrokenFileIsToldAndKeptAside) {
     FileJournalStore store(folder_);
-    std::ofstream(folder_ + "/7.json") << "{ broken";
-    std::ofstream(folder_ + "/8.json.new") << "half written";
+    std::filesystem::create_directory(folder_ + "/journal");
+    std::ofstream(folder_ + "/journal/7.json") << "{ broken";
+    std::ofstream(folder_ + "/journal/8.json.new") << "half written";
     const auto loaded = store.load();
     EXPECT_THAT(loaded.journals, IsEmpty());
     EXPECT_EQ(store.load(7), std::nullopt);
     ASSERT_EQ(loaded.errors.size(), 1U);
-    EXPECT_THAT(loaded.errors[0], HasSubstr(folder_ + "/7.json is no journal"));
-    EXPECT_THAT(loaded.errors[0], HasSubstr("it is kept as " + folder_ + "/7.json.unreadable"));
-    EXPECT_TRUE(std::filesystem::exists(folder_ + "/7.json.unreadable"));
-    EXPECT_FALSE(std::filesystem::exists(folder_ + "/7.json")) << "the next save would replace it";
+    EXPECT_THAT(loaded.errors[0], HasSubstr(folder_ + "/journal/7.json is no journal"));
+    EXPECT_THAT(loaded.errors[0], HasSubstr("it is kept as " + folder_ + "/journal/7.json.unreadable"));
+    EXPECT_TRUE(std::filesystem::exists(folder_ + "/journal/7.json.unreadable"));
+    EXPECT_FALSE(std::filesystem::exists(folder_ + "/journal/7.json")) << "the next save would replace it";
 }
 
 // case 38: a worker that outlived its daemon keeps the next one's out
 TEST_F(JournalFiles, ALockKeepsOtherProcessesOutUntilItIsGone) {
-    const auto lock = lockGroup(folder_ + "/journal", 7);
+    const auto lock = lockGroup(folder_ + "/lock", 7);
     ASSERT_TRUE(lock) << lock.error().str();
-    const int other = open((folder_ + "/journal/7.lock").c_str(), O_RDWR | O_CLOEXEC);
+    const int other = open((folder_ + "/lock/7.lock").c_str(), O_RDWR | O_CLOEXEC);
     EXPECT_NE(flock(other, LOCK_EX | LOCK_NB), 0);
     EXPECT_EQ(errno, EWOULDBLOCK);
-    const auto another = lockGroup(folder_ + "/journal", 8);
+    const auto another = lockGroup(folder_ + "/lock", 8);
     EXPECT_TRUE(another);
     close(*lock);
     EXPECT_EQ(flock(other, LOCK_EX | LOCK_NB), 0);
@@ -143,7 +165,8 @@ TEST_F(JournalFiles, OneTransactionAtATimeUsesDynamicIds) {
         EXPECT_EQ(other.tryLockDynamicIds().error().code, EWOULDBLOCK);
     }
     EXPECT_TRUE(other.tryLockDynamicIds());
-    EXPECT_THAT(one.load().errors, IsEmpty()) << "the lock is no journal";
+    EXPECT_FALSE(std::filesystem::exists(folder_ + "/journal")) << "the lock is no journal";
+    EXPECT_TRUE(std::filesystem::exists(folder_ + "/lock/dynamic-ids.lock"));
 }
 
 TEST_F(JournalFiles, ADeviceInNoGroupHasALockOfItsOwn) {

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <iterator>
 #include <ranges>
 
 namespace vfiobind {
@@ -107,12 +106,16 @@ std::vector<StepError> takeBackDynamicIds(Sysfs& sysfs, StepRunner& steps, const
 }
 
 std::vector<std::string> takeBackConsoles(StepRunner& steps, const Journal& journal) {
-    std::vector<std::string> differences;
-    for (const auto& console : journal.consoles)
-        if (!steps.isBoundConsole(console))
+    std::vector<std::string> warnings;
+    for (const auto& console : journal.consoles) {
+        if (!steps.isBoundConsole(console)) {
             if (auto result = steps.takeBack(console); !result)
-                differences.push_back(result.error().str());
-    return differences;
+                warnings.push_back(result.error().str());
+        } else if (auto noted = steps.noteConsole(console, false); !noted) {
+            warnings.push_back(noted.error().str());
+        }
+    }
+    return warnings;
 }
 
 std::vector<std::string> restore(Sysfs& sysfs, StepRunner& steps, const Journal& journal) {
@@ -123,8 +126,6 @@ std::vector<std::string> restore(Sysfs& sysfs, StepRunner& steps, const Journal&
     for (const auto& member : std::views::reverse(journal.members))
         if (auto difference = restoreMember(sysfs, steps, member))
             differences.push_back(std::move(*difference));
-    if (journal.action == Action::bind)
-        std::ranges::move(takeBackConsoles(steps, journal), std::back_inserter(differences));
     return differences;
 }
 

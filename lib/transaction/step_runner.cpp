@@ -201,16 +201,32 @@ SysResult<void> StepRunner::setConsole(const std::string& console, bool bound) {
 }
 
 StepRunner::Result StepRunner::letGo(const std::string& console) {
-    return perform({Step::Kind::letGo, {}, console}, [&] { return setConsole(console, false); });
+    return perform({Step::Kind::letGo, {}, console}, [&]() -> SysResult<void> {
+        if (auto noted = noteConsole(console, true); !noted)
+            return noted;
+        return setConsole(console, false);
+    });
 }
 
 StepRunner::Result StepRunner::takeBack(const std::string& console) {
     return perform({Step::Kind::takeBack, {}, console}, [&]() -> SysResult<void> {
         auto result = setConsole(console, true);
-        if (!result && result.error().code == ENOENT)
-            return {};
-        return result;
+        // It is gone, or its driver's module is (drivers/tty/vt/vt.c, vt_bind).
+        const bool gone = !result && (result.error().code == ENOENT || result.error().code == ENODEV);
+        if (!result && !gone)
+            return result;
+        return noteConsole(console, false);
     });
+}
+
+SysResult<void> StepRunner::noteConsole(const std::string& console, bool letGo) {
+    auto noted = journals_.consoles(journal_.group);
+    if (!noted)
+        return std::unexpected(noted.error());
+    const auto had = std::erase(*noted, console) != 0;
+    if (letGo)
+        noted->push_back(console);
+    return had == letGo ? SysResult<void>{} : journals_.saveConsoles(journal_.group, *noted);
 }
 
 StepRunner::Result StepRunner::verify(const MemberPlan& member) {

@@ -41,6 +41,8 @@ public:
     /// when it comes again.
     Result takeBack(const std::string& console);
     bool isBoundConsole(const std::string& console) const;
+    /// Notes that the console is let go of by this group, or that it is not any more.
+    SysResult<void> noteConsole(const std::string& console, bool letGo);
     /// Reads the driver link back.
     Result verify(const MemberPlan& member);
 
@@ -70,7 +72,8 @@ private:
 std::vector<std::string> restore(Sysfs& sysfs, StepRunner& steps, const Journal& journal);
 
 /// Takes the journal's consoles back, those that are not bound. Gives the sentences of what could not be
-/// done.
+/// done: these are warnings, for the group's devices are where they are, and the console stays noted for the
+/// next release.
 std::vector<std::string> takeBackConsoles(StepRunner& steps, const Journal& journal);
 
 /// Takes the journal's dynamic ids out again, and unbinds what they caught beyond the members.

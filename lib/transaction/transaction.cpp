@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <fmt/format.h>
 #include <fstream>
-#include <iterator>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -33,10 +32,8 @@ public:
         if (auto result = go(); !result)
             return undo(result.error());
         Outcome outcome;
-        if (plan_.action == Action::bind)
-            outcome.consoles = journal_.consoles;
-        else
-            outcome.differences = takeBackConsoles(steps_, journal_);
+        if (plan_.action == Action::release)
+            outcome.warnings = takeBackConsoles(steps_, journal_);
         if (auto removed = journals_.remove(plan_.group); !removed)
             outcome.error = StepError{{}, removed.error()};
         return outcome;
@@ -177,6 +174,8 @@ Outcome Transaction::undo(const StepError& error) {
     if (steps_.wrote()) {
         outcome.result = Outcome::Result::rolledBack;
         outcome.differences = restore(sysfs_, steps_, journal_);
+        if (journal_.action == Action::bind)
+            outcome.warnings = takeBackConsoles(steps_, journal_);
     }
     if (!outcome.differences.empty()) {
         outcome.result = Outcome::Result::failed; // the journal stays until it is resolved
@@ -214,8 +213,10 @@ std::string Outcome::str() const {
     std::string text = resultName();
     if (error)
         text += ": " + error->str();
-    for (const auto& difference : differences)
-        text += "; " + difference;
+    for (const auto& sentence : differences)
+        text += "; " + sentence;
+    for (const auto& sentence : warnings)
+        text += "; " + sentence;
     return text;
 }
 
@@ -237,13 +238,11 @@ Outcome recover(Sysfs& sysfs, const Journal& left, JournalStore& journals, const
     if (all) {
         for (const auto& error : takeBackDynamicIds(sysfs, steps, journal))
             outcome.differences.push_back(error.str());
-        if (journal.action == Action::bind)
-            outcome.consoles = journal.consoles;
-        else
-            std::ranges::move(takeBackConsoles(steps, journal), std::back_inserter(outcome.differences));
     } else {
         outcome.differences = restore(sysfs, steps, journal);
     }
+    if ((journal.action == Action::release) == all)
+        outcome.warnings = takeBackConsoles(steps, journal);
     if (!outcome.differences.empty()) {
         outcome.result = Outcome::Result::failed;
         return outcome;

@@ -54,7 +54,8 @@ struct Outcome {
     Result result = Result::done;
     std::optional<StepError> error;
     std::vector<std::string> differences; ///< what is not as it was, one sentence each (case 33)
-    std::vector<std::string> consoles;    ///< that a bind has let go of, such as `vtcon1`
+    /// What else went wrong, one sentence each: a console that could not be taken back.
+    std::vector<std::string> warnings;
 
     std::string str() const;
     std::string resultName() const; ///< `done`, `failed`, `rolled-back`

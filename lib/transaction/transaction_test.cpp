@@ -27,9 +27,15 @@ public:
     explicit BusyJournalStore(int times) : times_(times) {}
     SysResult<void> save(const Journal& journal) override { return kept_.save(journal); }
     SysResult<void> remove(unsigned group) override { return kept_.remove(group); }
+    SysResult<std::vector<std::string>> consoles(unsigned group) const override {
+        return kept_.consoles(group);
+    }
+    SysResult<void> saveConsoles(unsigned group, const std::vector<std::string>& names) override {
+        return kept_.saveConsoles(group, names);
+    }
     SysResult<Descriptor> tryLockDynamicIds() override {
         if (times_-- > 0)
-            return std::unexpected(SysError{"flock", "/run/vfio-bind/journal/dynamic-ids.lock", EWOULDBLOCK});
+            return std::unexpected(SysError{"flock", "/run/vfio-bind/lock/dynamic-ids.lock", EWOULDBLOCK});
         return Descriptor(-1);
     }
 

@@ -93,7 +93,7 @@ int serve(const std::string& root, const std::string& config, const std::string&
     EventLoop loop;
     RealSysfs sysfs(root);
     auto connection = bus::openSessionBus();
-    FileJournalStore journals(state + "/journal");
+    FileJournalStore journals(state);
     ForkExecutor executor(loop, sysfs, journals, state);
     KmodModules modules(loop, sysfs, nullptr);
     NoLeaseStore store;

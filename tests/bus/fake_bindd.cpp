@@ -92,7 +92,7 @@ int serve(const Options& options) {
         loadMachine(kernel, options.machine);
     EventLoop loop;
     LoopSysfs sysfs(kernel);
-    InlineExecutor executor(loop, kernel, options.stateDirectory + "/journal");
+    InlineExecutor executor(loop, kernel, options.stateDirectory);
     FakeModules modules(loop, kernel);
     FakeLeaseStore store;
     std::optional<Daemon> daemon;

@@ -151,6 +151,12 @@ public:
         return files_.save(stamped);
     }
     SysResult<void> remove(unsigned group) override { return files_.remove(group); }
+    SysResult<std::vector<std::string>> consoles(unsigned group) const override {
+        return files_.consoles(group);
+    }
+    SysResult<void> saveConsoles(unsigned group, const std::vector<std::string>& names) override {
+        return files_.saveConsoles(group, names);
+    }
 
     Waits waits = Waits::ready;
     bool told = false;    ///< the word to go has been given
@@ -274,8 +280,8 @@ private:
     std::shared_ptr<Process> process_;
 };
 
-InlineExecutor::InlineExecutor(EventLoop& loop, FakeKernel& kernel, std::string journalDirectory) :
-    loop_(loop), kernel_(kernel), journalDirectory_(std::move(journalDirectory)) {}
+InlineExecutor::InlineExecutor(EventLoop& loop, FakeKernel& kernel, std::string stateDirectory) :
+    loop_(loop), kernel_(kernel), stateDirectory_(std::move(stateDirectory)) {}
 
 InlineExecutor::~InlineExecutor() = default;
 
@@ -286,7 +292,7 @@ std::unique_ptr<Work> InlineExecutor::start(WorkOrder order, const Topology& top
     looks += toLook ? 1 : 0;
     const bool dies = dyingWorkers > 0;
     dyingWorkers -= dies ? 1 : 0;
-    auto process = std::make_shared<Process>(kernel_, journalDirectory_, std::move(order), topology,
+    auto process = std::make_shared<Process>(kernel_, stateDirectory_, std::move(order), topology,
                                              std::move(listener), silentWorkers, dies);
     for (const auto& other : processes_)
         if (other->writes() && other->group() == process->group())

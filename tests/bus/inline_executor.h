@@ -16,7 +16,7 @@ namespace vfiobind {
 
 class InlineExecutor final : public Executor {
 public:
-    InlineExecutor(EventLoop& loop, FakeKernel& kernel, std::string journalDirectory);
+    InlineExecutor(EventLoop& loop, FakeKernel& kernel, std::string stateDirectory);
     InlineExecutor(const InlineExecutor&) = delete;
     InlineExecutor& operator=(const InlineExecutor&) = delete;
     /// Workers that hang are killed; their journals stay.
@@ -47,7 +47,7 @@ private:
 
     EventLoop& loop_;
     FakeKernel& kernel_;
-    std::string journalDirectory_;
+    std::string stateDirectory_;
     std::vector<std::shared_ptr<Process>> processes_;
     EventSource tick_;
 };

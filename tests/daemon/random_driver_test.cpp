@@ -55,7 +55,7 @@ class RandomDriver {
 public:
     explicit RandomDriver(unsigned seed) :
         random_(seed), folder_(makeFolder()), kernel_(machine()), sysfs_(kernel_),
-        executor_(loop_, kernel_, folder_ + "/state/journal"), modules_(loop_, kernel_),
+        executor_(loop_, kernel_, folder_ + "/state"), modules_(loop_, kernel_),
         uevents_(loop_, kernel_, [this]() -> Core& { return *core_; }) {
         kernel_.addRootPort("0000:00:03.0", 8);
         configure();

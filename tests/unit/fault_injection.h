@@ -58,6 +58,13 @@ public:
                       : kept.save(journal);
     }
     SysResult<void> remove(unsigned group) override { return kept.remove(group); }
+    SysResult<std::vector<std::string>> consoles(unsigned group) const override {
+        return kept.consoles(group);
+    }
+    SysResult<void> saveConsoles(unsigned group, const std::vector<std::string>& names) override {
+        return full() ? SysResult<void>(std::unexpected(SysError{"write", "/run/vfio-bind/journal", ENOSPC}))
+                      : kept.saveConsoles(group, names);
+    }
     bool wasFull() const { return wasFull_; }
     MemoryJournalStore kept;
 

@@ -137,7 +137,8 @@ def stuck_restart(guest):
     expect_job_result(guest, mark, jobs[0], "done")
     guest.expect_drivers({}, before)
     expect(guest.state(TWIN_A) == "native", f"at last the group is '{guest.state(TWIN_A)}'")
-    expect(guest.out("ls -A /run/vfio-bind/journal") == "", "a journal is left")
+    left = guest.out("ls -A /run/vfio-bind/journal")
+    expect(left == "", f"journals are left: {left}")
 
 
 def by_hand(address, then=""):
