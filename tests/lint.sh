@@ -6,22 +6,8 @@
 set -uo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
-passed=0
-failed=0
-
-# check NAME COMMAND...
-check() {
-    local name=$1 said
-    shift
-    if said=$("$@" 2>&1 </dev/null); then
-        passed=$((passed + 1))
-        echo "ok $name"
-    else
-        failed=$((failed + 1))
-        echo "FAIL $name"
-        tail -n 150 <<<"$said" | sed 's/^/  | /'
-    fi
-}
+# shellcheck source=tests/tally.bash
+. tests/tally.bash
 
 # Files of the project that match the patterns: those that git knows, and new ones.
 files() {
@@ -112,5 +98,5 @@ check 'stylelint' "$npm/node_modules/.bin/stylelint" --config-basedir "$npm" --c
 for file in packaging/*.metainfo.xml; do
     check "$file is AppStream's" appstreamcli validate --no-net "$file"
 done
-printf '\n%d passed, %d failed\n' "$passed" "$failed"
-[ "$failed" -eq 0 ]
+echo
+tally
