@@ -35,4 +35,8 @@ elif [ "$status" -ne 0 ] || [ "$passed" -eq 0 ]; then
 else
     echo "$name: $sum"
 fi
+# Such a test would never be run.
+unknown=$(ctest --test-dir "$build" --show-only --label-exclude '^(unit|package|bus|corpora|leaks|fuzz|tidy|coverage)$' 2>/dev/null |
+    sed -n 's/^ *Test *#[0-9]*: *//p')
+[ -z "$unknown" ] || fail "no part of tests/run.sh runs these tests in $build, by their labels: ${unknown//$'\n'/ }"
 tally
