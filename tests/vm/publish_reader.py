@@ -131,6 +131,7 @@ class Daemon:
         old = self.owner
         os.kill(int(subprocess.check_output(["pidof", "vfio-bindd"]).split()[-1]), 9)
         expect(self.until(lambda: self.owner not in ("", old), 60), "the daemon did not come back")
+        self.ended.clear()      # another daemon begins to count its jobs anew
         expect(self.until(lambda: self.state(target) in ("bound", "native"), 60),
                f"{target} is {self.state(target)} after the daemon's death")
 

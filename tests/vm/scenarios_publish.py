@@ -40,7 +40,7 @@ def plug_and_unplug(guest, stream):
     finally:
         guest.machine.device_del("hp")
     guest.wait_until(lambda: "plugged" not in spec(guest), 60, "the spec to be without the card")
-    expect(not stream.ended, "the reader ended early")
+    expect(not stream.ended, f"the reader ended before the card had gone: {stream.lines[-5:]}")
 
 
 def churn(guest, count, seconds):
@@ -50,7 +50,7 @@ def churn(guest, count, seconds):
     guest.configure(PLUGGED_RULE)
     deadline = time.monotonic() + seconds
     stream = guest.machine.start_stream(f"python3 /run/publish_reader.py {count} {seed} {GPU} {NIC_A} {TWIN_A} {TWIN_B}")
-    for number in range(0, count - 10, 20):
+    for number in range(0, count - 30, 20):     # the last card is to come and go before the reader ends
         stream.wait(lambda text, number=number: f'"round": {number},' in text, deadline - time.monotonic(),
                     what=f"round {number}")
         plug_and_unplug(guest, stream)
