@@ -33,7 +33,7 @@ public:
     void jobRemoved(const JobView& job, const std::string& result) override;
     void answering() override { sync(); }
 
-private:
+    /// org.vfiobind1.Manager, which the bus calls.
     using Paths = std::vector<sdbus::ObjectPath>;
     using Jobs_ = sdbus::Result<Paths>;
     using Acquisition = sdbus::Result<sdbus::UnixFd, std::vector<sdbus::ObjectPath>>;
@@ -45,9 +45,6 @@ private:
     void Reload(sdbus::Result<>&& result) override;
     void Describe(sdbus::Result<std::string>&& result) override;
     std::tuple<Paths, Paths> Resolve(const std::string& target) override;
-    void change(Action action, Jobs_&& result, const std::string& target, const OptionMap& options);
-    void reload(sdbus::Result<>& result);
-    FindTarget finderOf(const std::string& target) const;
 
     std::string Version() override { return view_.version; }
     std::string Iommu() override { return view_.iommu; }
@@ -58,6 +55,11 @@ private:
     std::vector<std::string> Warnings() override { return view_.warnings; }
     std::vector<sdbus::Struct<std::string, std::string, std::vector<std::string>>> Rules() override;
     std::vector<sdbus::ObjectPath> Jobs() override;
+
+private:
+    void change(Action action, Jobs_&& result, const std::string& target, const OptionMap& options);
+    void reload(sdbus::Result<>& result);
+    FindTarget finderOf(const std::string& target) const;
 
     void showManager(ManagerView view);
     void showJob(const JobView& job);
