@@ -108,6 +108,12 @@ def need_programs(*names):
                        "apt-get install qemu-system-x86 qemu-utils mmdebstrap e2fsprogs")
 
 
+# Its mounts of /proc, /sys and /dev end with it, however it ends: what is left may be removed.
+MMDEBSTRAP = ("nice", "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc", "mmdebstrap",
+              "--mode=root", "--variant=minbase")
+MMDEBSTRAP_SECONDS = 3600       # against a hang only: it takes one to ten minutes, and longer on a busy machine
+
+
 def packages_of(suite, more=()):
     if suite not in SUITE_PACKAGES:
         raise RigError(f"no package list for suite '{suite}'; known: {', '.join(SUITE_PACKAGES)}")
@@ -212,7 +218,7 @@ def _bootstrap(suite, more, work):
     unit.write_text(AGENT_UNIT, encoding="ascii")
     modules = "\\n".join(INITRAMFS_MODULES)
     command = [
-        "mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(packages_of(suite, more))}",
+        *MMDEBSTRAP, f"--include={','.join(packages_of(suite, more))}",
         '--dpkgopt=path-exclude=/usr/share/man/*', '--dpkgopt=path-exclude=/usr/share/locale/*',
         *apt_options(),
         # Before the kernel is installed, so that its initramfs is made once and small.
@@ -242,10 +248,10 @@ def _bootstrap(suite, more, work):
     log = work / "mmdebstrap.log"
     with open(log, "wb") as out:
         try:
-            done = subprocess.run(["nice", *command], input="\n".join(apt_sources(suite)).encode() + b"\n",
-                                  stdout=out, stderr=subprocess.STDOUT, timeout=1200, check=False).returncode
+            done = subprocess.run(command, input="\n".join(apt_sources(suite)).encode() + b"\n",
+                                  stdout=out, stderr=subprocess.STDOUT, timeout=MMDEBSTRAP_SECONDS, check=False).returncode
         except subprocess.TimeoutExpired:
-            done = "no end after 1200 s"
+            done = f"no end after {MMDEBSTRAP_SECONDS} s"
     if done != 0:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise RigError(f"mmdebstrap could not build the {suite} root ({done}); its last lines:\n{tail}")

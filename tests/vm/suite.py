@@ -46,10 +46,13 @@ def make_root(suite, root):
     work = pathlib.Path(f"{root}.building")
     shutil.rmtree(work, ignore_errors=True)
     # apt's lists stay: which of two packages this release has is looked up in them.
-    done = subprocess.run(
-        ["nice", "mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(PACKAGES)}",
-         "--skip=cleanup/apt/lists", "--dpkgopt=path-exclude=/usr/share/man/*", *image.apt_options(), suite, str(work), "-"],
-        input="\n".join(image.apt_sources(suite)) + "\n", capture_output=True, text=True, timeout=1800, check=False)
+    command = [*image.MMDEBSTRAP, f"--include={','.join(PACKAGES)}", "--skip=cleanup/apt/lists",
+               "--dpkgopt=path-exclude=/usr/share/man/*", *image.apt_options(), suite, str(work), "-"]
+    try:
+        done = subprocess.run(command, input="\n".join(image.apt_sources(suite)) + "\n", capture_output=True, text=True,
+                              timeout=image.MMDEBSTRAP_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise RigError(f"mmdebstrap has not built the {suite} root in {image.MMDEBSTRAP_SECONDS} s") from error
     if done.returncode != 0:
         shutil.rmtree(work, ignore_errors=True)
         tail = "\n".join(done.stderr.splitlines()[-15:])
