@@ -56,6 +56,7 @@ Device deviceOf(const json& entry, std::optional<unsigned> group) {
     device.ids = idsOf(entry);
     device.group = group;
     device.driver = textOf(entry, "driver");
+    device.vfioDevice = !textOf(entry, "vfio-device").empty();
     device.bridge = entry.contains("bridge") && entry.at("bridge").get<bool>();
     device.path = textOf(entry, "path");
     if (const auto serial = textOf(entry, "serial"); !serial.empty())

@@ -118,7 +118,8 @@ std::expected<PassedGroup, std::string> passedGroup(const Snapshot& snapshot, co
                        .noIommu = group.node.starts_with("/dev/vfio/noiommu-"),
                        .ours = group.state == "bound"};
     for (const auto* device : members)
-        if (isVfioDriver(device->driver))
+        // Where the kernel makes no node of the device's own, the bus tells of its driver the name only.
+        if (!device->vfioDevice.empty() || isVfioDriver(device->driver))
             result.functions.push_back(passed(*device));
     markWholeCards(snapshot, result.functions);
     for (const auto& holder : group.holders)

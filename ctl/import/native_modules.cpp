@@ -139,7 +139,7 @@ std::vector<Known> devicesOf(const ImportContext& context, const std::vector<Cla
     for (const auto& address : there) {
         const auto& device = *context.topology.find(address);
         devices.push_back(knownOf(device.ids));
-        if (!device.driver.empty() && !isVfioDriver(device.driver))
+        if (!device.driver.empty() && !device.onVfio())
             modules.insert(underscored(device.driver));
     }
     return devices;

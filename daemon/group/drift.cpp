@@ -56,7 +56,7 @@ std::string Drift::describe() const {
         if (device.endpoint() && owned->native.contains(address) && !handed)
             add(fmt::format("{} is on {}: {} took it from VFIO", address.str(), driver,
                             whoTakes(machine.sysfs(), address)));
-        else if (!device.endpoint() && !keepsGroupViable(device.driver))
+        else if (!device.endpoint() && !keepsGroupViable(device))
             add(fmt::format("{} is on {}, so group {} is not viable any more", address.str(), driver,
                             group_));
     }

@@ -20,11 +20,12 @@ using namespace std::chrono_literals;
 /// nothing is tried until somebody asks.
 constexpr std::array<std::chrono::seconds, 2> deathPauses{1s, 5s};
 
-/// Returns what the journal knows of a verdict: the drivers that the members were on.
+/// Returns what the journal knows of a verdict: the native drivers that the members were on.
 Verdict verdictFrom(const Journal& journal) {
     Verdict verdict;
     for (const auto& member : journal.members)
-        verdict.drivers[member.device] = member.driver;
+        if (!member.vfio)
+            verdict.drivers[member.device] = member.driver;
     return verdict;
 }
 

@@ -161,7 +161,7 @@ Wanted Intent::requested(Action action, unsigned group, const CallOptions& optio
     if (owned(group) != nullptr || rule != nullptr || isOwed(group))
         return wanted;
     for (const auto* device : machine_.topology().endpoints(group))
-        if (isVfioDriver(device->driver))
+        if (device->onVfio())
             wanted.blockers.push_back(
                 {"foreign-driver", device->address,
                  fmt::format("{} is on {}, but not by vfio-bind: another program has put it there; "
@@ -262,8 +262,7 @@ void Intent::adopt(unsigned group, const std::map<Address, std::string>& natives
     Owned now{.rule = wanted ? wanted->rule : std::string{}};
     for (const auto* device : machine_.topology().endpoints(group)) {
         auto& native = now.native[device->address];
-        if (const auto known = natives.find(device->address);
-            known != natives.end() && !isVfioDriver(known->second))
+        if (const auto known = natives.find(device->address); known != natives.end())
             native = known->second;
         else if (before != nullptr && before->native.contains(device->address))
             native = before->native.at(device->address);

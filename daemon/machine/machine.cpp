@@ -75,7 +75,7 @@ MemberDrivers Machine::driversOf(unsigned group) const {
 }
 
 bool Machine::isHandedOver(const Device& device, const std::string& driver) const {
-    return driver == "auto" ? isVfioDriver(device.driver) : device.driver == drivers_.resolve(driver);
+    return driver == "auto" ? device.onVfio() : device.driver == drivers_.resolve(driver);
 }
 
 unsigned Machine::handedOver(unsigned group, const std::string& driver) const {

@@ -56,7 +56,7 @@ GroupView groupView(const Core& core, unsigned group) {
     view.state = core.groupState(group);
     view.devices.assign(found->members.begin(), found->members.end());
     view.viable = std::ranges::all_of(view.devices, [&](const Address& address) {
-        return keepsGroupViable(core.topology().find(address)->driver);
+        return keepsGroupViable(*core.topology().find(address));
     });
     view.node = groupNode(core.machine().sysfs(), group);
     const auto& intent = core.intent();
@@ -65,7 +65,7 @@ GroupView groupView(const Core& core, unsigned group) {
     else if (const auto* owned = intent.owned(group))
         view.rule = owned->rule;
     for (const auto* device : core.topology().endpoints(group))
-        if (isVfioDriver(device->driver) || view.state == "bound")
+        if (device->onVfio() || view.state == "bound")
             view.driver = device->driver;
     if (const auto* known = core.group(group)) {
         if (view.state != "bound")

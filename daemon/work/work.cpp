@@ -64,7 +64,8 @@ Verdict verdictOn(const GroupPlan& plan, std::vector<Holder> holders, const Topo
                     .steps = plan.nothingToDo() ? std::vector<std::string>{} : plan.steps(),
                     .holders = std::move(holders)};
     for (const auto* device : topology.endpoints(plan.group))
-        verdict.drivers[device->address] = device->driver;
+        if (!device->onVfio())
+            verdict.drivers[device->address] = device->driver;
     return verdict;
 }
 

@@ -54,7 +54,7 @@ struct Verdict {
     Blockers overridden;
     std::vector<std::string> steps;
     std::vector<Holder> holders;
-    std::map<Address, std::string> drivers; ///< the members' drivers before the first write
+    std::map<Address, std::string> drivers; ///< before the first write, of members that are not on VFIO
     bool operator==(const Verdict&) const = default;
 };
 

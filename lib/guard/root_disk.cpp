@@ -91,7 +91,7 @@ std::string whyRoot(const Topology& topology, const Device& device, std::string_
 
 Blockers unseenRootBlockers(const Sysfs& sysfs, const Topology& topology, const Device& device,
                             Programs& programs) {
-    if (!isDiskController(device) || isVfioDriver(device.driver))
+    if (!isDiskController(device) || device.onVfio())
         return {};
     const auto nodes = classEntriesBelow(sysfs, "block", device.address);
     if (!nodes || !nodes->empty())

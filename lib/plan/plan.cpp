@@ -16,7 +16,7 @@ bool isAllowed(const Wanted& wanted, const Blocker& blocker) {
 std::string targetDriver(const Device& device, const Wanted& wanted, const Drivers& drivers) {
     if (wanted.driver != "auto")
         return drivers.resolve(wanted.driver);
-    if (isVfioDriver(device.driver))
+    if (device.onVfio())
         return device.driver; // a variant or plain vfio-pci, bound already: accepted (case 17)
     const auto best = drivers.automatic.find(device.address);
     return best == drivers.automatic.end() ? "vfio-pci" : best->second;
@@ -52,7 +52,7 @@ void addBindBlockers(Blockers& blockers, const Device& device, const std::string
     if (!drivers.registered.contains(target))
         addOnce(blockers, driverMissing(target, drivers));
     if (device.driverOverride.known && !device.driverOverride.value.empty() &&
-        device.driverOverride.value != target && !isVfioDriver(device.driverOverride.value))
+        device.driverOverride.value != target && !device.isVfios(device.driverOverride.value))
         blockers.push_back(
             {"foreign-driver-override", address,
              fmt::format("driver_override of {} holds '{}', which somebody else wrote; clear it, or allow "
@@ -80,7 +80,7 @@ void addViabilityBlockers(Blockers& blockers, unsigned group, const Topology& to
     for (const auto& address : topology.findGroup(group)->members) {
         const auto* device = topology.find(address);
         const bool stays = !device->endpoint() || device->driver == "pci-pf-stub";
-        if (stays && !keepsGroupViable(device->driver))
+        if (stays && !keepsGroupViable(*device))
             blockers.push_back(
                 {"not-viable", address,
                  fmt::format("{} of the same IOMMU group {} is used by {} and cannot be handed over; the "
@@ -109,11 +109,11 @@ void planBind(GroupPlan& plan, Blockers& blockers, const Wanted& wanted, const T
 void planRelease(GroupPlan& plan, Blockers& blockers, const Wanted& wanted, const Topology& topology,
                  const Drivers& drivers) {
     for (const auto* device : topology.endpoints(plan.group)) {
-        const bool handedOver = isVfioDriver(device->driver) ||
-                                (wanted.driver != "auto" && device->driver == drivers.resolve(wanted.driver));
+        const bool handedOver =
+            device->onVfio() || (wanted.driver != "auto" && device->driver == drivers.resolve(wanted.driver));
         const auto& held = device->driverOverride;
-        const bool overridden =
-            held.known && (isVfioDriver(held.value) || (!held.value.empty() && held.value == wanted.driver));
+        const bool overridden = held.known && (device->isVfios(held.value) ||
+                                               (!held.value.empty() && held.value == wanted.driver));
         if (!handedOver && !overridden)
             continue;
         const auto native = drivers.native.find(device->address);

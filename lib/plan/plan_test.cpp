@@ -53,6 +53,28 @@ TEST(Plan, WhatIsBoundIsLeftAlone) {
     EXPECT_FALSE(planned(kernel, {}).blocked());
 }
 
+/// By the kernel's numbers: its name says nothing.
+TEST(Plan, AVfioDriverOfAnyNameIsAcceptedAndGivenBack) {
+    FakeKernel kernel = machine();
+    kernel.addDriver({.name = "cardpass", .module = "cardpass", .managedDma = true, .vfio = true});
+    ASSERT_EQ(overrideTo(kernel, nic, "cardpass"), 0);
+    ASSERT_EQ(unbindIt(kernel, nic), 0);
+    ASSERT_EQ(bindTo(kernel, "cardpass", nic), 0);
+    EXPECT_TRUE(planned(kernel, {}, 3).nothingToDo());
+    auto topology = read(kernel);
+    topology.setOverride(Address::parse(nic).value(), {.known = true, .value = "cardpass"});
+    const auto other = planGroup(3, {.driver = "vfio-pci"}, topology, readDrivers(kernel).value());
+    EXPECT_THAT(other.blockers, IsEmpty()); // foreign-driver-override is of what is not VFIO's
+    EXPECT_EQ(other.members.at(0).from, "cardpass");
+    EXPECT_EQ(planGroup(3, {.action = Action::release}, topology, readDrivers(kernel).value()).str(),
+              R"(group 3: release ()
+  override 0000:02:00.0 (clear)
+  unbind 0000:02:00.0 cardpass
+  probe 0000:02:00.0
+  verify 0000:02:00.0 native driver
+)");
+}
+
 // case 18
 TEST(Plan, DriverNamesResolveInEitherSpelling) {
     Drivers drivers;

@@ -8,6 +8,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vfiobind {
@@ -24,7 +25,8 @@ struct DriverOverride {
 struct Device {
     Address address;
     Ids ids;
-    std::string driver; ///< name of the bound driver, empty for none
+    std::string driver;      ///< name of the bound driver, empty for none
+    bool vfioDevice = false; ///< the kernel has a VFIO device for it: `vfio-dev/` is there (doc/kernel.md 12)
     std::optional<unsigned> group;
     std::string path;                        ///< bridge path, `0000:00/01.0/00.0`
     bool bridge = false;                     ///< header type 1 or 2: never handed over
@@ -42,17 +44,26 @@ struct Device {
     /// bridge stays where it is: with a driver such as EDAC's it makes its group not viable (case 5).
     bool endpoint() const;
 
+    /// Whether its driver hands it to user space through VFIO. The kernel tells it since Linux 6.1 whatever
+    /// the driver is called; before, the driver's name is all there is.
+    bool onVfio() const;
+
+    /// Whether a driver's name, such as an override, is that of one of VFIO's: the driver that has the device
+    /// is known by onVfio(), of another the name is all there is.
+    bool isVfios(std::string_view name) const;
+
     /// `/sys/bus/pci/devices/0000:01:00.0`
     std::string sysfsPath() const;
 };
 
 /// Whether the name is that of a driver that hands devices to user space through VFIO: vfio-pci or a variant.
-/// Variant drivers are told by their name's `vfio` part (`mlx5_vfio_pci`, `hisi-acc-vfio-pci`).
+/// Variant drivers are told by their name's `vfio` part (`mlx5_vfio_pci`, `hisi-acc-vfio-pci`). For names of
+/// which no device is known, such as those in another program's files; of a device ask Device::onVfio().
 bool isVfioDriver(std::string_view driver);
 
-/// Whether a driver leaves its group viable for VFIO: vfio drivers, pci-stub, and those with
+/// Whether the device's driver leaves its group viable for VFIO: vfio drivers, pci-stub, and those with
 /// `driver_managed_dma` (pcieport; drivers/pci/pcie/portdrv.c), or no driver at all. pci-pf-stub does not
 /// (doc/kernel.md 7).
-bool keepsGroupViable(std::string_view driver);
+bool keepsGroupViable(const Device& device);
 
 } // namespace vfiobind

@@ -130,6 +130,11 @@ std::string driverOf(const Sysfs& sysfs, const Address& address) {
     return link ? std::string(baseName(*link)) : std::string{};
 }
 
+/// Looks where there can be one only: a driver makes it, and bridges are never handed over.
+bool hasVfioDevice(const Sysfs& sysfs, const Device& device) {
+    return !device.driver.empty() && !device.bridge && sysfs.exists(device.sysfsPath() + "/vfio-dev");
+}
+
 } // namespace
 
 std::optional<Device> readDevice(const Sysfs& sysfs, const Address& address) {
@@ -137,6 +142,7 @@ std::optional<Device> readDevice(const Sysfs& sysfs, const Address& address) {
     if (!device)
         return std::nullopt;
     device->driver = driverOf(sysfs, address);
+    device->vfioDevice = hasVfioDevice(sysfs, *device);
     if (!device->physicalFunction && !device->bridge)
         device->virtualFunctions = virtualFunctions(sysfs, device->sysfsPath());
     return device;
@@ -166,6 +172,7 @@ SysResult<Topology> Topology::read(const Sysfs& sysfs) {
             device->driver = driverOf(sysfs, *address);
         else if (const auto found = bound->find(*address); found != bound->end())
             device->driver = found->second;
+        device->vfioDevice = hasVfioDevice(sysfs, *device);
         topology.insert(std::move(*device));
     }
     topology.linkVirtualFunctions();

@@ -153,10 +153,36 @@ TEST(Device, VfioDriversAndViability) {
         EXPECT_TRUE(isVfioDriver(name)) << name;
     for (const auto* name : {"", "nouveau", "pci-stub", "pci-pf-stub"})
         EXPECT_FALSE(isVfioDriver(name)) << name;
-    for (const auto* name : {"", "pcieport", "pci-stub", "vfio-pci"})
-        EXPECT_TRUE(keepsGroupViable(name)) << name;
-    for (const auto* name : {"pci-pf-stub", "ie31200_edac", "e1000e"})
-        EXPECT_FALSE(keepsGroupViable(name)) << name;
+    Device device;
+    for (const auto* name : {"", "pcieport", "pci-stub", "vfio-pci"}) {
+        device.driver = name;
+        EXPECT_TRUE(keepsGroupViable(device)) << name;
+    }
+    for (const auto* name : {"pci-pf-stub", "ie31200_edac", "e1000e"}) {
+        device.driver = name;
+        EXPECT_FALSE(keepsGroupViable(device)) << name;
+    }
+}
+
+TEST(Topology, AVfioDriverIsKnownWhateverItIsCalled) {
+    auto kernel = machine();
+    kernel.addDriver({.name = "cardpass", .module = "cardpass", .managedDma = true, .vfio = true});
+    auto topology = read(kernel);
+    EXPECT_FALSE(topology.find(at(nic))->onVfio());
+    ASSERT_EQ(overrideTo(kernel, nic, "cardpass"), 0);
+    ASSERT_EQ(unbindIt(kernel, nic), 0);
+    ASSERT_EQ(bindTo(kernel, "cardpass", nic), 0);
+    EXPECT_TRUE(topology.refresh(kernel, at(nic)));
+    topology = read(kernel);
+    const auto& device = *topology.find(at(nic));
+    EXPECT_TRUE(device.onVfio());
+    EXPECT_TRUE(device.isVfios("cardpass"));
+    EXPECT_FALSE(device.isVfios("e1000e"));
+    EXPECT_FALSE(device.isVfios(""));
+    EXPECT_TRUE(keepsGroupViable(device));
+    ASSERT_EQ(unbindIt(kernel, nic), 0);
+    EXPECT_TRUE(topology.refresh(kernel, at(nic)));
+    EXPECT_FALSE(topology.find(at(nic))->onVfio());
 }
 
 } // namespace

@@ -28,13 +28,10 @@ std::unexpected<SysError> failure(const char* operation, const std::string& path
 }
 
 json toJson(const JournalMember& m) {
-    return {{"device", m.device.str()},
-            {"modalias", m.ids.modalias()},
-            {"driver", m.driver},
-            {"override", m.override},
-            {"to-driver", m.toDriver},
-            {"to-override", m.toOverride},
-            {"driver-expected", m.driverExpected}};
+    return {{"device", m.device.str()},    {"modalias", m.ids.modalias()},
+            {"driver", m.driver},          {"vfio", m.vfio},
+            {"override", m.override},      {"to-driver", m.toDriver},
+            {"to-override", m.toOverride}, {"driver-expected", m.driverExpected}};
 }
 
 /// Driver names become part of paths: one that is no plain name would lead a write elsewhere.
@@ -58,9 +55,12 @@ JournalMember memberFrom(const json& j) {
     auto ids = Ids::fromModalias(j.at("modalias").get<std::string>());
     if (!ids)
         throw std::invalid_argument(ids.error());
+    const auto driver = plainName(j.at("driver"));
     return {.device = addressFrom(j.at("device")),
             .ids = *ids,
-            .driver = plainName(j.at("driver")),
+            .driver = driver,
+            // A journal that an earlier version has left has the name only.
+            .vfio = j.value("vfio", isVfioDriver(driver)),
             .override = plainName(j.at("override")),
             .toDriver = plainName(j.at("to-driver")),
             .toOverride = plainName(j.at("to-override")),

@@ -21,6 +21,7 @@ struct JournalMember {
     Address device;
     Ids ids;                ///< another card in the slot is not touched by a recovery
     std::string driver;     ///< found; empty for none
+    bool vfio = false;      ///< that was one of VFIO's
     std::string override;   ///< found; empty for unset
     std::string toDriver;   ///< empty: the kernel chooses
     std::string toOverride; ///< empty: unset

@@ -25,6 +25,7 @@ Journal sample() {
     journal.members.push_back({.device = {.bus = 1},
                                .ids = {.vendor = 0x10de, .device = 0x1284, .classCode = 0x030000},
                                .driver = "vfio-pci",
+                               .vfio = true,
                                .override = "vfio-pci",
                                .toDriver = "nouveau",
                                .driverExpected = false});

@@ -19,8 +19,7 @@ StepRunner::Result restoreDriver(StepRunner& steps, const JournalMember& member,
     if (!member.driver.empty() && hasOverride) {
         // A vfio driver takes only what an override names; it can have been bound without one by a dynamic id
         // that is gone.
-        const bool matches =
-            member.override == member.driver || (member.override.empty() && !isVfioDriver(member.driver));
+        const bool matches = member.override == member.driver || (member.override.empty() && !member.vfio);
         const auto& needed = matches ? member.override : member.driver;
         if (override != needed) {
             if (auto result = steps.setOverride(member.device, needed); !result)
@@ -40,8 +39,7 @@ std::optional<std::string> restoreMember(const Sysfs& sysfs, StepRunner& steps, 
     const auto device = readDevice(sysfs, member.device);
     if (!device || device->ids != member.ids)
         return std::nullopt; // gone, or another card: nothing of ours is left there
-    const bool givenBack =
-        !device->driver.empty() && !isVfioDriver(device->driver) && isVfioDriver(member.driver);
+    const bool givenBack = !device->driver.empty() && !device->onVfio() && member.vfio;
     if (const auto use = givenBack ? steps.inUse(member.device) : std::string{}; !use.empty())
         return fmt::format("{}: driver is {}, was {}, and it stays there: {}", member.device.str(),
                            device->driver, member.driver, use);

@@ -84,6 +84,7 @@ StepRunner::Result Transaction::lookAround() {
             {.device = member.device,
              .ids = member.ids,
              .driver = device->driver,
+             .vfio = device->onVfio(),
              .override = held ? held->value : std::string{},
              .toDriver = member.to,
              .toOverride = byNewId_ ? (held ? held->value : std::string{}) : member.override,

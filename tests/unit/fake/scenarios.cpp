@@ -218,6 +218,24 @@ std::vector<Scenario> releaseScenarios() {
          releasing(),
          {},
          all({fn0}, "mlx5_core")},
+        {"release a variant driver's device, whatever that is called",
+         [] {
+             FakeKernel kernel;
+             kernel.addVfioPci();
+             kernel.addDriver({.name = "mlx5_core", .module = "mlx5_core", .ids = {"15b3:"}});
+             kernel.addDriver({.name = "cardpass", .module = "cardpass", .managedDma = true, .vfio = true});
+             kernel.addDevice({.address = fn0,
+                               .ids = "15b3:101e",
+                               .classCode = 0x020000,
+                               .group = 4,
+                               .driver = "cardpass",
+                               .driverOverride = "cardpass"});
+             return kernel;
+         },
+         4,
+         releasing(),
+         {},
+         all({fn0}, "mlx5_core")},
     };
 }
 
