@@ -38,7 +38,11 @@ Core::Core(EventLoop& loop, const Sysfs& sysfs, Executor& executor, Modules& mod
             .undertake = [this](unsigned group, const Wanted& wanted,
                                 bool takesBack) { undertake(group, wanted, takesBack); }},
     calls_(around_, modules, [this](unsigned number) -> Group& { return groupAt(number); }),
-    checks_(loop, calls_),
+    checks_(loop, calls_,
+            [this] {
+                return std::ranges::any_of(groups_,
+                                           [](const auto& entry) { return entry.second.isChanging(); });
+            }),
     virtualFunctions_(around_, files_.stateDirectory,
                       [this](unsigned number, const std::string& why) { groupAt(number).fail(why); }),
     warnings_(loop, machine_, intent_, changes_, files_.stateDirectory), survey_(loop, executor, machine_) {

@@ -24,6 +24,11 @@ constexpr std::size_t mostWaiting = 32;
 /// How many senders are remembered. Who is forgotten is asked for again.
 constexpr std::size_t mostKnown = 256;
 
+std::string senderOf(sd_bus_message* call) {
+    const char* name = sd_bus_message_get_sender(call);
+    return name != nullptr ? name : "";
+}
+
 } // namespace
 
 std::string Caller::str() const {
@@ -35,12 +40,20 @@ Callers::Callers(sdbus::IConnection& connection) :
     finishRegistration(*bus_);
 }
 
+std::optional<Caller> Callers::known(sd_bus_message* call) const {
+    const auto found = known_.find(senderOf(call));
+    if (found == known_.end())
+        return std::nullopt;
+    return Caller{.name = found->first,
+                  .uid = found->second,
+                  .interactive = sd_bus_message_get_allow_interactive_authorization(call) > 0};
+}
+
 void Callers::identify(sd_bus_message* call, Go go, Refuse refuse) {
-    const char* name = sd_bus_message_get_sender(call);
-    const std::string sender = name != nullptr ? name : "";
+    if (const auto caller = known(call))
+        return go(*caller);
+    const auto sender = senderOf(call);
     const bool interactive = sd_bus_message_get_allow_interactive_authorization(call) > 0;
-    if (const auto known = known_.find(sender); known != known_.end())
-        return go({.name = sender, .uid = known->second, .interactive = interactive});
     auto& waiting = waiting_[sender];
     if (waiting.size() >= mostWaiting)
         return refuse({ApiError::Kind::limitsExceeded,

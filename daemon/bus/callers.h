@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -36,6 +37,8 @@ public:
     /// answered; a sender's calls stay in order. Calls `refuse` if the bus does not tell, if too many of
     /// the sender's calls wait, or if `go` throws later. Throws sdbus::Error if the bus cannot be asked.
     void identify(sd_bus_message* call, Go go, Refuse refuse);
+    /// Returns the sender of the call, if the bus has told already who that is.
+    std::optional<Caller> known(sd_bus_message* call) const;
 
 private:
     struct Waiting {

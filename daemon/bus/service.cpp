@@ -54,7 +54,8 @@ std::vector<sdbus::ObjectPath> jobPaths(const std::vector<JobView>& jobs) {
 
 Service::Service(EventLoop& loop, sdbus::IConnection& connection, Core& core, Authority& authority) :
     AdaptorInterfaces(connection, sdbus::ObjectPath{rootPath}), loop_(loop), connection_(connection),
-    core_(core), authority_(authority), view_(managerView(core)),
+    core_(core), authority_(authority), gate_(loop, connection, core, authority.callers()),
+    view_(managerView(core)),
     groupTable_(connection, groupParent, GroupObject::interface, GroupObject::members(), groupsOnBus()),
     deviceTable_(connection, deviceParent, DeviceObject::interface, DeviceObject::members(), devicesOnBus()) {
     registerAdaptor();

@@ -4,6 +4,7 @@
 
 #include "Manager-adaptor.h"
 #include "bus/answers.h"
+#include "bus/check_gate.h"
 #include "bus/objects.h"
 
 #include <functional>
@@ -80,6 +81,7 @@ private:
     sdbus::IConnection& connection_;
     Core& core_;
     Authority& authority_;
+    CheckGate gate_;
     Witness witness_;
     ManagerView view_;
     std::map<unsigned, GroupObject> groups_;

@@ -10,10 +10,18 @@
 namespace vfiobind {
 namespace {
 
+using namespace std::chrono_literals;
+
 /// How many unanswered Checks one asker may have.
 constexpr std::ptrdiff_t mostOfOne = 8;
 /// How many looks go at a time: as many as keep a small machine busy.
 constexpr std::ptrdiff_t mostAtATime = 2;
+/// The rest after a look is as long as the look was, at most this: who asks without end gets half of the
+/// time, and others the rest.
+constexpr auto longestRest = 250ms;
+/// How long a look waits for changes of other groups. A job that takes its time is not to hold it up for
+/// ever: whoever asks waits 25 s for an answer (sd_bus_set_method_call_timeout(3)).
+constexpr auto longestWait = 2s;
 
 bool isSame(const Asker& one, const Asker& other) {
     return one.uid == other.uid && (one.uid != 0 || one.by == other.by);
@@ -51,9 +59,26 @@ void Checks::groupsCameFree() {
         next_ = loop_.soon([this] { beginSome(); });
 }
 
+/// When the next look may begin; call it when there is one that has not.
+Checks::Clock::time_point Checks::due() const {
+    if (!changing_())
+        return restsUntil_;
+    const auto first = std::ranges::find(looks_, false, &Look::begun);
+    return std::max(restsUntil_, first->asked + longestWait);
+}
+
 /// Leaves out looks at groups that an earlier one is about: they would wait for its end, and keep others from
 /// going.
 void Checks::beginSome() {
+    if (std::ranges::find(looks_, false, &Look::begun) == looks_.end())
+        return;
+    const auto now = Clock::now();
+    if (const auto next = due(); next > now) {
+        next_ =
+            loop_.timer(std::chrono::ceil<std::chrono::microseconds>(next - now), [this] { beginSome(); });
+        sd_event_source_set_time_accuracy(next_.raw(), 1); // else it may be late by 250 ms
+        return;
+    }
     std::set<unsigned> taken;
     auto going = std::ranges::count(looks_, true, &Look::begun);
     std::vector<Looks::iterator> next;
@@ -73,6 +98,7 @@ void Checks::beginSome() {
 
 void Checks::begin(Looks::iterator look) {
     look->begun = true;
+    look->began = Clock::now();
     calls_.begin({.groups = look->groups,
                   .ungrouped = look->ungrouped,
                   .checkReply = [this, look](const auto& result) { answer(look, result); },
@@ -80,6 +106,8 @@ void Checks::begin(Looks::iterator look) {
 }
 
 void Checks::answer(Looks::iterator look, const std::expected<CheckResult, ApiError>& result) {
+    const auto now = Clock::now();
+    restsUntil_ = now + std::min<Clock::duration>(now - look->began, longestRest);
     const auto waiters = std::move(look->waiters);
     looks_.erase(look);
     groupsCameFree();

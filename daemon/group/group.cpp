@@ -24,6 +24,17 @@ bool Group::isLookedAt() const {
     return std::holds_alternative<Looking>(state_) || std::holds_alternative<Judged>(state_);
 }
 
+bool Group::isChanging() const {
+    const auto isChange = [](const group_states::Attempt& attempt) {
+        return attempt.kind != WorkOrder::Kind::examine;
+    };
+    if (const auto* looking = std::get_if<Looking>(&state_))
+        return isChange(looking->attempt);
+    if (const auto* judged = std::get_if<Judged>(&state_))
+        return isChange(judged->attempt);
+    return isWorking();
+}
+
 bool Group::isBeingRead() const {
     const auto* looking = std::get_if<Looking>(&state_);
     const auto* stuck = std::get_if<Stuck>(&state_);

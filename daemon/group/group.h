@@ -44,6 +44,8 @@ public:
     bool isLookedAt() const;
     /// Whether a job works on the group and does not hang.
     bool isWorking() const { return std::holds_alternative<Working>(state_); }
+    /// Whether the guards look at the group for a change, or a job works on it and does not hang.
+    bool isChanging() const;
     /// The job that works on the group; nullptr for none.
     const JobView* job() const;
     const GroupMemory& memory() const { return memory_; }

@@ -39,6 +39,24 @@ public:
         while (bus::processPending(*connection_)) {
         }
     }
+    /// A Check without a reply, which nobody sends who wants to know.
+    void checkInVain(const std::string& target) {
+        auto call = newCheck();
+        call << target << Options{};
+        call.dontExpectReply();
+        call.send(0);
+    }
+    /// The name of the error of a Check whose arguments are not those of one.
+    std::string refusalOfMalformed() {
+        auto call = newCheck();
+        call << std::uint32_t{1};
+        try {
+            proxy_->callMethod(call, checks_test::patience);
+        } catch (const sdbus::Error& error) {
+            return error.getName();
+        }
+        return "none";
+    }
     /// Waits for so many answers: "" for each that is none of an error.
     const std::vector<std::string>& answers(std::size_t count) {
         const Deadline deadline;
@@ -64,6 +82,9 @@ public:
     }
 
 private:
+    sdbus::MethodCall newCheck() {
+        return proxy_->createMethodCall(bus::InterfaceName{managerInterface}, bus::MethodName{"Check"});
+    }
     std::unique_ptr<sdbus::IConnection> connection_;
     std::unique_ptr<sdbus::IProxy> proxy_;
     std::vector<std::string> answers_;
@@ -99,6 +120,29 @@ TEST_F(ChecksTest, OneUserHasFewUnanswered) {
     tell("workers");
 }
 
+/// So that those who send them without end hold up nobody.
+TEST_F(ChecksTest, OneTooManyIsRefusedBeforeItIsRead) {
+    start();
+    Asking asking;
+    asking.check(gpu);
+    EXPECT_THAT(asking.answers(1), Each("")); // the daemon knows who asks
+    tell("silent-workers");
+    for (int i = 0; i < 8; ++i)
+        asking.check(i % 2 == 0 ? nic : twin);
+    EXPECT_EQ(asking.refusalOfMalformed(), "org.vfiobind1.Error.LimitsExceeded");
+    tell("workers");
+}
+
+TEST_F(ChecksTest, WhoWantsNoAnswerGetsNoLook) {
+    start();
+    Asking asking;
+    for (int i = 0; i < 3; ++i)
+        asking.checkInVain(nic);
+    asking.check(twin);
+    EXPECT_THAT(asking.answers(1), Each(""));
+    EXPECT_EQ(tell("looks"), 1);
+}
+
 /// Root's connections are many programs.
 TEST_F(ChecksTest, RootsProgramsAreCountedEachByItself) {
     start();
@@ -125,6 +169,25 @@ TEST_F(ChecksTest, AChangeWaitsForNoCheck) {
     tell("workers");
     EXPECT_THAT(client().bindAndWait("8086:10d3"), testing::ElementsAre("done", "done"));
     asking.answers(3);
+}
+
+/// A look takes of the processor what the change needs; but a job that hangs holds up no Check for long.
+TEST_F(ChecksTest, NoLookBeginsBesideAChangeIfThatIsSoonOver) {
+    start();
+    tell("hang-at e1000e/unbind <- " + nic);
+    ASSERT_EQ(client().bind(nic).size(), 1U);
+    Asking asking;
+    const auto asked = std::chrono::steady_clock::now();
+    asking.check(gpu);
+    EXPECT_THAT(asking.answers(1), Each(""));
+    EXPECT_GE(std::chrono::steady_clock::now() - asked, std::chrono::seconds(2));
+    asking.check(gpu);
+    asking.flush();
+    client().root("Version"); // answered after it
+    tell("finish-hang");
+    const auto ended = std::chrono::steady_clock::now();
+    asking.answers(2);
+    EXPECT_LT(std::chrono::steady_clock::now() - ended, std::chrono::milliseconds(1500));
 }
 
 TEST_F(ChecksTest, TenThousandAreAllAnswered) {

@@ -4,6 +4,8 @@
     bus_clock.py answers GROUP-PATH            how long reads take, as JSON {what: [milliseconds of each try]}
     bus_clock.py binds TARGET GROUP-PATH       how long the answers to Bind take, as a list of milliseconds; the group
                                                is native before and after
+    bus_clock.py jobs TARGET GROUP-PATH        how long Bind takes, as JSON {"answer": [milliseconds], "end": [milliseconds]},
+                                               until its answer and until its job has ended
     bus_clock.py states GROUP-PATH SECONDS LAST COMMAND
         runs the shell command, and prints a line `STATE MILLISECONDS` for each state that the group then takes,
         counted from the command's end, until it has left the first and is LAST
@@ -17,7 +19,8 @@ import sys
 import time
 
 NAME, ROOT = b"org.vfiobind1", b"/org/vfiobind1"
-TRIES, BINDS = 7, 4
+TRIES, BINDS, JOBS = 7, 4, 8
+Handler = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 
 
 class Error(ctypes.Structure):      # sd_bus_error(3)
@@ -97,6 +100,47 @@ def binds(target, group):
     print(json.dumps(times))
 
 
+class Jobs(Bus):
+    """Waits for their ends by the daemon's signals."""
+
+    def __init__(self, group):
+        super().__init__()
+        self.group, self.results = group, []
+        self.handler = Handler(self.hear)
+        self.check(self.lib.sd_bus_match_signal(self.bus, None, NAME, ROOT, b"org.vfiobind1.Manager", b"JobRemoved", self.handler, None),
+                   "sd_bus_match_signal")
+
+    def hear(self, message, _data, _error):
+        job, path, group, result = ctypes.c_uint32(), ctypes.c_char_p(), ctypes.c_char_p(), ctypes.c_char_p()
+        self.lib.sd_bus_message_read(ctypes.c_void_p(message), b"uoos", ctypes.byref(job), ctypes.byref(path), ctypes.byref(group),
+                                     ctypes.byref(result))
+        if group.value == self.group:
+            self.results.append(result.value.decode())
+        return 0
+
+    def run(self, member, target):
+        """Milliseconds until the answer, and until the job's end."""
+        self.results.clear()
+        began = time.monotonic()
+        self.call(ROOT, b"org.vfiobind1.Manager", member, b"sa{sv}", target, ctypes.c_uint(0))
+        answered = time.monotonic()
+        while not self.results:
+            if self.check(self.lib.sd_bus_process(self.bus, None), "sd_bus_process") == 0:
+                self.check(self.lib.sd_bus_wait(self.bus, ctypes.c_uint64(2**64 - 1)), "sd_bus_wait")
+        if self.results != ["done"]:
+            raise SystemExit(f"{member.decode()} ended {self.results}")
+        return [round((moment - began) * 1000, 1) for moment in (answered, time.monotonic())]
+
+
+def jobs(target, group):
+    bus = Jobs(group)
+    times = []
+    for _ in range(JOBS):
+        times.append(bus.run(b"Bind", target))
+        bus.run(b"Release", target)
+    print(json.dumps(dict(zip(("answer", "end"), zip(*times)))))
+
+
 def states(group, seconds, last, command):
     bus = Bus()
     known = bus.state(group)
@@ -120,6 +164,8 @@ def main():
         answers(*words)
     elif verb == b"binds":
         binds(*words)
+    elif verb == b"jobs":
+        jobs(*words)
     elif verb == b"states":
         states(words[0], float(words[1]), words[2].decode(), words[3])
     else:
