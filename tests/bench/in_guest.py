@@ -5,15 +5,20 @@
     in_guest.py early ROUNDS             vfio-bind-early and the limit, from functions that have no driver; the same
     in_guest.py check ROUNDS             milliseconds that the guards take for all functions, a list
     in_guest.py lease ROUNDS ADDRESS     {"ours": [MS...], "limit": [MS...]}: from a lease's close to the first write to the kernel
+    in_guest.py crowd PROCESSES DESCRIPTORS COMMAND...   the lines that the command prints while so many processes have so many
+                                         descriptors open, each its share
 
 devices.json beside it has what there is: {address: native driver}. The rule `all` names them.
 """
 
 import ctypes
+import itertools
 import json
 import os
 import pathlib
 import re
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -297,9 +302,42 @@ def lease(rounds, address):
     return results
 
 
+def opened(count):
+    """As many descriptors, a share of each kind that programs have."""
+    kinds = (lambda: [os.open("/dev/null", os.O_RDWR)], lambda: [os.open("/etc/passwd", os.O_RDONLY)], os.pipe,
+             lambda: [end.detach() for end in socket.socketpair()])
+    found = []
+    for kind in itertools.cycle(kinds):
+        if len(found) >= count:
+            return found
+        found += kind()
+
+
+def crowd(processes, descriptors, *command):
+    ready, tell = os.pipe()
+    children = []
+    try:
+        for _ in range(processes):
+            pid = os.fork()
+            if pid == 0:
+                opened(int(descriptors) // processes)
+                os.write(tell, b".")
+                signal.pause()
+            children.append(pid)
+        left = processes
+        while left:
+            left -= len(os.read(ready, left))
+        return run(*command, seconds=900).splitlines()
+    finally:
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+        for pid in children:
+            os.waitpid(pid, 0)
+
+
 def main():
     verb, rounds, *names = sys.argv[1:]
-    found = {"tools": lambda n: tools(n, names), "early": early, "check": check, "lease": lambda n: lease(n, *names)}[verb](int(rounds))
+    found = {"crowd": lambda n: crowd(n, *names), "tools": lambda n: tools(n, names), "early": early, "check": check, "lease": lambda n: lease(n, *names)}[verb](int(rounds))
     print(json.dumps(found))
 
 
