@@ -35,6 +35,12 @@ bool isIdle(const Sysfs& sysfs, const std::string& driver) {
            (driver != "nvme" || isOnlyHeldByModules(sysfs, "nvme_core"));
 }
 
+/// Of the driver that has the PCI function; empty where it has none, or one that is built in.
+std::string moduleOf(const Sysfs& sysfs, const Address& device) {
+    const auto link = sysfs.link(fmt::format("/sys/bus/pci/devices/{}/driver/module", device.str()));
+    return link ? std::string(baseName(*link)) : std::string{};
+}
+
 std::string withoutLast(std::string_view path) {
     return std::string(path.substr(0, path.rfind('/')));
 }
@@ -79,8 +85,7 @@ bool noScreenIsOpen(const Sysfs& sysfs, const Address& device, std::string_view 
     if (!entries || entries->empty() ||
         !std::ranges::all_of(*entries, [&](const ClassEntry& entry) { return entry.place.contains(own); }))
         return false;
-    const auto link = sysfs.link(fmt::format("/sys/bus/pci/devices/{}/driver/module", device.str()));
-    const auto module = link ? baseName(*link) : std::string_view{};
+    const auto module = moduleOf(sysfs, device);
     if (std::ranges::find(screensCount, module) == screensCount.end())
         return false;
     // No module may use it, either: it can show nodes of its own.
@@ -91,8 +96,8 @@ bool noScreenIsOpen(const Sysfs& sysfs, const Address& device, std::string_view 
 bool noNodeIsOpen(const Sysfs& sysfs, const Address& device, std::string_view kind) {
     if (kind == "drm" || kind == "graphics")
         return noScreenIsOpen(sysfs, device, kind);
-    if (kind == "nvme" || kind == "nvme-generic")
-        return noDiskIsOpen(sysfs, device);
+    if (kind == "nvme" || kind == "nvme-generic") // also of a controller that has no disk
+        return moduleOf(sysfs, device) == "nvme" && isIdle(sysfs, "nvme");
     return kind == "ptp" && isOnlyHeldByModules(sysfs, "ptp");
 }
 

@@ -59,6 +59,23 @@ TEST(Idle, IsToldByTheDriversCountsAlone) {
         << "no driver is counted";
 }
 
+/// A controller without a disk has its own node all the same.
+TEST(Idle, OfNvmesNodesTellsTheFunctionsOwnDriver) {
+    const auto after = [](auto change) {
+        auto kernel = withIdleDisk();
+        for (const auto* name : {"nvme0n1", "nvme0n1p1", "nvme0n1p2"})
+            kernel.dropPath(std::string("/sys/class/block/") + name);
+        change(kernel);
+        const bool idle = noNodeIsOpen(kernel, disk, "nvme");
+        EXPECT_EQ(noNodeIsOpen(kernel, disk, "nvme-generic"), idle);
+        return idle;
+    };
+    EXPECT_TRUE(after([](FakeKernel&) {}));
+    EXPECT_FALSE(after([](FakeKernel& k) { k.putFile("/sys/module/nvme_core/refcnt", "2\n"); }));
+    EXPECT_FALSE(after([](FakeKernel& k) { k.putFile("/sys/module/nvme/refcnt", "1\n"); }));
+    EXPECT_FALSE(after([](FakeKernel& k) { ASSERT_EQ(unbindIt(k, disk.str()), 0); }));
+}
+
 /// A module that is unloaded between two looks leaves room for a disk that is open.
 TEST(Idle, IsNotToldWhileTheUsersOfTheModuleChange) {
     auto kernel = withIdleDisk();
