@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later Resolves what a worker that was cut off has left, be it of this
-// run of the daemon or of an earlier one.
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Resolves what a worker that was cut off has left, be it of this run of the daemon or of an earlier one.
 #include "group/group.h"
 
 #include <algorithm>

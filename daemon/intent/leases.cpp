@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later How leases bear on what is wanted.
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// How leases bear on what is wanted.
 #include "intent/intent.h"
 
 #include <algorithm>

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later vfio-bind-watch: keeps loaded native drivers off devices that
-// are plugged in. The daemon and vfio-bind-early write its rules to overrides.json in /run/vfio-bind.
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// vfio-bind-watch: keeps loaded native drivers off devices that are plugged in. The daemon and
+// vfio-bind-early write its rules to overrides.json in /run/vfio-bind.
 #include "rules/rule_files.h"
 #include "sysfs/real_sysfs.h"
 #include "version.h"
