@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "guard/holders.h"
 
+#include "guard/idle.h"
 #include "guard/look.h"
 
 #include <algorithm>
@@ -55,6 +56,8 @@ SysResult<std::set<DeviceNumber>> vfioDeviceNumbers(const Sysfs& sysfs, const st
 }
 
 Openers vfioOpeners(const Sysfs& sysfs, const Topology& topology, unsigned group, Programs& programs) {
+    if (noVfioNodeIsOpen(sysfs))
+        return {};
     std::set<DeviceNumber> nodes;
     std::vector<SysError> unreadable;
     for (const auto& name : {std::to_string(group), fmt::format("noiommu-{}", group)}) {

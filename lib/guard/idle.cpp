@@ -101,4 +101,8 @@ bool noNodeIsOpen(const Sysfs& sysfs, const Address& device, std::string_view ki
     return kind == "ptp" && isOnlyHeldByModules(sysfs, "ptp");
 }
 
+bool noVfioNodeIsOpen(const Sysfs& sysfs) {
+    return isOnlyHeldByModules(sysfs, "vfio");
+}
+
 } // namespace vfiobind

@@ -39,4 +39,9 @@ bool noScreenIsOpen(const Sysfs& sysfs, const Address& device, std::string_view 
 /// kernel/time/posix-clock.c). False where it cannot be told.
 bool noNodeIsOpen(const Sysfs& sysfs, const Address& device, std::string_view kind);
 
+/// Whether no VFIO node is open on the whole host: those of groups, devices and the container, and what KVM
+/// and others hold of them, count for vfio (`owner` of vfio_group_fops, vfio_device_fops and vfio_fops in
+/// drivers/vfio; symbol_get() in virt/kvm/vfio.c). False where it cannot be told.
+bool noVfioNodeIsOpen(const Sysfs& sysfs);
+
 } // namespace vfiobind

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "guard/idle.h"
 
+#include "guard/holders.h"
+#include "guard/processes.h"
+
 #include "fake/disk.h"
 #include "host_sysfs.h"
 
@@ -150,6 +153,39 @@ TEST(Idle, ADiskThatNothingHasOpenIsFreeWithoutALookAtTheHost) {
     EXPECT_THAT(blockersOf(host, disk), IsEmpty());
     kernel.putFile("/sys/module/nvme_core/refcnt", "2\n");
     EXPECT_THAT(blockersOf(host, disk), testing::Not(IsEmpty()));
+}
+
+/// A NIC in group 3 is on vfio-pci, and nothing but its own modules uses vfio.
+FakeKernel withIdleVfio() {
+    auto kernel = machine();
+    EXPECT_EQ(unbindIt(kernel, nic), 0);
+    EXPECT_TRUE(kernel.write("/sys/bus/pci/devices/" + nic + "/driver_override", "vfio-pci"));
+    EXPECT_TRUE(kernel.write("/sys/bus/pci/drivers/vfio-pci/bind", nic));
+    for (const auto* module : {"vfio_pci_core", "vfio_iommu_type1"})
+        kernel.putLink(std::string("/sys/module/vfio/holders/") + module, std::string("../../") + module);
+    kernel.putFile("/sys/module/vfio/refcnt", "2\n");
+    return kernel;
+}
+
+TEST(Idle, VfiosNodesCountForItsModule) {
+    auto kernel = withIdleVfio();
+    EXPECT_TRUE(noVfioNodeIsOpen(kernel));
+    kernel.putFile("/sys/module/vfio/refcnt", "4\n");
+    EXPECT_FALSE(noVfioNodeIsOpen(kernel)) << "a VM has a group open";
+    kernel.dropPath("/sys/module/vfio/refcnt");
+    EXPECT_FALSE(noVfioNodeIsOpen(kernel)) << "it is built in";
+}
+
+TEST(Idle, AGroupIsFreeWithoutALookAtTheHostWhereNoVfioNodeIsOpen) {
+    auto kernel = withIdleVfio();
+    const auto topology = Topology::read(kernel).value();
+    HostSysfs host(kernel);
+    hideTheHost(host);
+    Programs idle(host);
+    EXPECT_THAT(vfioOpeners(host, topology, 3, idle).unreadable, IsEmpty());
+    kernel.putFile("/sys/module/vfio/refcnt", "4\n");
+    Programs used(host);
+    EXPECT_THAT(vfioOpeners(host, topology, 3, used).unreadable, testing::Not(IsEmpty()));
 }
 
 /// ZFS closes a disk that is offline, and wants it again.
