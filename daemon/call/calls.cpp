@@ -57,8 +57,10 @@ void Calls::setChecksAside(const Call& change) {
 void Calls::begin(const CallPtr& call) {
     if (!call->isCheck())
         setChecksAside(*call);
-    if (const auto error = refusal(call->groups()))
-        return call->refuseUnbegun(*error);
+    if (const auto error = refusal(call->groups())) {
+        call->refuseUnbegun(*error);
+        return around_.cameFree(); // it may have waited, and a look behind it
+    }
     if (std::ranges::any_of(call->groups() | std::views::keys,
                             [this](unsigned group) { return group_(group).isLookedAt(); })) {
         waiting_.push_back(call);

@@ -129,12 +129,20 @@ public:
             ASSERT_GE(sd_event_run(loop_.raw(), 0), 0);
     }
 
-    /// Until nothing is left to do but what waits for the kernel or for time to pass.
+    /// Until nothing is left to do but what waits for the kernel or for time to pass. Checks are waited for:
+    /// the looks for them rest in between, and they do not begin beside a change for a while.
     void comeToRest() {
+        constexpr unsigned mostWaits = 20;
+        constexpr std::uint64_t longest = 3'000'000; // microseconds
+        unsigned waits = 0;
         for (unsigned turns = 0; turns < 20000; ++turns) {
             turn(1);
-            if (executor_.idle() && uevents_.idle() && modules_.idle() && sd_event_run(loop_.raw(), 0) == 0)
+            if (!executor_.idle() || !uevents_.idle() || !modules_.idle() || sd_event_run(loop_.raw(), 0) > 0)
+                continue;
+            if (kernel_.anythingHangs() || waits++ == mostWaits ||
+                std::ranges::none_of(answers_, [](const auto& call) { return call.second == 0; }))
                 return;
+            ASSERT_GE(sd_event_run(loop_.raw(), longest), 0);
         }
         FAIL() << "there is always something more to do";
     }
