@@ -109,6 +109,8 @@ def ready_with_a_hang(guest):
             guest.wait_until(lambda: guest.driver(TWIN_A) == "pci-stub", 30, "the bind that hung to go on")
         finally:
             vm.stop()
+    guest.run(f"echo > {sysfs(TWIN_A, 'driver_override')}; echo {TWIN_A} > {sysfs(TWIN_A, 'driver/unbind')}; "
+              f"echo {TWIN_A} > /sys/bus/pci/drivers_probe", 30)
 
 
 def boot_seconds(guest):
