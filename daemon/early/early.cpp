@@ -247,8 +247,8 @@ void Early::carryOutAll(const std::vector<GroupWork>& work) {
     }
     const auto results = runInParallel(tasks, options_.limit);
     for (std::size_t i = 0; i < results.size(); ++i) {
-        if (results[i] && *results[i] == "done")
-            report_.lines.push_back(fmt::format("group {}: done", groups[i]));
+        if (results[i] && isDone(*results[i]))
+            report_.lines.push_back(fmt::format("group {}: {}", groups[i], *results[i]));
         else
             fail(fmt::format("group {}: {}", groups[i],
                              results[i]

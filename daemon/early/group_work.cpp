@@ -41,4 +41,8 @@ std::string carryOutGroup(Sysfs& sysfs, const GroupPlan& plan, const std::string
     return result;
 }
 
+bool isDone(std::string_view outcome) {
+    return outcome == "done" || outcome.starts_with("done; ");
+}
+
 } // namespace vfiobind::early

@@ -97,5 +97,27 @@ TEST_F(GroupWorkTest, WhatCannotBeResolvedIsLeftToTheDaemon) {
     EXPECT_NE(kernel.driverOf(nic), "vfio-pci");
 }
 
+/// The group is where it is to be; the sentence is told all the same.
+TEST_F(GroupWorkTest, AConsoleThatIsNotTakenBackIsAWarning) {
+    const std::string console = "/sys/class/vtconsole/vtcon1/bind";
+    kernel.putFile(console, "0\n", true);
+    cutOff();
+    auto left = journals().at(0);
+    left.consoles = {"vtcon1"};
+    ASSERT_TRUE(FileJournalStore(folder).save(left));
+    kernel.failWhen([&](const FakeWrite& write) { return write.path == console; }, Fault::error(EIO));
+    const auto outcome = carryOut();
+    EXPECT_TRUE(isDone(outcome)) << outcome;
+    EXPECT_THAT(outcome, HasSubstr("done; "));
+    EXPECT_THAT(outcome, HasSubstr(console + ": EIO"));
+    EXPECT_EQ(kernel.driverOf(nic), "vfio-pci");
+}
+
+TEST_F(GroupWorkTest, OnlyWarningsMayFollowWhatIsDone) {
+    EXPECT_TRUE(isDone("done"));
+    EXPECT_FALSE(isDone("done: a journal stays"));
+    EXPECT_FALSE(isDone("rolled-back"));
+}
+
 } // namespace
 } // namespace vfiobind::early::group_work_test

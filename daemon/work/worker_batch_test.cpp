@@ -3,6 +3,7 @@
 // has a copy. What is counted over all of them is in shared memory.
 #include "work/worker_batch.h"
 
+#include "fake/kernel_seam.h"
 #include "fake/machine.h"
 #include "host_sysfs.h"
 #include "transaction/journal.h"
@@ -41,9 +42,9 @@ std::string addressOf(unsigned group) {
 }
 
 /// Counts, and mounts the disk or hangs when it is told to.
-class WatchedSysfs final : public Sysfs {
+class WatchedSysfs final : public KernelSeam {
 public:
-    WatchedSysfs(FakeKernel& kernel, Shared& shared) : kernel_(kernel), shared_(shared) {}
+    WatchedSysfs(FakeKernel& kernel, Shared& shared) : KernelSeam(kernel), shared_(shared) {}
     SysResult<std::string> read(const std::string& path, std::size_t limit) const override {
         if (path == "/proc/self/mountinfo" && shared_.diskMounted != 0)
             return std::string("30 1 254:0 / /mnt rw - ext4 /dev/vda rw");
@@ -64,18 +65,9 @@ public:
         shared_.processLists += path == "/proc" ? 1 : 0;
         return kernel_.list(path);
     }
-    SysResult<std::string> link(const std::string& path) const override { return kernel_.link(path); }
-    SysResult<std::optional<DeviceNumber>> node(const std::string& path) const override {
-        return kernel_.node(path);
-    }
-    SysResult<void> openExclusively(const std::string& path, const DeviceNumber& number) const override {
-        return kernel_.openExclusively(path, number);
-    }
-    bool exists(const std::string& path) const override { return kernel_.exists(path); }
     SysResult<std::string> netlinkDump(std::uint16_t, std::uint8_t) const override { return std::string{}; }
 
 private:
-    FakeKernel& kernel_;
     Shared& shared_;
     bool wrote_ = false;
 };

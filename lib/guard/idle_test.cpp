@@ -5,6 +5,7 @@
 #include "guard/processes.h"
 
 #include "fake/disk.h"
+#include "fake/kernel_seam.h"
 #include "host_sysfs.h"
 
 namespace vfiobind::idle_test {
@@ -85,32 +86,15 @@ TEST(Idle, IsNotToldWhileTheUsersOfTheModuleChange) {
     const std::string module = "/sys/module/nvme_core/";
     kernel.putLink(module + "holders/nvme_fabrics", "../../nvme_fabrics");
     kernel.putFile(module + "refcnt", "2\n");
-    class Unloading final : public Sysfs {
+    class Unloading final : public KernelSeam {
     public:
-        explicit Unloading(FakeKernel& kernel) : kernel_(kernel) {}
-        SysResult<std::string> read(const std::string& path, std::size_t limit) const override {
-            return kernel_.read(path, limit);
-        }
-        SysResult<void> write(const std::string& path, std::string_view) override {
-            return std::unexpected(SysError{"write", path, EROFS});
-        }
+        using KernelSeam::KernelSeam;
         SysResult<std::vector<std::string>> list(const std::string& path) const override {
             auto names = kernel_.list(path);
             if (path.ends_with("/holders")) // and there remain nvme and a disk that is open
                 kernel_.dropPath(path + "/nvme_fabrics");
             return names;
         }
-        SysResult<std::string> link(const std::string& path) const override { return kernel_.link(path); }
-        SysResult<std::optional<DeviceNumber>> node(const std::string& path) const override {
-            return kernel_.node(path);
-        }
-        SysResult<void> openExclusively(const std::string& path, const DeviceNumber& number) const override {
-            return kernel_.openExclusively(path, number);
-        }
-        bool exists(const std::string& path) const override { return kernel_.exists(path); }
-
-    private:
-        FakeKernel& kernel_;
     };
     EXPECT_FALSE(noDiskIsOpen(Unloading(kernel), disk));
 }

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <charconv>
 #include <ranges>
+#include <set>
 
 namespace vfiobind {
 namespace {
@@ -130,9 +131,26 @@ std::string driverOf(const Sysfs& sysfs, const Address& address) {
     return link ? std::string(baseName(*link)) : std::string{};
 }
 
-/// Looks where there can be one only: a driver makes it, and bridges are never handed over.
-bool hasVfioDevice(const Sysfs& sysfs, const Device& device) {
-    return !device.driver.empty() && !device.bridge && sysfs.exists(device.sysfsPath() + "/vfio-dev");
+/// The functions that the kernel has a VFIO device for, as its class has them (drivers/vfio/vfio_main.c,
+/// since Linux 6.1). No value where it cannot be listed.
+std::optional<std::set<Address>> vfioDevices(const Sysfs& sysfs) {
+    const auto links = sysfs.links("/sys/class/vfio-dev");
+    if (!links)
+        return links.error().code == ENOENT ? std::optional(std::set<Address>{}) : std::nullopt;
+    std::set<Address> devices;
+    for (const auto& target : *links | std::views::values)
+        if (const auto address = Address::parse(baseName(target.substr(0, target.rfind("/vfio-dev/")))))
+            devices.insert(*address);
+    return devices;
+}
+
+/// Looks where there can be one only: a driver makes it, and bridges are never handed over. Each by itself
+/// where `all` are not known.
+bool hasVfioDevice(const Sysfs& sysfs, const Device& device,
+                   const std::optional<std::set<Address>>& all = std::nullopt) {
+    if (device.driver.empty() || device.bridge)
+        return false;
+    return all ? all->contains(device.address) : sysfs.exists(device.sysfsPath() + "/vfio-dev");
 }
 
 } // namespace
@@ -162,6 +180,7 @@ SysResult<Topology> Topology::read(const Sysfs& sysfs) {
     if (!names)
         return std::unexpected(names.error());
     const auto bound = boundDevices(sysfs, names->size());
+    const auto vfio = vfioDevices(sysfs);
     Topology topology;
     for (const auto& name : *names) {
         const auto address = Address::parse(name);
@@ -172,7 +191,7 @@ SysResult<Topology> Topology::read(const Sysfs& sysfs) {
             device->driver = driverOf(sysfs, *address);
         else if (const auto found = bound->find(*address); found != bound->end())
             device->driver = found->second;
-        device->vfioDevice = hasVfioDevice(sysfs, *device);
+        device->vfioDevice = hasVfioDevice(sysfs, *device, vfio);
         topology.insert(std::move(*device));
     }
     topology.linkVirtualFunctions();

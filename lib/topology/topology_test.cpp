@@ -2,6 +2,7 @@
 #include "topology/topology.h"
 
 #include "fake/machine.h"
+#include "host_sysfs.h"
 
 namespace vfiobind::topology_test {
 namespace {
@@ -180,9 +181,13 @@ TEST(Topology, AVfioDriverIsKnownWhateverItIsCalled) {
     EXPECT_FALSE(device.isVfios("e1000e"));
     EXPECT_FALSE(device.isVfios(""));
     EXPECT_TRUE(keepsGroupViable(device));
+    HostSysfs withoutClass(kernel);
+    withoutClass.errors["/sys/class/vfio-dev"] = EACCES;
+    EXPECT_TRUE(Topology::read(withoutClass).value().find(at(nic))->onVfio()) << "each is asked by itself";
     ASSERT_EQ(unbindIt(kernel, nic), 0);
     EXPECT_TRUE(topology.refresh(kernel, at(nic)));
     EXPECT_FALSE(topology.find(at(nic))->onVfio());
+    EXPECT_FALSE(read(kernel).find(at(nic))->onVfio());
 }
 
 } // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The consoles that a bind lets go of and a release takes back.
-#include "fake/fake_kernel.h"
+#include "fake/kernel_seam.h"
 #include "transaction/transaction.h"
 
 #include <cerrno>
@@ -17,30 +17,13 @@ using testing::IsEmpty;
 const std::string console = "/sys/class/vtconsole/vtcon1/bind";
 
 /// A kernel that takes what is written to the console's file, and leaves the console as it is.
-class DeafConsole final : public Sysfs {
+class DeafConsole final : public KernelSeam {
 public:
-    explicit DeafConsole(FakeKernel& kernel) : kernel_(kernel) {}
-    SysResult<std::string> read(const std::string& path, std::size_t limit) const override {
-        return kernel_.read(path, limit);
-    }
-    SysResult<std::vector<std::string>> list(const std::string& path) const override {
-        return kernel_.list(path);
-    }
-    SysResult<std::string> link(const std::string& path) const override { return kernel_.link(path); }
-    SysResult<std::optional<DeviceNumber>> node(const std::string& path) const override {
-        return kernel_.node(path);
-    }
-    SysResult<void> openExclusively(const std::string& path, const DeviceNumber& number) const override {
-        return kernel_.openExclusively(path, number);
-    }
-    bool exists(const std::string& path) const override { return kernel_.exists(path); }
+    using KernelSeam::KernelSeam;
     SysResult<void> write(const std::string& path, std::string_view data) override {
         return path == console && data == deafTo ? SysResult<void>{} : kernel_.write(path, data);
     }
     std::string deafTo; ///< what has no effect
-
-private:
-    FakeKernel& kernel_;
 };
 
 class Consoles : public testing::Test {

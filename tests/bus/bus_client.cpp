@@ -167,6 +167,21 @@ std::vector<std::string> BusClient::releaseAndWait(const std::string& target, co
     return results(release(target, options));
 }
 
+std::unique_ptr<sdbus::IProxy> BusClient::callBind(const std::string& target, BindAnswer answer) {
+    auto proxy =
+        sdbus::createProxy(*connection_, bus::BusName{bus::busName}, sdbus::ObjectPath{bus::rootPath});
+    bus::finishRegistration(*proxy);
+    proxy->callMethodAsync("Bind")
+        .onInterface(managerInterface)
+        .withTimeout(patience)
+        .withArguments(target, Options{})
+        .uponReplyInvoke(
+            [answer = std::move(answer)](bus::AsyncError error, const std::vector<sdbus::ObjectPath>& jobs) {
+                answer(std::move(error), jobs);
+            });
+    return proxy;
+}
+
 BusClient::CheckResult BusClient::check(const std::string& target, const Options& options) {
     const auto [possible, blockers, steps] = manager_->Check(target, options);
     CheckResult result{possible, {}, steps};

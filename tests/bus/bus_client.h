@@ -114,6 +114,11 @@ public:
     std::vector<std::string> bindAndWait(const std::string& target, const Options& options = {});
     std::vector<std::string> releaseAndWait(const std::string& target, const Options& options = {});
 
+    using BindAnswer = std::function<void(bus::AsyncError, const std::vector<sdbus::ObjectPath>&)>;
+    /// Asks for a bind and does not wait. The answer comes while messages are handled, as long as what is
+    /// returned lives.
+    std::unique_ptr<sdbus::IProxy> callBind(const std::string& target, BindAnswer answer);
+
     /// Takes the daemon's objects as they are for the beginning of the copy.
     void synchronise();
     /// Sentences of what the signals told wrongly, and how the copy differs from what the daemon has. Empty

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "inline_executor.h"
 
+#include "fake/kernel_seam.h"
+
 #include "transaction/journal.h"
 
 #include <algorithm>
@@ -73,13 +75,13 @@ std::string deviceIn(const std::string& path, std::string_view data) {
 
 /// One worker. `resume()` is called in the loop's thread, the rest of its life is in its own; the semaphores
 /// hand the turn over, so that never both run.
-class InlineExecutor::Process final : public Sysfs, public JournalStore {
+class InlineExecutor::Process final : public KernelSeam, public JournalStore {
 public:
     enum class Waits { ready, forGo, forLock, forKernel, forNothing, ended };
 
     Process(FakeKernel& kernel, const std::string& journals, WorkOrder order, Topology topology, Listener to,
             bool silent, bool dies) :
-        listener(std::move(to)), kernel_(kernel), silent_(silent), dies_(dies), files_(journals),
+        KernelSeam(kernel), listener(std::move(to)), silent_(silent), dies_(dies), files_(journals),
         order_(std::move(order)), topology_(std::move(topology)), thread_([this] { live(); }) {}
     Process(const Process&) = delete;
     Process& operator=(const Process&) = delete;
@@ -122,17 +124,6 @@ public:
             }
         }
     }
-    SysResult<std::vector<std::string>> list(const std::string& path) const override {
-        return kernel_.list(path);
-    }
-    SysResult<std::string> link(const std::string& path) const override { return kernel_.link(path); }
-    SysResult<std::optional<DeviceNumber>> node(const std::string& path) const override {
-        return kernel_.node(path);
-    }
-    SysResult<void> openExclusively(const std::string& path, const DeviceNumber& number) const override {
-        return kernel_.openExclusively(path, number);
-    }
-    bool exists(const std::string& path) const override { return kernel_.exists(path); }
 
     SysResult<void> write(const std::string& path, std::string_view data) override {
         try {
@@ -242,7 +233,6 @@ private:
         return std::unexpected(SysError{"write", path, ENODEV});
     }
 
-    FakeKernel& kernel_;
     bool silent_;
     bool dies_;
     FileJournalStore files_;

@@ -3,7 +3,7 @@
 /// (design decision 2, case 37): where it does, that is noted, and each test looks that nothing was.
 #pragma once
 
-#include "fake/fake_kernel.h"
+#include "fake/kernel_seam.h"
 
 #include <cerrno>
 #include <string>
@@ -11,9 +11,9 @@
 
 namespace vfiobind {
 
-class LoopSysfs final : public Sysfs {
+class LoopSysfs final : public KernelSeam {
 public:
-    explicit LoopSysfs(FakeKernel& kernel) : kernel_(kernel) {}
+    using KernelSeam::KernelSeam;
 
     const std::vector<std::string>& violations() const { return violations_; }
 
@@ -33,20 +33,8 @@ public:
         violations_.push_back("write: " + path + " <- " + std::string(data));
         return std::unexpected(SysError{"write", path, EROFS});
     }
-    SysResult<std::vector<std::string>> list(const std::string& path) const override {
-        return kernel_.list(path);
-    }
-    SysResult<std::string> link(const std::string& path) const override { return kernel_.link(path); }
-    SysResult<std::optional<DeviceNumber>> node(const std::string& path) const override {
-        return kernel_.node(path);
-    }
-    SysResult<void> openExclusively(const std::string& path, const DeviceNumber& number) const override {
-        return kernel_.openExclusively(path, number);
-    }
-    bool exists(const std::string& path) const override { return kernel_.exists(path); }
 
 private:
-    FakeKernel& kernel_;
     mutable std::vector<std::string> violations_;
 };
 

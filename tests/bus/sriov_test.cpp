@@ -44,6 +44,16 @@ protected:
         machine["devices"].push_back(device);
         return machine;
     }
+    /// It has made the functions, and autoprobe is off.
+    void startWithAWorkerThatIsKilled() {
+        configure("");
+        start(machine());
+        settle();
+        tell("kill-after 1");
+        configure(rule(4));
+        client().manager().Reload();
+        settle();
+    }
     void restartWithoutADriver() {
         tell("echo /sys/bus/pci/drivers/ixgbe/unbind " + pf);
         settle();
@@ -167,13 +177,7 @@ TEST_F(SriovTest, AFailedWriteIsToldAndUndone) {
 
 /// The functions are all there then, and sriov_drivers_autoprobe is off.
 TEST_F(SriovTest, AWorkerThatWasKilledLeavesNoAutoprobeOff) {
-    configure("");
-    start(machine());
-    settle();
-    tell("kill-after 1");
-    configure(rule(4));
-    client().manager().Reload();
-    settle();
+    startWithAWorkerThatIsKilled();
     ASSERT_THAT(writes(), Contains(HasSubstr("sriov_numvfs <- 4: killed")));
     ASSERT_THAT(writes(), testing::Not(Contains(HasSubstr("sriov_drivers_autoprobe <- 1"))));
     restart();
@@ -184,13 +188,7 @@ TEST_F(SriovTest, AWorkerThatWasKilledLeavesNoAutoprobeOff) {
 
 /// The physical function's driver comes after the daemon.
 TEST_F(SriovTest, AnAutoprobeThatIsLeftOffIsSetOnWhenTheDriverComes) {
-    configure("");
-    start(machine());
-    settle();
-    tell("kill-after 1");
-    configure(rule(4));
-    client().manager().Reload();
-    settle();
+    startWithAWorkerThatIsKilled();
     restartWithoutADriver();
     expectAutoprobeComesWithTheDriver();
 }
@@ -327,16 +325,8 @@ TEST_F(AskedSriovTest, ACardThatGoesWhileTheyAreMadeIsTheAnswer) {
     start(machine());
     tell("hang-at sriov_numvfs <- 2");
     std::optional<std::string> answer;
-    const auto proxy = sdbus::createProxy(client().connection(), bus::BusName{bus::busName},
-                                          sdbus::ObjectPath{bus::rootPath});
-    bus::finishRegistration(*proxy);
-    proxy->callMethodAsync("Bind")
-        .onInterface(managerInterface)
-        .withTimeout(patience)
-        .withArguments(std::string("vfs"), Options{})
-        .uponReplyInvoke([&](bus::AsyncError error, const std::vector<sdbus::ObjectPath>&) {
-            answer = error ? error->getMessage() : "bound";
-        });
+    const auto call = client().callBind(
+        "vfs", [&](bus::AsyncError error, const auto&) { answer = error ? error->getMessage() : "bound"; });
     client().group(pfGroup, "State"); // the call before it has come, too
     settle();
     EXPECT_FALSE(answer);

@@ -116,14 +116,8 @@ TEST_F(StuckTest, AGroupOfWhichNothingIsToBeDoneStaysWithItsCall) {
     tell("hold 812 5");
     tell("echo /sys/bus/pci/drivers/vfio-pci/unbind " + other);
     std::optional<std::vector<sdbus::ObjectPath>> jobs;
-    const auto proxy = sdbus::createProxy(client().connection(), bus::BusName{bus::busName},
-                                          sdbus::ObjectPath{bus::rootPath});
-    bus::finishRegistration(*proxy);
-    proxy->callMethodAsync("Bind")
-        .onInterface(managerInterface)
-        .withTimeout(patience)
-        .withArguments(std::string("8086:10d3"), Options{})
-        .uponReplyInvoke([&](bus::AsyncError error, const std::vector<sdbus::ObjectPath>& paths) {
+    const auto call = client().callBind(
+        "8086:10d3", [&](bus::AsyncError error, const std::vector<sdbus::ObjectPath>& paths) {
             EXPECT_FALSE(error);
             jobs = paths;
         });

@@ -3,6 +3,7 @@
 /// for how it may end: everything as wanted, or everything as it was, or a list of exactly what differs.
 #pragma once
 
+#include "fake/kernel_seam.h"
 #include "fake/scenarios.h"
 
 #include <gtest/gtest.h>
@@ -16,14 +17,11 @@ using State = std::map<std::string, std::string>;
 
 /// The kernel as a process sees it that waits in D state: a write that hangs returns in the end. `whileHung`
 /// runs before, as the rest of the world goes on.
-class WaitingSysfs final : public Sysfs {
+class WaitingSysfs final : public KernelSeam {
 public:
     WaitingSysfs(FakeKernel& kernel, std::function<void()> whileHung) :
-        kernel_(kernel), whileHung_(std::move(whileHung)) {}
+        KernelSeam(kernel), whileHung_(std::move(whileHung)) {}
 
-    SysResult<std::string> read(const std::string& path, std::size_t limit) const override {
-        return kernel_.read(path, limit);
-    }
     SysResult<void> write(const std::string& path, std::string_view data) override {
         try {
             return kernel_.write(path, data);
@@ -32,20 +30,8 @@ public:
             return {};
         }
     }
-    SysResult<std::vector<std::string>> list(const std::string& path) const override {
-        return kernel_.list(path);
-    }
-    SysResult<std::string> link(const std::string& path) const override { return kernel_.link(path); }
-    SysResult<std::optional<DeviceNumber>> node(const std::string& path) const override {
-        return kernel_.node(path);
-    }
-    SysResult<void> openExclusively(const std::string& path, const DeviceNumber& number) const override {
-        return kernel_.openExclusively(path, number);
-    }
-    bool exists(const std::string& path) const override { return kernel_.exists(path); }
 
 private:
-    FakeKernel& kernel_;
     std::function<void()> whileHung_;
 };
 

@@ -2,7 +2,7 @@
 /// The fake kernel as the guards' tests want it: with routes and addresses, and files that cannot be read.
 #pragma once
 
-#include "fake/fake_kernel.h"
+#include "fake/kernel_seam.h"
 
 #include <arpa/inet.h>
 #include <cerrno>
@@ -86,9 +86,9 @@ inline NetlinkMessage addressMessage(std::uint8_t family, unsigned interface, st
     return message.with(IFA_ADDRESS, addressBytes(address));
 }
 
-class HostSysfs final : public Sysfs {
+class HostSysfs final : public KernelSeam {
 public:
-    explicit HostSysfs(FakeKernel& kernel) : kernel_(kernel) {}
+    using KernelSeam::KernelSeam;
 
     std::map<std::string, int> errors; ///< errno by path, for reads, lists and links of exactly this path
     std::map<std::pair<std::uint16_t, std::uint8_t>, std::string> dumps; ///< by request and family
@@ -98,9 +98,6 @@ public:
         if (const int code = errorAt(path))
             return std::unexpected(SysError{"read", path, code});
         return kernel_.read(path, limit);
-    }
-    SysResult<void> write(const std::string& path, std::string_view data) override {
-        return kernel_.write(path, data);
     }
     SysResult<std::vector<std::string>> list(const std::string& path) const override {
         if (const int code = errorAt(path))
@@ -120,10 +117,6 @@ public:
     SysResult<std::size_t> countedFolders(const std::string& path) const override {
         return kernel_.countedFolders(path);
     }
-    SysResult<void> openExclusively(const std::string& path, const DeviceNumber& number) const override {
-        return kernel_.openExclusively(path, number);
-    }
-    bool exists(const std::string& path) const override { return kernel_.exists(path); }
     SysResult<std::string> netlinkDump(std::uint16_t request, std::uint8_t family) const override {
         if (dumpError != 0)
             return std::unexpected(SysError{"dump", "rtnetlink", dumpError});
@@ -136,8 +129,6 @@ private:
         const auto found = errors.find(path);
         return found == errors.end() ? 0 : found->second;
     }
-
-    FakeKernel& kernel_;
 };
 
 } // namespace vfiobind

@@ -149,8 +149,16 @@ void FakeKernel::otherChildren(const std::string& directory, std::map<std::strin
     if (directory == "/sys/class") {
         found.emplace("iommu", dir);
         if (modules_.contains("vfio") && modules_.at("vfio").loaded)
-            found.emplace("vfio", dir);
+            for (const auto* name : {"vfio", "vfio-dev"})
+                found.emplace(name, dir);
     }
+    if (directory == "/sys/class/vfio-dev")
+        for (const auto& [address, device] : functions_)
+            if (device.vfioIndex) {
+                const auto name = fmt::format("vfio{}", *device.vfioIndex);
+                found.emplace(name, Node{Node::Type::link,
+                                         relativePath(directory, device.place + "/vfio-dev/" + name)});
+            }
     if (directory == "/sys/class/iommu")
         for (const auto& unit : iommuUnits_)
             found.emplace(unit, dir);
