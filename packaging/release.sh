@@ -22,18 +22,28 @@ section() { awk -v heading="## $version ($today)" '$0 == heading { on = 1; next 
 
 [ -z "$(git status --porcelain)" ] || missing+=("the tree differs from the commit: see git status")
 ! git rev-parse --quiet --verify "refs/tags/v$version" >/dev/null || missing+=("there is a tag v$version already")
-built=$(sed -n 's/^project(vfio-bind VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
-[ "$built" = "$version" ] || missing+=("CMakeLists.txt has version $built, not $version")
-packed=$(sed -n '1s/^vfio-bind (\([^)]*\)).*/\1/p' packaging/debian/changelog)
-[ "$packed" = "$version" ] || missing+=("packaging/debian/changelog begins with version $packed, not $version")
+# has_version FILE PATTERN: the first line that fits names it.
+has_version() {
+    local found
+    found=$(sed -n "s/$2/\\1/p" "$1" | head -n 1)
+    [ "$found" = "$version" ] || missing+=("$1 has version $found, not $version")
+}
+has_version CMakeLists.txt '^project(vfio-bind VERSION \([0-9.]*\).*'
+has_version packaging/debian/changelog '^vfio-bind (\([^)]*\)).*'
+has_version packaging/rpm/vfio-bind.spec '^Version: *\(.*\)'
+has_version packaging/arch/PKGBUILD '^pkgver=\(.*\)'
+has_version packaging/arch/.SRCINFO '^[[:space:]]*pkgver = \(.*\)'
 [ -n "$(section)" ] || missing+=("CHANGELOG.md has no section '## $version ($today)' with a text")
 passed=$(cat build/everything-passed 2>/dev/null || true)
 [ "$passed" = "$commit" ] ||
     missing+=("tests/run.sh everything has not passed on ${commit:0:12}${passed:+, but on ${passed:0:12}}")
+sbom=build/deb/vfio-bind-$version.spdx.json
+packaging/sbom.py --packages build/deb 2>/dev/null | cmp --quiet - "$sbom" ||
+    missing+=("$sbom is not there, or not of this source and these packages: tests/run.sh deb makes it")
 
 if [ "${#missing[@]}" -gt 0 ]; then
     printf 'packaging/release.sh: %s\n' "${missing[@]}" >&2
     exit 1
 fi
 section | sed '/./,$!d' | git tag --annotate --cleanup=whitespace --file=- "v$version" "$commit"
-echo "v$version is ${commit:0:12}; git push origin v$version publishes it"
+echo "v$version is ${commit:0:12}; git push origin v$version publishes it, and beside it go build/deb/*.deb and $sbom"

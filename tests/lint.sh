@@ -60,6 +60,50 @@ pkgbuild() (
     HOME=$folder PACMAN=true "${as_nobody[@]}" makepkg --printsrcinfo
 )
 
+# The AUR shows .SRCINFO, and builds the PKGBUILD.
+srcinfo() { diff packaging/arch/.SRCINFO <(pkgbuild); }
+
+# In a repository of its own, as COPR has it.
+copr() (
+    folder=$(mktemp -d)
+    trap 'rm -rf "$folder"' EXIT
+    mkdir "$folder/clone"
+    files | tar --create --file=- --files-from=- | tar -C "$folder/clone" --extract --file=-
+    git init --quiet "$folder/clone" && git -C "$folder/clone" add --all &&
+        git -C "$folder/clone" -c user.name=a -c user.email=a@b.example commit --quiet --message=all &&
+        make -f "$folder/clone/.copr/Makefile" srpm outdir="$folder/made" spec="$folder/clone/packaging/rpm/vfio-bind.spec" &&
+        rpm --query --package --list "$folder"/made/vfio-bind-*.src.rpm | grep -x 'vfio-bind-.*\.tar\.gz'
+)
+
+# The address is answered by a folder that has a release and two files that are none.
+watch_file() (
+    folder=$(mktemp -d)
+    trap 'kill "$server"; rm -rf "$folder"' EXIT
+    mkdir "$folder/releases"
+    touch "$folder"/releases/vfio-bind-{99.1.tar.gz,98.2.tar.gz,99.2.tar.gz.asc,99.3.zip}
+    coproc python3 -u -m http.server --bind 127.0.0.1 --directory "$folder" 0
+    server=$COPROC_PID
+    # Serving HTTP on 127.0.0.1 port N (...
+    read -r _ _ _ _ _ port _ <&"${COPROC[0]}"
+    sed "s,https://vfio-bind\.example/,http://127.0.0.1:$port/," packaging/debian/watch >"$folder/watch"
+    found=$(uscan --no-conf --no-download --dehs --package vfio-bind --upstream-version 0.1.0 --watchfile "$folder/watch")
+    echo "$found"
+    grep -qF '<upstream-version>99.1</upstream-version>' <<<"$found"
+)
+
+# Each place that names the version.
+versions() {
+    local version place
+    version=$(sed -n 's/^project(vfio-bind VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
+    while IFS='|' read -r place pattern; do
+        [ "$(sed -n "s/$pattern/\\1/p" "$place" | head -n 1)" = "$version" ] || { echo "$place does not name $version" && return 1; }
+    done <<'END'
+packaging/debian/changelog|^vfio-bind (\(.*\)) .*
+packaging/rpm/vfio-bind.spec|^Version: *\(.*\)
+packaging/arch/PKGBUILD|^pkgver=\(.*\)
+END
+}
+
 mapfile -t list < <(shell_scripts)
 check 'shellcheck' shellcheck "${list[@]}"
 mapfile -t list < <(files '*.cpp' '*.h')
@@ -71,7 +115,14 @@ check 'includes go the way that CONTRIBUTING.md draws' python3 tests/layers.py
 check 'the spec file reads as one' rpmspec --parse packaging/rpm/vfio-bind.spec
 check 'rpmlint' rpmlint --strict --config packaging/rpm/rpmlint.toml packaging/rpm/vfio-bind.spec
 check 'the spec file packs what is installed' python3 tests/rpm_files.py
-check 'makepkg reads the PKGBUILD' pkgbuild
+check '.SRCINFO is what makepkg makes of the PKGBUILD' srcinfo
+check 'COPR makes a source package' copr
+check 'uscan finds a release by debian/watch' watch_file
+check 'each distribution has the same version' versions
+mapfile -t list < <(files '*.yml' '*.yaml' packaging/debian/upstream/metadata)
+check 'yamllint' yamllint --strict --config-data '{extends: default, rules: {line-length: {max: 130}}}' "${list[@]}"
+check 'the services of OBS are well-formed' xmllint --noout --nonet packaging/obs/_service
+check 'the SBOM of the source is SPDX' python3 tests/sbom_test.py
 check 'a release is tagged where nothing is missing' tests/release_test.sh
 check 'the pictures of the pages are there' pictures
 for file in $(files '*.svg'); do

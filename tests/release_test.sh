@@ -11,11 +11,18 @@ export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b.exampl
 
 git init --quiet --initial-branch=main "$folder"
 cd "$folder"
-mkdir -p packaging/debian build
+mkdir -p packaging/{debian,rpm,arch} build/deb
 cp "$release" packaging
+# What it writes is sbom_test.py's matter.
+# shellcheck disable=SC2016 # the script's
+printf '#!/bin/sh\necho "an SBOM of $2"\n' >packaging/sbom.py
+chmod +x packaging/sbom.py
 echo build/ >.gitignore
 echo 'project(vfio-bind VERSION 0.9.0 LANGUAGES C CXX)' >CMakeLists.txt
 echo 'vfio-bind (0.9.0) unstable; urgency=medium' >packaging/debian/changelog
+echo 'Version: 0.9.0' >packaging/rpm/vfio-bind.spec
+echo 'pkgver=0.9.0' >packaging/arch/PKGBUILD
+printf '\tpkgver = 0.9.0\n' >packaging/arch/.SRCINFO
 printf '# Changes\n\n## Not released yet\n\n- Speed.\n\n## 0.9.0 (2020-01-01)\n\n- Birth.\n' >CHANGELOG.md
 git add --all
 git commit --quiet --message=before
@@ -33,10 +40,13 @@ refused() {
 }
 
 [ "$(packaging/release.sh 1.0 2>&1 || echo "status $?")" = $'usage: packaging/release.sh VERSION, such as 1.0.0\nstatus 2' ]
-refused 'CMakeLists.txt has version 0.9.0, not 1.0.0' 'begins with version 0.9.0' 'has no section' 'has not passed on'
-sed -i s/0.9.0/1.0.0/ CMakeLists.txt packaging/debian/changelog
+refused 'CMakeLists.txt has version 0.9.0, not 1.0.0' 'changelog has version 0.9.0' 'spec has version 0.9.0' 'PKGBUILD has version 0.9.0' \
+    '.SRCINFO has version 0.9.0' 'has no section' 'has not passed on' 'build/deb/vfio-bind-1.0.0.spdx.json is not there'
+sed -i s/0.9.0/1.0.0/ CMakeLists.txt packaging/debian/changelog packaging/rpm/* packaging/arch/{PKGBUILD,.SRCINFO}
 sed -i "s/^## Not released yet/## 1.0.0 ($(date +%Y-%m-%d))/" CHANGELOG.md
-refused 'the tree differs' 'has not passed on'
+echo 'an SBOM of other packages' >build/deb/vfio-bind-1.0.0.spdx.json
+refused 'the tree differs' 'has not passed on' 'not of this source and these packages'
+echo 'an SBOM of build/deb' >build/deb/vfio-bind-1.0.0.spdx.json
 git rev-parse HEAD >build/everything-passed
 git commit --quiet --all --message=release
 refused ', but on '
