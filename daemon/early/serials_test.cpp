@@ -67,12 +67,16 @@ TEST_F(KeepSerials, ForgetsTheNumberOfADeviceThatHasGone) {
 
 TEST(Serials, AreOfTheDeviceForWhichTheyWereKept) {
     auto kernel = machine();
+    const auto address = Address::parse(nic).value();
+    EXPECT_EQ(Topology::read(kernel)->find(address)->serial, "");
     kernel.putFile(std::string(serialsDirectory) + "/" + nic, number + " 8086:10d3\n");
-    EXPECT_EQ(readDevice(kernel, Address::parse(nic).value())->serial, number);
+    EXPECT_EQ(readDevice(kernel, address)->serial, number);
+    EXPECT_EQ(Topology::read(kernel)->find(address)->serial, number);
+    EXPECT_EQ(Topology::read(kernel)->find(Address::parse(gpu).value())->serial, "");
     kernel.putFile(std::string(serialsDirectory) + "/" + nic, number + " 8086:1533\n");
-    EXPECT_EQ(readDevice(kernel, Address::parse(nic).value())->serial, "");
+    EXPECT_EQ(readDevice(kernel, address)->serial, "");
     kernel.putFile(std::string(serialsDirectory) + "/" + nic, "nonsense\n");
-    EXPECT_EQ(readDevice(kernel, Address::parse(nic).value())->serial, "");
+    EXPECT_EQ(readDevice(kernel, address)->serial, "");
 }
 
 Resolution resolved(const FakeKernel& kernel, const std::string& selector) {

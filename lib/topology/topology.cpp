@@ -61,10 +61,26 @@ std::vector<Address> virtualFunctions(const Sysfs& sysfs, const std::string& pat
     }
 }
 
-/// The kernel tells it since Linux 6.18.
-std::string serialOf(const Sysfs& sysfs, const Device& device) {
+/// The functions that vfio-bind-early has noted a serial number for. No value where it cannot be listed.
+std::optional<std::set<Address>> notedSerials(const Sysfs& sysfs) {
+    const auto names = sysfs.list(std::string(serialsDirectory));
+    if (!names)
+        return names.error().code == ENOENT ? std::optional(std::set<Address>{}) : std::nullopt;
+    std::set<Address> noted;
+    for (const auto& name : *names)
+        if (const auto address = Address::parse(name))
+            noted.insert(*address);
+    return noted;
+}
+
+/// The kernel tells it since Linux 6.18. Looks for a note of it where there is one; where `noted` is not
+/// known, by itself.
+std::string serialOf(const Sysfs& sysfs, const Device& device,
+                     const std::optional<std::set<Address>>& noted) {
     if (const auto told = sysfs.read(device.sysfsPath() + "/serial_number", 64))
         return parseSerial(*told).value_or("");
+    if (noted && !noted->contains(device.address))
+        return {};
     const auto kept = sysfs.read(std::string(serialsDirectory) + '/' + device.address.str(), 64);
     if (!kept)
         return {};
@@ -75,7 +91,8 @@ std::string serialOf(const Sysfs& sysfs, const Device& device) {
 }
 
 /// What a device's own files tell: all but its driver and its virtual functions.
-std::optional<Device> readItself(const Sysfs& sysfs, const Address& address) {
+std::optional<Device> readItself(const Sysfs& sysfs, const Address& address,
+                                 const std::optional<std::set<Address>>& noted = std::nullopt) {
     const std::string path = std::string(devicesDirectory) + address.str();
     const auto modalias = sysfs.read(path + "/modalias", 256);
     if (!modalias)
@@ -98,7 +115,7 @@ std::optional<Device> readItself(const Sysfs& sysfs, const Address& address) {
                     (ids->baseClass() == pciclass::bridge && sysfs.exists(path + "/secondary_bus_number"));
     if (!device.bridge) {
         device.physicalFunction = linkedAddress(sysfs, path + "/physfn");
-        device.serial = serialOf(sysfs, device);
+        device.serial = serialOf(sysfs, device, noted);
     }
     return device;
 }
@@ -181,10 +198,11 @@ SysResult<Topology> Topology::read(const Sysfs& sysfs) {
         return std::unexpected(names.error());
     const auto bound = boundDevices(sysfs, names->size());
     const auto vfio = vfioDevices(sysfs);
+    const auto noted = notedSerials(sysfs);
     Topology topology;
     for (const auto& name : *names) {
         const auto address = Address::parse(name);
-        auto device = address ? readItself(sysfs, *address) : std::nullopt;
+        auto device = address ? readItself(sysfs, *address, noted) : std::nullopt;
         if (!device)
             continue;
         if (!bound)

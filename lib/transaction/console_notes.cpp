@@ -4,6 +4,7 @@
 #include "transaction/journal.h"
 
 #include "sysfs/real_sysfs.h"
+#include "sysfs/write_file.h"
 
 #include <algorithm>
 #include <cerrno>
