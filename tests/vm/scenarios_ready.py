@@ -17,9 +17,10 @@ TIMEOUT = 8     # seconds, of the rule whose group hangs
 # The kernel lets go of what a VM holds when the VM ends, and hangs until then.
 HUNG_RULE = f'[[bind]]\nname = "hangs"\ndevices = ["{TWIN_A}"]\ndriver = "pci-stub"\nallow = ["held-by-vm"]\ntimeout = "{TIMEOUT}s"\n'
 
+# In a boot that is slow no driver has it yet, and with the override none but vfio-pci will.
 BY_HAND = f"""modprobe vfio-pci
 echo vfio-pci > {sysfs(TWIN_A, "driver_override")}
-echo {TWIN_A} > {sysfs(TWIN_A, "driver/unbind")}
+test ! -e {sysfs(TWIN_A, "driver")} || echo {TWIN_A} > {sysfs(TWIN_A, "driver/unbind")}
 echo {TWIN_A} > /sys/bus/pci/drivers_probe"""
 
 
