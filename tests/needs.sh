@@ -25,10 +25,10 @@ packages() {
     unit | corpora | fuzz | build) packages clang ;;
     bus) packages clang && packages daemon ;;
     cockpit) packages bus && packages page && echo npm ;;
-    vm) packages guests ;;
+    vm | conformance) packages guests ;;
     leaks) packages gcc && echo dbus valgrind ;;
     tidy) packages clang && echo clang-tidy-19 ;;
-    bench) packages guests && echo strace dbus ;;
+    bench) packages guests && echo strace dbus valgrind systemd ;;
     pictures) packages guests && packages bus && packages page && echo python3-rich pngquant ;;
     plain) packages gcc && packages daemon ;;
     all | everything) ;; # their parts need it

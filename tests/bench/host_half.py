@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 import time
 
+from instructions import instructions
 from pci_tree import Tree
 from private_bus import Daemon, MeasureError, read_line
 from table import Row, against, at_most, percentile, told
@@ -325,4 +326,4 @@ def start(host):
         yield told(theme, f"from its start to ready, {functions} functions", f"{statistics.median(took):.0f} ms")
 
 
-MEASUREMENTS = (topology, policy, verify, events, bus, storm, memory, idle, start)
+MEASUREMENTS = (topology, policy, verify, events, bus, storm, memory, idle, start, instructions)

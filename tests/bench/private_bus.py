@@ -52,6 +52,27 @@ def read_line(stream, seconds, what):
     return line.decode().rstrip("\n")
 
 
+def start_bus(folder):
+    """dbus-daemon, and the environment of who is to find it."""
+    (folder / "bus.conf").write_text(BUS.format(folder=folder), encoding="ascii")
+    with open(folder / "bus.log", "wb") as log:
+        process = subprocess.Popen(["dbus-daemon", f"--config-file={folder}/bus.conf", "--nofork", "--print-address"],
+                                   stdout=subprocess.PIPE, stderr=log, bufsize=0)
+    return process, {**os.environ, "DBUS_SESSION_BUS_ADDRESS": read_line(process.stdout, 20, "dbus-daemon")}
+
+
+def stop(process):
+    process.terminate()
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(20)
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            pipe.close()
+
+
 class Daemon:
     """bench-bindd on a tree. `started` is how long it took to be ready, in milliseconds."""
 
@@ -72,14 +93,9 @@ class Daemon:
         self.stop()
 
     def _start(self):
-        (self.folder / "bus.conf").write_text(BUS.format(folder=self.folder), encoding="ascii")
         (self.folder / "vfio-bind.toml").write_text(CONFIG, encoding="ascii")
         (self.folder / "run").mkdir()
-        with open(self.folder / "bus.log", "wb") as log:
-            self.bus = subprocess.Popen(["dbus-daemon", f"--config-file={self.folder}/bus.conf", "--nofork",
-                                         "--print-address"], stdout=subprocess.PIPE, stderr=log, bufsize=0)
-        address = read_line(self.bus.stdout, 20, "dbus-daemon")
-        self.environment = {**os.environ, "DBUS_SESSION_BUS_ADDRESS": address}
+        self.bus, self.environment = start_bus(self.folder)
         began = time.monotonic()
         with open(self.folder / "log", "wb") as log:
             self.process = subprocess.Popen(
@@ -151,17 +167,8 @@ class Daemon:
 
     def stop(self):
         for process in (self.process, self.bus):
-            if process is None:
-                continue
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(20)
-            for pipe in (process.stdin, process.stdout):
-                if pipe:
-                    pipe.close()
+            if process is not None:
+                stop(process)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
