@@ -24,6 +24,7 @@
 #   build            builds what the parts above need, and runs nothing
 #   bench            measurements, with a table
 #   pictures         makes the README's pictures anew, in doc/
+#   conformance      asks the same of vfio-bindctl and of the tools of today, and writes doc/conformance.md
 #
 # With --suite, the parts unit, bus, leaks, deb and vm, all or one of them, are run in a root of another Debian release (trixie),
 # which is made once, and in a guest of it; builds and logs are in build-RELEASE. And so is `plain`, for sid, too: unit and bus
@@ -135,6 +136,14 @@ part_bench() {
 
 part_pictures() { build package tests && with_sum pictures "$tests/pictures.sh" "$(package)" "$builds/gcc"; }
 
+part_conformance() {
+    local found=$results/conformance
+    rm -rf "$found"
+    mkdir -p "$found"
+    VFIO_BIND_CONFORMANCE=$found part_vm --only '^conformance-' &&
+        check 'doc/conformance.md' "$tests/conformance.py" "$found" "$top/doc/conformance.md"
+}
+
 # Another release's compiler and libraries, each source by itself and in the least time.
 part_plain() {
     local -x DEB_BUILD_OPTIONS="nocheck noopt parallel=$JOBS" DEB_CXXFLAGS_APPEND=-g0
@@ -196,7 +205,7 @@ part_everything() {
 
 main() {
     local suite='' part arguments=()
-    local parts='all|everything|lint|deb|unit|bus|cockpit|corpora|vm|leaks|fuzz|tidy|build|bench|pictures|plain'
+    local parts='all|everything|lint|deb|unit|bus|cockpit|corpora|vm|leaks|fuzz|tidy|build|bench|pictures|conformance|plain'
     if [ "${1:-}" = --suite ]; then
         suite=${2:-}
         [[ $suite =~ ^[a-z]+$ ]] || refuse '--suite takes the name of a Debian release, such as trixie'

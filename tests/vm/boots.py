@@ -113,6 +113,8 @@ BOOTS = {boot.name: boot for boot in (
     # For a browser on the host.
     Boot("cockpit", packages=COCKPIT_PACKAGES, extra=("-netdev", "user,id=lan,restrict=on", "-device", "virtio-net-pci,netdev=lan,addr=0e.0")),
     Boot("nics", devices=NICS, late=()),
+    # The tools that hand devices over today, and what they must not take.
+    Boot("binders", late=("nvme,bus=rp5,serial=rig,drive=s0",), disks=1, packages=BENCH_PACKAGES),
     # What tests/bench measures.
     Boot("bench", devices=BENCH, late=(), packages=BENCH_PACKAGES),
 )}
