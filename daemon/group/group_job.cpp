@@ -38,6 +38,15 @@ std::string remedyFor(const std::string& step) {
                        device);
 }
 
+/// Returns where the worker that looks for holders is kept; nullptr if nothing hangs.
+template <typename State>
+std::unique_ptr<Work>* lookForHoldersOf(State& state) {
+    if (auto* stuck = std::get_if<group_states::Stuck>(&state))
+        return &stuck->holders;
+    auto* old = std::get_if<group_states::AwaitingOldWorker>(&state);
+    return old != nullptr ? &old->holders : nullptr;
+}
+
 } // namespace
 
 void Group::setOut(bool takesBack) {
@@ -111,23 +120,23 @@ void Group::jobOverdue() {
     state_ = Stuck{.hung = std::move(working), .holders = {}};
     around_.cameFree();
     around_.refresh(number_);
-    memory_.lastError =
-        fmt::format("'{}' has not come back within {} ms; it hangs in the kernel", step, timeout.count()) +
-        remedyFor(step);
-    spdlog::error("group {}: {}", number_, memory_.lastError);
     around_.changes.job(number_);
-    lookForHolders(std::get<Stuck>(state_));
+    hangs(step,
+          fmt::format("'{}' has not come back within {} ms; it hangs in the kernel", step, timeout.count()));
 }
 
-/// Has a worker find the holders, since reading another process's command line can block too.
-void Group::lookForHolders(Stuck& stuck) {
+/// Tells of a step that hangs, and has a worker find the holders, since reading another process's command
+/// line can block too.
+void Group::hangs(const std::string& step, const std::string& how) {
+    memory_.lastError = how + remedyFor(step);
+    spdlog::error("group {}: {}", number_, memory_.lastError);
     const auto listen = [this](const WorkMessage& message) {
-        auto* now = std::get_if<Stuck>(&state_);
-        if (now == nullptr)
+        auto* look = lookForHoldersOf(state_);
+        if (look == nullptr)
             return;
         const auto* verdict = std::get_if<Verdict>(&message);
         if (verdict == nullptr) {
-            now->holders.reset();
+            look->reset();
             return;
         }
         memory_.holders = verdict->holders;
@@ -138,8 +147,8 @@ void Group::lookForHolders(Stuck& stuck) {
         around_.changes.group(number_);
     };
     try {
-        stuck.holders = around_.executor.start({.kind = WorkOrder::Kind::holders, .group = number_},
-                                               around_.machine.topology(), listen);
+        *lookForHoldersOf(state_) = around_.executor.start(
+            {.kind = WorkOrder::Kind::holders, .group = number_}, around_.machine.topology(), listen);
     } catch (const std::system_error& error) {
         spdlog::error("group {}: who holds it cannot be looked for: {}", number_, error.what());
     }

@@ -53,8 +53,9 @@ struct AwaitingOldWorker {
     Wanted wanted;
     Journal journal;
     JobView job;
-    Descriptor worker; ///< pidfd_open(2)
-    EventSource end;   ///< destroyed before `worker` is closed
+    Descriptor worker;             ///< pidfd_open(2)
+    EventSource end;               ///< destroyed before `worker` is closed
+    std::unique_ptr<Work> holders; ///< as of Stuck
 };
 
 } // namespace group_states

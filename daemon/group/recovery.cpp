@@ -76,19 +76,22 @@ void Group::recover(Journal journal) {
 }
 
 void Group::awaitOldWorker(Working taken, Journal journal, Descriptor worker) {
-    spdlog::warn("group {}: worker {} of an earlier run is still in the kernel; it is waited for", number_,
-                 journal.pid);
     taken.job.id = ++around_.lastJob;
     taken.job.state = "stuck";
     for (const auto& step : journal.steps)
         taken.job.steps.emplace_back(step.step, step.result == "begun" ? "running" : step.result);
+    const auto step = journal.steps.empty() ? std::string("the first step") : journal.steps.back().step;
+    const auto error = fmt::format(
+        "'{}' of worker {}, of an earlier run, has not come back; it is waited for", step, journal.pid);
     const auto fd = worker.get();
     auto end = around_.loop.io(fd, EPOLLIN, [this] { oldWorkerEnded(); });
     state_.emplace<AwaitingOldWorker>(AwaitingOldWorker{.wanted = std::move(taken.attempt.wanted),
                                                         .journal = std::move(journal),
                                                         .job = std::move(taken.job),
                                                         .worker = std::move(worker),
-                                                        .end = std::move(end)});
+                                                        .end = std::move(end),
+                                                        .holders = {}});
+    hangs(step, error);
     announce();
 }
 
