@@ -8,7 +8,7 @@
 #   tests/run.sh --suite RELEASE [PART...]
 #
 #   all              lint, deb, vm, unit, bus, cockpit and corpora: what a change can break on Debian 12 (default)
-#   everything       all that there is: besides, the long scenarios, leaks, fuzz and tidy, Debian 13 and a build for sid
+#   everything       all that there is: besides, the long scenarios, leaks, fuzz, tidy and rpm, Debian 13 and a build for sid
 #
 #   lint             formatting, shellcheck, XML, man pages, the sandbox's score
 #   deb              builds the Debian packages, lintian, the SBOM
@@ -21,6 +21,7 @@
 #   leaks            a thousand rounds of bind and release under valgrind
 #   fuzz             each libFuzzer target for a minute, or as long as FUZZ_SECONDS says
 #   tidy             clang-tidy over the C++ sources
+#   rpm              the RPM packages, built of what the Debian packages are; rpm installs, verifies and removes them
 #   build            builds what the parts above need, and runs nothing
 #   bench            measurements, with a table
 #   pictures         makes the README's pictures anew, in doc/
@@ -101,6 +102,7 @@ part_bus() {
 part_corpora() { build clang && registered clang corpora; }
 part_leaks() { build package tests && registered gcc leaks; }
 part_fuzz() { build clang && registered clang fuzz; }
+part_rpm() { build package && with_sum rpm "$tests/rpm_root.sh" "$builds"/deb/.work/vfio-bind/obj-*; }
 part_tidy() { build clang && registered clang tidy; }
 
 part_cockpit() {
@@ -196,7 +198,7 @@ part_everything() {
     rm -f "$builds/everything-passed"
     need release && commit=$(clean_commit)
     run_all --named
-    for part in leaks fuzz tidy; do run_part "$part"; done
+    for part in leaks fuzz tidy rpm; do run_part "$part"; done
     with_sum trixie "$tests/suite.sh" trixie all
     with_sum sid "$tests/suite.sh" sid plain
     check 'every case has been tried' python3 "$tests/cases.py" --ran "$results" --everything
@@ -205,7 +207,7 @@ part_everything() {
 
 main() {
     local suite='' part arguments=()
-    local parts='all|everything|lint|deb|unit|bus|cockpit|corpora|vm|leaks|fuzz|tidy|build|bench|pictures|conformance|plain'
+    local parts='all|everything|lint|deb|unit|bus|cockpit|corpora|vm|leaks|fuzz|tidy|rpm|build|bench|pictures|conformance|plain'
     if [ "${1:-}" = --suite ]; then
         suite=${2:-}
         [[ $suite =~ ^[a-z]+$ ]] || refuse '--suite takes the name of a Debian release, such as trixie'
