@@ -22,7 +22,9 @@ packages() {
     lint) echo git python3 shellcheck clang-format-19 libxml2-utils libdbus-1-dev systemd man-db mandoc rpm rpmlint makepkg \
         appstream ansible-lint prometheus python3-jsonschema python3-nova python3-yaml npm devscripts make yamllint ;;
     deb) packages gcc && echo lintian git python3-jsonschema ;;
+    reproducible) packages gcc && echo locales ;;
     rpm) packages gcc && echo rpm ;;
+    autopkgtest) packages gcc ;;
     unit | corpora | fuzz | build) packages clang ;;
     bus) packages clang && packages daemon ;;
     cockpit) packages bus && packages page && echo npm ;;

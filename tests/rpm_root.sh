@@ -11,25 +11,12 @@ set -uo pipefail
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/tally.bash
 . "$tests/tally.bash"
+# shellcheck source=tests/overlay.bash
+. "$tests/overlay.bash"
 [ $# -eq 1 ] || { echo 'usage: tests/rpm_root.sh BUILD' >&2 && exit 2; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir "$work/packages" "$work/overlay"
-
-# Commands of the root, one a line: what is mounted goes with them.
-inside() {
-    # shellcheck disable=SC2016 # the inner shells'
-    unshare --mount --propagation private sh -euc '
-        mount -t tmpfs tmpfs "$1/overlay"
-        mkdir "$1/overlay/upper" "$1/overlay/work" "$1/overlay/root"
-        mount -t overlay overlay -o "lowerdir=/,upperdir=$1/overlay/upper,workdir=$1/overlay/work" "$1/overlay/root"
-        mkdir "$1/overlay/root/packages"
-        mount --bind "$1/packages" "$1/overlay/root/packages"
-        mount -t proc proc "$1/overlay/root/proc"
-        mount -t tmpfs tmpfs "$1/overlay/root/run"
-        exec chroot "$1/overlay/root" sh -euxc "$2"
-    ' sh "$work" "$1"
-}
+mkdir "$work/packages"
 
 # shellcheck disable=SC2016 # the root's shell has them
 removed='rpm --initdb
@@ -49,5 +36,5 @@ left=$(find /etc /usr /var/lib -xdev -newer /packages \( -name "*vfio-bind*" -o 
 [ -z "$left" ] || { echo "left: $left" && exit 1; }'
 
 check 'the packages are built of what is installed' python3 "$tests/rpm_files.py" "$1" "$work/packages" || { tally; exit 1; }
-check 'rpm installs and removes them' inside "$removed"
+check 'rpm installs and removes them' overlay "$work/packages" "$removed"
 tally

@@ -8,7 +8,8 @@
 #   tests/run.sh --suite RELEASE [PART...]
 #
 #   all              lint, deb, vm, unit, bus, cockpit and corpora: what a change can break on Debian 12 (default)
-#   everything       all that there is: besides, the long scenarios, leaks, fuzz, tidy and rpm, Debian 13 and a build for sid
+#   everything       all that there is: besides, the long scenarios, leaks, fuzz, tidy, reproducible, rpm and autopkgtest,
+#                    Debian 13 and a build for sid
 #
 #   lint             formatting, shellcheck, XML, man pages, the sandbox's score
 #   deb              builds the Debian packages, lintian, the SBOM
@@ -21,7 +22,9 @@
 #   leaks            a thousand rounds of bind and release under valgrind
 #   fuzz             each libFuzzer target for a minute, or as long as FUZZ_SECONDS says
 #   tidy             clang-tidy over the C++ sources
+#   reproducible     builds the packages once more, where all is different but the source: bit for bit the same
 #   rpm              the RPM packages, built of what the Debian packages are; rpm installs, verifies and removes them
+#   autopkgtest      the test that vfio-bind-dev brings along; that of vfio-bind is a scenario: vm --only autopkgtest
 #   build            builds what the parts above need, and runs nothing
 #   bench            measurements, with a table
 #   pictures         makes the README's pictures anew, in doc/
@@ -102,7 +105,9 @@ part_bus() {
 part_corpora() { build clang && registered clang corpora; }
 part_leaks() { build package tests && registered gcc leaks; }
 part_fuzz() { build clang && registered clang fuzz; }
+part_reproducible() { build package && with_sum reproducible "$tests/reproducible.sh" "$builds/deb"; }
 part_rpm() { build package && with_sum rpm "$tests/rpm_root.sh" "$builds"/deb/.work/vfio-bind/obj-*; }
+part_autopkgtest() { build package && check "vfio-bind-dev's own test" "$tests/developer.sh" "$builds/deb"; }
 part_tidy() { build clang && registered clang tidy; }
 
 part_cockpit() {
@@ -198,7 +203,7 @@ part_everything() {
     rm -f "$builds/everything-passed"
     need release && commit=$(clean_commit)
     run_all --named
-    for part in leaks fuzz tidy rpm; do run_part "$part"; done
+    for part in leaks fuzz tidy reproducible rpm autopkgtest; do run_part "$part"; done
     with_sum trixie "$tests/suite.sh" trixie all
     with_sum sid "$tests/suite.sh" sid plain
     check 'every case has been tried' python3 "$tests/cases.py" --ran "$results" --everything
@@ -207,7 +212,8 @@ part_everything() {
 
 main() {
     local suite='' part arguments=()
-    local parts='all|everything|lint|deb|unit|bus|cockpit|corpora|vm|leaks|fuzz|tidy|rpm|build|bench|pictures|conformance|plain'
+    local parts='all|everything|lint|deb|unit|bus|cockpit|corpora|vm|leaks|fuzz|tidy|reproducible|rpm|autopkgtest'
+    parts+='|build|bench|pictures|conformance|plain'
     if [ "${1:-}" = --suite ]; then
         suite=${2:-}
         [[ $suite =~ ^[a-z]+$ ]] || refuse '--suite takes the name of a Debian release, such as trixie'
