@@ -72,6 +72,11 @@ NICS = ROOT_PORTS + tuple(nic(number, f"rp{number + 1}") for number in range(8))
 VMM_PACKAGES = ("qemu-system-x86", "libvirt-daemon-system", "libvirt-clients", "podman", "crun")
 
 
+# Sixteen NICs in as many groups, and one more. There are I/O ports for no more than some ten of the first kind.
+MANY_NICS = tuple(f"0000:{bus:02x}:00.0" for bus in range(1, 18))
+MANY = tuple(_root_port(number) for number in range(1, 18)) + tuple(
+    f"{'e1000e' if number < 10 else 'vmxnet3'},bus=rp{number}" for number in range(1, 18))
+
 # Sixteen functions in as many groups, to be measured with the tools that hand them over today.
 BENCH_DISKS = tuple(f"0000:{bus:02x}:00.0" for bus in range(1, 9))
 BENCH_NICS = tuple(f"0000:{bus:02x}:00.0" for bus in range(9, 17))
@@ -115,6 +120,7 @@ BOOTS = {boot.name: boot for boot in (
     Boot("nics", devices=NICS, late=()),
     # The tools that hand devices over today, and what they must not take.
     Boot("binders", late=("nvme,bus=rp5,serial=rig,drive=s0",), disks=1, packages=BENCH_PACKAGES),
+    Boot("many", devices=MANY, late=()),
     # What tests/bench measures.
     Boot("bench", devices=BENCH, late=(), packages=BENCH_PACKAGES),
 )}

@@ -177,7 +177,7 @@ def apt_sources(suite):
     listing = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(ORIGIN)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(SIGNED_BY)",
          "Identifier: Packages"], capture_output=True, text=True, timeout=60, check=False)
-    host_suites = "|".join(map(re.escape, {_host_suite(), *SUITE_PACKAGES}))
+    host_suites = "|".join(map(re.escape, {host_suite(), *SUITE_PACKAGES}))
     lines = []
     for row in listing.stdout.splitlines():
         origin, uri, release, component, signed_by = row.split("|")
@@ -197,7 +197,8 @@ def apt_sources(suite):
     return lines
 
 
-def _host_suite():
+def host_suite():
+    """The name of the host's own Debian release."""
     text = pathlib.Path("/etc/os-release").read_text(encoding="utf-8")
     found = re.search(r"^VERSION_CODENAME=(\S+)", text, re.M)
     return found.group(1) if found else "bookworm"

@@ -40,10 +40,10 @@ def bound_twin(guest):
     guest.wait_state(TWIN_A, "bound")
 
 
-def force_release(guest):
+def force_release(guest, address=TWIN_A):
     """Release although a VM holds the group; waits until the kernel hangs, and gives the job's path."""
-    job = guest.call(ROOT, MANAGER, "Release", "sa{sv}", TWIN_A, *ALLOW_HELD)[0][0]
-    guest.wait_state(TWIN_A, "stuck")
+    job = guest.call(ROOT, MANAGER, "Release", "sa{sv}", address, *ALLOW_HELD)[0][0]
+    guest.wait_state(address, "stuck")
     return job
 
 
