@@ -9,6 +9,7 @@
 #include "guard/guard.h"
 #include "rules/initramfs.h"
 #include "rules/module_options.h"
+#include "rules/node_imports.h"
 #include "rules/rule_files.h"
 #include "rules/udev_rules.h"
 #include "sysfs/write_file.h"

@@ -2,6 +2,7 @@
 #include "show/udev_files.h"
 
 #include "rules/module_options.h"
+#include "rules/node_imports.h"
 #include "rules/udev_rules.h"
 
 #include <algorithm>

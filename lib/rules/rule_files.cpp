@@ -6,7 +6,6 @@
 #include "sysfs/write_file.h"
 
 #include <cerrno>
-#include <charconv>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,7 +13,8 @@
 namespace vfiobind {
 namespace {
 
-constexpr std::string_view groupsDirectory = "/run/vfio-bind/groups";
+constexpr std::string_view groupNodesDirectory = "/run/vfio-bind/groups";
+constexpr std::string_view cdevsDirectory = "/run/vfio-bind/devices";
 constexpr std::string_view optionsFile = "/run/modprobe.d/vfio-bind.conf";
 
 /// The directories above a file; what cannot be made shows when the file is written.
@@ -48,6 +48,15 @@ bool RuleFiles::bring(const std::string& path, const std::string& text, RuleFile
     return written.has_value();
 }
 
+void RuleFiles::bringAll(std::string_view directory, std::map<std::string, std::string> texts,
+                         RuleFilesChange& change) {
+    if (const auto names = RealSysfs(root_).list(std::string(directory)))
+        for (const auto& name : *names)
+            texts.try_emplace(name); // not wanted any more
+    for (const auto& [name, text] : texts)
+        bring(fmt::format("{}/{}", directory, name), text, change);
+}
+
 RuleFilesChange RuleFiles::applyModuleOptions(const std::string& text) {
     RuleFilesChange change;
     bring(std::string(optionsFile), text, change);
@@ -56,16 +65,14 @@ RuleFilesChange RuleFiles::applyModuleOptions(const std::string& text) {
 
 RuleFilesChange RuleFiles::apply(const RuleTexts& texts) {
     auto change = applyModuleOptions(texts.moduleOptions);
-    std::map<unsigned, std::string> imports = texts.nodeImports;
-    if (const auto names = RealSysfs(root_).list(std::string(groupsDirectory)))
-        for (const auto& name : *names) {
-            unsigned group = 0;
-            const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), group);
-            if (error == std::errc{} && end == name.data() + name.size())
-                imports.try_emplace(group); // not wanted any more
-        }
-    for (const auto& [group, text] : imports)
-        bring(fmt::format("{}/{}", groupsDirectory, group), text, change);
+    std::map<std::string, std::string> groups;
+    for (const auto& [group, text] : texts.nodeImports.groups)
+        groups.emplace(std::to_string(group), text);
+    bringAll(groupNodesDirectory, std::move(groups), change);
+    std::map<std::string, std::string> devices;
+    for (const auto& [address, text] : texts.nodeImports.devices)
+        devices.emplace(address.str(), text);
+    bringAll(cdevsDirectory, std::move(devices), change);
     const auto errors = change.errors.size();
     bring(fmt::format("{}/{}", overridesDirectory, overridesFile), texts.overrides, change);
     change.overridesThere = !texts.overrides.empty() && change.errors.size() == errors;

@@ -2,6 +2,7 @@
 /// The files below /run by which udev and modprobe know the policy.
 #pragma once
 
+#include "rules/node_imports.h"
 #include "sysfs/sysfs.h"
 
 #include <map>
@@ -18,8 +19,8 @@ inline constexpr std::string_view overridesFile = "overrides.json";
 /// What the files are to hold. An empty text is no file.
 struct RuleTexts {
     std::string udevRules;
-    std::string overrides;                       ///< the same as overridesToJson() has them
-    std::map<unsigned, std::string> nodeImports; ///< by group
+    std::string overrides; ///< the same as overridesToJson() has them
+    NodeImports nodeImports;
     std::string moduleOptions;
     bool operator==(const RuleTexts&) const = default;
 };
@@ -31,7 +32,8 @@ struct RuleFilesChange {
 };
 
 /// `/run/udev/rules.d/10-vfio-bind.rules`, `/run/vfio-bind/overrides.json`, `/run/vfio-bind/groups/N`,
-/// `/run/modprobe.d/vfio-bind.conf`, below a root directory (empty for the real ones).
+/// `/run/vfio-bind/devices/ADDRESS`, `/run/modprobe.d/vfio-bind.conf`, below a root directory (empty for the
+/// real ones).
 class RuleFiles {
 public:
     explicit RuleFiles(std::string root = {}) : root_(std::move(root)) {}
@@ -43,6 +45,9 @@ public:
     RuleFilesChange applyModuleOptions(const std::string& text);
 
 private:
+    /// Brings a directory that is the daemon's own to the texts, by name of file.
+    void bringAll(std::string_view directory, std::map<std::string, std::string> texts,
+                  RuleFilesChange& change);
     bool bring(const std::string& path, const std::string& text, RuleFilesChange& change);
     std::string root_;
 };

@@ -38,7 +38,8 @@ TEST_F(RuleFilesTest, AreWrittenWhenTheyDifferAndRemovedWhenNotWanted) {
     RuleFiles files(root_);
     const RuleTexts texts{.udevRules = "rules\n",
                           .overrides = "[]\n",
-                          .nodeImports = {{3, "three\n"}, {7, "seven\n"}},
+                          .nodeImports = {.groups = {{3, "three\n"}, {7, "seven\n"}},
+                                          .devices = {{{0, 1, 0, 0}, "one\n"}, {{0, 1, 0, 1}, "another\n"}}},
                           .moduleOptions = "options\n"};
     auto change = files.apply(texts);
     EXPECT_TRUE(change.udevRules);
@@ -47,6 +48,7 @@ TEST_F(RuleFilesTest, AreWrittenWhenTheyDifferAndRemovedWhenNotWanted) {
     EXPECT_EQ(content("/run/udev/rules.d/10-vfio-bind.rules"), "rules");
     EXPECT_EQ(content("/run/vfio-bind/overrides.json"), "[]");
     EXPECT_EQ(content("/run/vfio-bind/groups/7"), "seven");
+    EXPECT_EQ(content("/run/vfio-bind/devices/0000:01:00.0"), "one");
     EXPECT_EQ(content("/run/modprobe.d/vfio-bind.conf"), "options");
 
     const auto inode = inodeOf("/run/udev/rules.d/10-vfio-bind.rules");
@@ -55,13 +57,16 @@ TEST_F(RuleFilesTest, AreWrittenWhenTheyDifferAndRemovedWhenNotWanted) {
     EXPECT_TRUE(change.overridesThere);
     EXPECT_EQ(inodeOf("/run/udev/rules.d/10-vfio-bind.rules"), inode);
 
-    change = files.apply({.nodeImports = {{7, "another\n"}}});
+    change =
+        files.apply({.nodeImports = {.groups = {{7, "another\n"}}, .devices = {{{0, 1, 0, 1}, "one\n"}}}});
     EXPECT_TRUE(change.udevRules);
     EXPECT_FALSE(change.overridesThere);
     EXPECT_EQ(content("/run/udev/rules.d/10-vfio-bind.rules"), "(not there)");
     EXPECT_EQ(content("/run/vfio-bind/overrides.json"), "(not there)");
     EXPECT_EQ(content("/run/vfio-bind/groups/3"), "(not there)");
     EXPECT_EQ(content("/run/vfio-bind/groups/7"), "another");
+    EXPECT_EQ(content("/run/vfio-bind/devices/0000:01:00.0"), "(not there)");
+    EXPECT_EQ(content("/run/vfio-bind/devices/0000:01:00.1"), "one");
 }
 
 TEST_F(RuleFilesTest, SayWhatCannotBeWritten) {

@@ -2,7 +2,6 @@
 #include "rules/udev_rules.h"
 
 #include "pci/text.h"
-#include "rules/group_names.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -81,18 +80,6 @@ std::string overrideTo(std::string_view driver) {
     return fmt::format("ATTR{{driver_override}}=\"{}\", {}", driver, gotoEnd());
 }
 
-std::string importText(const std::string& name, const NodeAccess& node) {
-    std::string text = fmt::format("VFIO_BIND_NAME=\"{}\"\n", name);
-    const auto add = [&text](std::string_view key, const std::string& value) {
-        if (udevSafe(value))
-            text += fmt::format("VFIO_BIND_NODE_{}=\"{}\"\n", key, value);
-    };
-    add("OWNER", node.owner);
-    add("GROUP", node.group);
-    add("MODE", node.mode);
-    return text;
-}
-
 } // namespace
 
 bool udevSafe(std::string_view text) {
@@ -138,23 +125,6 @@ std::string udevRules(const std::vector<OverrideRule>& overrides, bool serials) 
                        "# An override that is set already is somebody else's will, or done.\n"
                        "ATTR{{driver_override}}!=\"|(null)\", {0}{1}LABEL=\"{2}\"\n",
                        gotoEnd(), lines, endLabel, serials ? readSerial : std::string_view{}, forget);
-}
-
-std::map<unsigned, std::string> nodeImports(const Policy& policy, const Topology& topology,
-                                            const Resolution& resolution) {
-    std::vector<RuleGroup> groups;
-    for (const auto& group : groupsOfRules(topology, resolution))
-        if (udevSafe(group.rule))
-            groups.push_back(group);
-    const auto names = groupNames(groups);
-    std::map<unsigned, std::string> texts;
-    std::map<std::string_view, const Rule*> rules;
-    for (const auto& rule : policy.rules)
-        rules.emplace(rule.name, &rule);
-    for (const auto& group : groups)
-        if (const auto rule = rules.find(group.rule); rule != rules.end())
-            texts.emplace(group.number, importText(names.at(group.number), rule->second->node));
-    return texts;
 }
 
 } // namespace vfiobind

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// The policy as udev can apply it: static rules that keep native drivers off, and what the rules of
-/// `70-vfio-bind.rules` import for a group's node. Text only; nothing here touches a file.
+/// The policy as udev can apply it: static rules that keep native drivers off. Text only; nothing here
+/// touches a file.
 #pragma once
 
 #include "config/policy.h"
-#include "plan/wanted.h"
 #include "rules/override_rules.h"
-#include "topology/topology.h"
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -28,10 +25,5 @@ std::string udevRules(const std::vector<OverrideRule>& overrides, bool serials =
 
 /// Whether a rule of the policy names a serial number.
 bool namesSerials(const Policy& policy);
-
-/// Name and access of each wanted group's node, as `IMPORT{file}` reads it (udev(7)), by group number; only
-/// groups that a rule wants, always or when asked. The names are those of groupNames().
-std::map<unsigned, std::string> nodeImports(const Policy& policy, const Topology& topology,
-                                            const Resolution& resolution);
 
 } // namespace vfiobind

@@ -143,17 +143,6 @@ TEST(UdevRules, RefuseWhatWouldBeReadAsARule) {
     EXPECT_EQ(overrideRules({}, {taken({0, 2, 0, 0}, "$name")}, {}, plain).leftOut.size(), 1U);
 }
 
-TEST(NodeImports, NameOwnerAndModeOfEachGroup) {
-    // case 54: udev applies it whenever the node is made
-    const auto policy =
-        policyOf(bind("\"10de:1284\"", "node = { owner = \"u\", group = \"kvm\", mode = \"0660\" }"));
-    const auto topology = machine();
-    const auto texts = nodeImports(policy, topology, resolve(policy, topology));
-    ASSERT_EQ(texts.size(), 1U);
-    EXPECT_EQ(texts.at(1), "VFIO_BIND_NAME=\"r\"\nVFIO_BIND_NODE_OWNER=\"u\"\nVFIO_BIND_NODE_GROUP=\"kvm\"\n"
-                           "VFIO_BIND_NODE_MODE=\"0660\"\n");
-}
-
 TEST(UdevRules, LeaveOutWhatDependsOnTheWholeGroup) {
     EXPECT_EQ(rulesFor(bind("\"10de:1284\"", "members = [\"10de:0e0f\"]")), "");
 }
@@ -173,22 +162,6 @@ TEST(UdevRules, ReadSerialNumbersBeforeTheyAreCompared) {
     EXPECT_THAT(text, HasSubstr("ACTION==\"remove\", SUBSYSTEM==\"pci\", RUN+=\""));
     // A rule that udev is not told of wants them all the same.
     EXPECT_THAT(udevRules({}, true), HasSubstr("IMPORT{program}"));
-}
-
-TEST(NodeImports, TellOfGroupsThatAreBoundWhenAsked) {
-    const auto policy = policyOf(bind("\"10de:1284\"", "when = \"asked\"\nnode = { group = \"kvm\" }"));
-    const auto topology = machine();
-    const auto texts = nodeImports(policy, topology, resolve(policy, topology));
-    ASSERT_EQ(texts.size(), 1U);
-    EXPECT_EQ(texts.at(1), "VFIO_BIND_NAME=\"r\"\nVFIO_BIND_NODE_GROUP=\"kvm\"\n");
-}
-
-TEST(NodeImports, TellTheGroupsOfOneRuleApart) {
-    const auto policy = policyOf(bind("\"10de:1284\", \"8086:10d3\""));
-    const auto topology = machine();
-    const auto texts = nodeImports(policy, topology, resolve(policy, topology));
-    EXPECT_EQ(texts.at(1), "VFIO_BIND_NAME=\"r\"\n");
-    EXPECT_EQ(texts.at(3), "VFIO_BIND_NAME=\"r-0000:02:00.0\"\n");
 }
 
 } // namespace

@@ -43,8 +43,11 @@ TEST_F(FilesTest, NameTheGroupsOfARuleByTheFirst) {
     plug(firstSlot, 9);
     EXPECT_EQ(nameOf(9), "VFIO_BIND_NAME=\"lan\"\n");
     EXPECT_EQ(nameOf(10), "VFIO_BIND_NAME=\"lan-" + secondSlot + "\"\n");
+    EXPECT_EQ(fileOf("vfio-bind/devices/" + firstSlot), nameOf(9));
+    EXPECT_EQ(fileOf("vfio-bind/devices/" + secondSlot), nameOf(10));
     tell("unplug " + firstSlot);
     EXPECT_EQ(nameOf(9), "");
+    EXPECT_EQ(fileOf("vfio-bind/devices/" + firstSlot), "");
     EXPECT_EQ(nameOf(10), "VFIO_BIND_NAME=\"lan\"\n");
     configure(rule("wan"));
     client().manager().Reload();
