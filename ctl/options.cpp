@@ -195,6 +195,8 @@ void Parser::addExport(CLI::App& sub) {
         ->required()
         ->type_name("WHAT")
         ->check(CLI::Validator(checkExporter, ""));
+    sub.add_flag("--iommufd", options_.iommufd,
+                 "for iommufd: by the devices' cdevs, not by their groups' nodes");
 }
 
 void Parser::addImport(CLI::App& sub) {

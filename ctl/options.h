@@ -48,6 +48,7 @@ struct Options {
     bool write = false;
     std::vector<std::string> hosts; ///< `[user@]machine`, several for `status` only
     std::string exportFor;          ///< the name of an exporter
+    bool iommufd = false;           ///< export: by cdevs, not by the groups' nodes
     bool persist = false;
     bool noWait = false;
     bool all = false;

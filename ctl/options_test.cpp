@@ -106,6 +106,8 @@ TEST(CommandLine, ExportWantsToKnowForWhat) {
     EXPECT_EQ(options.target, "guest-gpu");
     EXPECT_EQ(options.exportFor, "cloud-hypervisor");
     EXPECT_TRUE(options.json);
+    EXPECT_FALSE(options.iommufd);
+    EXPECT_TRUE(parsed({"export", "--for", "qemu", "--iommufd", "guest-gpu"}).iommufd);
     EXPECT_THAT(refused({"export", "guest-gpu"}).err, HasSubstr("--for"));
     EXPECT_THAT(refused({"export", "--for", "qemu"}).err, HasSubstr("TARGET"));
     EXPECT_THAT(refused({"export", "x", "--for", "virtualbox"}).err,

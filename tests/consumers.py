@@ -104,6 +104,8 @@ def main():
         check_incus(texts["incus"], functions)
         check_kubevirt(texts["kubevirt"])
         check_proxmox(texts["proxmox"])
+    for path in sorted((GOLDEN / "export/iommufd").glob("*.txt")):
+        check_cdi(sections(path)["cdi"])
     published = sections(GOLDEN / "publish/machine.txt")
     check_cdi(published["/run/cdi/vfio-bind.json"])
     check_metrics(published["/run/vfio-bind/metrics.prom"])

@@ -127,6 +127,7 @@ Diagnosis diagnose(const Sysfs& sysfs, const DoctorContext& context) {
     append(findings, iommuFindings(sysfs));
     append(findings, interruptFindings(sysfs));
     append(findings, moduleFindings(sysfs));
+    append(findings, wayFindings(sysfs, context.root));
     append(findings, memlockFindings(sysfs, context.root));
     append(findings, initramfsFindings(sysfs, context));
     append(findings, leftoverFindings(sysfs));

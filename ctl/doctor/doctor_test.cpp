@@ -8,8 +8,10 @@ namespace {
 
 using namespace doctortest;
 using testing::Contains;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::StartsWith;
 
 TEST(Doctor, AGoodMachineIsGood) {
     auto kernel = goodMachine();
@@ -20,6 +22,8 @@ TEST(Doctor, AGoodMachineIsGood) {
               "ok             interrupts are remapped\n"
               "ok             vfio_pci is loaded\n"
               "ok             vfio_iommu_type1 is loaded\n"
+              "ok             the kernel has one way to a device, its group's node: there is no iommufd "
+              "(CONFIG_IOMMUFD)\n"
               "\n"
               "This machine can pass devices through; name one to see what stands against it.\n");
 }
@@ -160,6 +164,39 @@ TEST(Doctor, RootIsNotToldToBeRoot) {
         EXPECT_EQ(line.find("run it as root"), std::string::npos) << line;
     EXPECT_THAT(lines(diagnose(kernel, context("01:00.0", false)).findings),
                 Contains(HasSubstr("run it as root")));
+}
+
+TEST(Doctor, TheWaysToADeviceThatTheKernelHasAreTold) {
+    auto kernel = goodMachine();
+    EXPECT_THAT(lines(wayFindings(kernel, false)),
+                ElementsAre(StartsWith("ok ways: the kernel has one way")));
+    kernel.putFile("/dev/iommu", "");
+    EXPECT_THAT(lines(wayFindings(kernel, false)), ElementsAre(HasSubstr("shows once a device is bound")));
+    kernel.putFile("/proc/sys/kernel/osrelease", "6.12.0-1\n");
+    const std::string config = "/boot/config-6.12.0-1";
+    kernel.putFile(config, "CONFIG_VFIO=m\n# CONFIG_VFIO_DEVICE_CDEV is not set\n");
+    EXPECT_THAT(lines(wayFindings(kernel, false)), ElementsAre(HasSubstr("but no cdev")));
+    kernel.putFile(config, "CONFIG_VFIO=m\nCONFIG_VFIO_DEVICE_CDEV=y\n");
+    EXPECT_THAT(lines(wayFindings(kernel, true)), ElementsAre(HasSubstr("has both ways")));
+    EXPECT_THAT(lines(wayFindings(kernel, false)),
+                ElementsAre(HasSubstr("has both ways"), StartsWith("note ways: /dev/iommu is root's")));
+}
+
+TEST(Doctor, IommufdIsThereWhereItsModuleIs) {
+    auto kernel = withInstalledModules();
+    EXPECT_THAT(lines(wayFindings(kernel, true)), ElementsAre(HasSubstr("there is no iommufd")));
+    kernel.putFile("/lib/modules/6.1.0-1/modules.dep", "kernel/drivers/iommu/iommufd/iommufd.ko:\n");
+    kernel.putFile("/lib/modules/6.1.0-1/kernel/drivers/iommu/iommufd/iommufd.ko", "\x7f"s + "ELF");
+    EXPECT_THAT(lines(wayFindings(kernel, true)), ElementsAre(HasSubstr("shows once a device is bound")));
+}
+
+TEST(Doctor, ABoundDeviceShowsThatThereAreCdevs) {
+    auto kernel = goodMachine();
+    kernel.version = FakeVersion::v6_12;
+    toVfio(kernel, "0000:01:00.0");
+    EXPECT_THAT(lines(wayFindings(kernel, true)), ElementsAre(HasSubstr("has both ways")));
+    kernel.cdevsBuilt = false;
+    EXPECT_THAT(lines(wayFindings(kernel, true)), ElementsAre(HasSubstr("one way")));
 }
 
 TEST(Doctor, NativeDriversThatAreKeptOffAreNamed) {

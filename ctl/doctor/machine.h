@@ -22,6 +22,11 @@ Findings moduleFindings(const Sysfs& sysfs);
 /// The same for one driver that is not registered.
 Finding moduleFinding(const Sysfs& sysfs, const std::string& driver);
 
+/// Whether devices can be taken through iommufd, by their cdevs, as far as can be told.
+bool hasIommufdWay(const Sysfs& sysfs);
+/// Which ways to a device the kernel has: the group's node with its container, iommufd with cdevs, or both.
+Findings wayFindings(const Sysfs& sysfs, bool root);
+
 /// How much memory the calling user may lock (/proc/self/limits): a VM's memory is locked as a whole while it
 /// has a device.
 Findings memlockFindings(const Sysfs& sysfs, bool root);

@@ -66,8 +66,11 @@ void addModprobeLeftovers(Findings& findings, const std::vector<ModprobeLine>& l
 } // namespace
 
 Findings moduleFindings(const Sysfs& sysfs) {
+    auto type1 = moduleFinding(sysfs, "vfio_iommu_type1", sysfs.exists("/sys/module/vfio_iommu_type1"));
+    if (type1.level == Level::error && hasIommufdWay(sysfs))
+        type1.level = Level::note; // it is of the other way
     return {moduleFinding(sysfs, "vfio_pci", sysfs.exists("/sys/bus/pci/drivers/vfio-pci")),
-            moduleFinding(sysfs, "vfio_iommu_type1", sysfs.exists("/sys/module/vfio_iommu_type1"))};
+            std::move(type1)};
 }
 
 Finding moduleFinding(const Sysfs& sysfs, const std::string& driver) {

@@ -10,8 +10,8 @@ ExportResult exportCdi(const ExportInput& input) {
     std::vector<CdiDevice> devices;
     Exported result;
     for (const auto& group : input.groups)
-        devices.push_back({group.name, group.node});
-    result.file = cdiSpec(defaultCdiKind, devices);
+        devices.push_back({group.name, nodesOf(group, input.iommufd)});
+    result.file = cdiSpec(defaultCdiKind, input.iommufd ? CdiNodes::cdev : CdiNodes::group, devices);
     return result;
 }
 

@@ -43,7 +43,14 @@ std::string interruptNote(const PassedFunction& function, const Sysfs* sysfs) {
 
 ExportResult exportCloudHypervisor(const ExportInput& input) {
     // One --device with all of them: there are releases that refuse a second one.
-    Exported result{.arguments = {"--device"}};
+    Exported result;
+    if (input.iommufd) {
+        result.arguments = {"--platform", "iommufd=on,vfio_p2p_dma=off"};
+        result.notes.emplace_back("Cloud Hypervisor has iommufd=on since April 2026; it belongs into the one "
+                                  "--platform that there can be, and vfio_p2p_dma=off leaves out the memory "
+                                  "of devices, which Linux does not map for iommufd");
+    }
+    result.arguments.emplace_back("--device");
     for (const auto& group : input.groups)
         for (const auto& function : group.functions) {
             result.arguments.push_back("path=" + pathOf(function) + '/');

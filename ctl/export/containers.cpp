@@ -16,9 +16,10 @@ void addDevice(Exported& result, const std::string& node) {
 
 ExportResult exportContainer(const ExportInput& input) {
     Exported result;
-    addDevice(result, "/dev/vfio/vfio");
+    addDevice(result, input.iommufd ? "/dev/iommu" : "/dev/vfio/vfio");
     for (const auto& group : input.groups)
-        addDevice(result, group.node);
+        for (const auto& node : nodesOf(group, input.iommufd))
+            addDevice(result, node);
     // What a device may reach by DMA is locked memory.
     result.arguments.insert(result.arguments.end(), {"--ulimit", "memlock=-1"});
     if (std::ranges::any_of(input.groups, &PassedGroup::noIommu))

@@ -70,8 +70,15 @@ const Exporter* findExporter(std::string_view name) {
 }
 
 std::expected<Exported, Refusal> exportTarget(const Snapshot& snapshot, const Touched& touched,
-                                              const Exporter& exporter, const ExportPlace& place) {
-    const auto groups = passedGroups(snapshot, touched);
+                                              const Exporter& exporter, const ExportPlace& place,
+                                              bool iommufd) {
+    if (iommufd && !exporter.takesIommufd)
+        return std::unexpected(
+            Refusal{ExitCode::usage,
+                    fmt::format("it is not known how {} would be told to take devices through iommufd; "
+                                "without --iommufd it takes them by the nodes of their groups",
+                                exporter.title)});
+    const auto groups = passedGroups(snapshot, touched, iommufd);
     if (!groups)
         return std::unexpected(Refusal{ExitCode::blocked, groups.error()});
     const auto bare = std::ranges::find_if(*groups, &PassedGroup::noIommu);
@@ -82,7 +89,8 @@ std::expected<Exported, Refusal> exportTarget(const Snapshot& snapshot, const To
                 "group {} is without an IOMMU, and {} takes no such group; 'vfio-bindctl doctor' says "
                 "how to switch the IOMMU on",
                 bare->number, exporter.title)});
-    auto result = exporter.make({.groups = *groups, .sysfs = place.sysfs, .host = place.host});
+    auto result =
+        exporter.make({.groups = *groups, .sysfs = place.sysfs, .host = place.host, .iommufd = iommufd});
     if (!result)
         return std::unexpected(Refusal{ExitCode::blocked, result.error()});
     auto notes = notesAbout(*groups);
@@ -115,7 +123,8 @@ ExitCode runExport(Client& client, const Options& options) {
     const auto exported =
         exportTarget(snapshot, touchedBy(snapshot, resolved), *exporter,
                      options.hosts.empty() ? ExportPlace{&here, nameOfThisHost()}
-                                           : ExportPlace{nullptr, hostOf(options.hosts.front())});
+                                           : ExportPlace{nullptr, hostOf(options.hosts.front())},
+                     options.iommufd);
     if (!exported)
         return fail(options, exported.error());
     if (options.json) {

@@ -28,7 +28,8 @@ struct ExportPlace {
 std::string hostOf(std::string_view userAtHost);
 
 std::expected<Exported, Refusal> exportTarget(const Snapshot& snapshot, const Touched& touched,
-                                              const Exporter& exporter, const ExportPlace& place);
+                                              const Exporter& exporter, const ExportPlace& place,
+                                              bool iommufd = false);
 
 /// One line of arguments, or the file. Nothing in it needs a shell's quotes.
 std::string renderExport(const Exported& exported);

@@ -23,7 +23,8 @@ struct Exported {
 struct ExportInput {
     const std::vector<PassedGroup>& groups;
     const Sysfs* sysfs = nullptr;
-    std::string host; ///< the machine's name without its domain; empty where only its address is known
+    std::string host;     ///< the machine's name without its domain; empty where only its address is known
+    bool iommufd = false; ///< by the cdevs, which all functions have then, and not by the groups' nodes
 };
 
 /// The error is a sentence: the program cannot be told of these devices.
@@ -47,18 +48,19 @@ struct Exporter {
     std::string_view title;
     bool isVmm = true; ///< it wants an IOMMU
     ExportResult (*make)(const ExportInput&) = nullptr;
+    bool takesIommufd = false; ///< it can be told to take devices through iommufd
 };
 
 inline constexpr std::array<Exporter, 13> exporters{{
-    {"qemu", "QEMU", true, exportQemu},
-    {"libvirt", "libvirt", true, exportLibvirt},
-    {"cloud-hypervisor", "Cloud Hypervisor", true, exportCloudHypervisor},
-    {"docker", "docker", false, exportContainer},
-    {"podman", "podman", false, exportContainer},
+    {"qemu", "QEMU", true, exportQemu, true},
+    {"libvirt", "libvirt", true, exportLibvirt, true},
+    {"cloud-hypervisor", "Cloud Hypervisor", true, exportCloudHypervisor, true},
+    {"docker", "docker", false, exportContainer, true},
+    {"podman", "podman", false, exportContainer, true},
     {"kata", "Kata Containers", true, exportKata},
     {"crosvm", "crosvm", true, exportCrosvm},
     {"opennebula", "OpenNebula", true, exportOpennebula},
-    {"cdi", "CDI", false, exportCdi},
+    {"cdi", "CDI", false, exportCdi, true},
     {"kubevirt", "KubeVirt", true, exportKubevirt},
     {"nova", "OpenStack Nova", true, exportNova},
     {"proxmox", "Proxmox VE", true, exportProxmox},

@@ -38,8 +38,9 @@ std::string configOf(const Device& device) {
     return bytes;
 }
 
-FakeKernel boundMachine(const Machine& machine) {
+FakeKernel boundMachine(const Machine& machine, FakeVersion version = FakeVersion::v6_1) {
     FakeKernel kernel;
+    kernel.version = version;
     kernel.loadTopologyFile(VFIO_BIND_SOURCE_DIR "/tests/topologies/"s + machine.topology + ".json");
     const auto topology = Topology::read(kernel).value();
     for (const auto* device : topology.endpoints(machine.group)) {
@@ -68,18 +69,19 @@ Snapshot snapshotOf(const Sysfs& sysfs, unsigned number, const char* rule) {
         state.subsystemDevice = device.ids.subsystemDevice;
         state.classCode = device.ids.classCode;
         state.driver = device.driver;
+        state.vfioDevice = vfioDeviceNode(sysfs, address);
         state.group = device.group ? fmt::format("/group/{}", *device.group) : "/";
         state.physicalFunction = device.physicalFunction ? device.physicalFunction->objectName() : "/";
     }
     return snapshot;
 }
 
-std::string everyExport(const Sysfs& sysfs, const Machine& machine) {
+std::string everyExport(const Sysfs& sysfs, const Machine& machine, bool iommufd) {
     const auto snapshot = snapshotOf(sysfs, machine.group, machine.rule);
     std::string text;
     for (const auto& exporter : exporters) {
-        const auto exported =
-            exportTarget(snapshot, {{&snapshot.groups.begin()->second}, {}}, exporter, {&sysfs, "host-a"});
+        const auto exported = exportTarget(snapshot, {{&snapshot.groups.begin()->second}, {}}, exporter,
+                                           {&sysfs, "host-a"}, iommufd);
         text += "--- " + std::string(exporter.name) + '\n';
         if (!exported) {
             text += "refused: " + exported.error().sentence + '\n';
@@ -97,7 +99,12 @@ class GoldenExport : public testing::TestWithParam<Machine> {};
 // cases 1, 2
 TEST_P(GoldenExport, IsWhatWasReviewed) {
     const auto kernel = boundMachine(GetParam());
-    expectGolden("export/"s + GetParam().name + ".txt", everyExport(kernel, GetParam()));
+    expectGolden("export/"s + GetParam().name + ".txt", everyExport(kernel, GetParam(), false));
+}
+
+TEST_P(GoldenExport, ForIommufdIsWhatWasReviewed) {
+    const auto kernel = boundMachine(GetParam(), FakeVersion::v6_12);
+    expectGolden("export/iommufd/"s + GetParam().name + ".txt", everyExport(kernel, GetParam(), true));
 }
 
 INSTANTIATE_TEST_SUITE_P(Machines, GoldenExport,

@@ -75,6 +75,7 @@ PassedFunction passed(const DeviceState& device) {
             .subsystemDevice = device.subsystemDevice,
             .classId = classOf(device),
             .driver = device.driver,
+            .cdev = device.vfioDevice,
             .virtualFunction = !device.physicalFunction.empty() && device.physicalFunction != "/"};
 }
 
@@ -110,7 +111,26 @@ std::map<unsigned, std::string> publishedNames(const Snapshot& snapshot, const T
     return cdiNames(groups);
 }
 
-std::expected<PassedGroup, std::string> passedGroup(const Snapshot& snapshot, const GroupState& group) {
+/// What the group lacks that a program opens.
+std::string missingNode(const PassedGroup& group, bool iommufd) {
+    if (!iommufd)
+        return group.node.empty()
+                   ? fmt::format("group {} is bound, but there is no /dev/vfio/{} for a VM to open; "
+                                 "see what the kernel says: dmesg",
+                                 group.number, group.number)
+                   : std::string{};
+    const auto bare = std::ranges::find(group.functions, std::string{}, &PassedFunction::cdev);
+    return bare == group.functions.end()
+               ? std::string{}
+               : fmt::format(
+                     "{} has no node in /dev/vfio/devices, by which it is taken through iommufd: the "
+                     "kernel must be 6.6 or later and have CONFIG_VFIO_DEVICE_CDEV; without --iommufd "
+                     "it is taken by its group's node",
+                     bare->address.str());
+}
+
+std::expected<PassedGroup, std::string> passedGroup(const Snapshot& snapshot, const GroupState& group,
+                                                    bool iommufd) {
     const auto members = snapshot.members(group);
     PassedGroup result{.number = group.number,
                        .rule = group.rule,
@@ -132,11 +152,8 @@ std::expected<PassedGroup, std::string> passedGroup(const Snapshot& snapshot, co
         return std::unexpected(fmt::format("group {} is with {}, which keeps a device from everybody; "
                                            "'vfio-bindctl bind group/{} --driver vfio-pci' hands it to VFIO",
                                            group.number, group.driver, group.number));
-    if (result.node.empty())
-        return std::unexpected(
-            fmt::format("group {} is bound, but there is no /dev/vfio/{} for a VM to open; "
-                        "see what the kernel says: dmesg",
-                        group.number, group.number));
+    if (auto missing = missingNode(result, iommufd); !missing.empty())
+        return std::unexpected(std::move(missing));
     return result;
 }
 
@@ -144,6 +161,15 @@ std::expected<PassedGroup, std::string> passedGroup(const Snapshot& snapshot, co
 
 std::string ruleOrGroup(const PassedGroup& group) {
     return group.rule.empty() ? fmt::format("group-{}", group.number) : group.rule;
+}
+
+std::vector<std::string> nodesOf(const PassedGroup& group, bool iommufd) {
+    if (!iommufd)
+        return {group.node};
+    std::vector<std::string> cdevs;
+    for (const auto& function : group.functions)
+        cdevs.push_back(function.cdev);
+    return cdevs;
 }
 
 std::vector<std::string> withVariantDriver(const std::vector<PassedGroup>& groups) {
@@ -156,7 +182,7 @@ std::vector<std::string> withVariantDriver(const std::vector<PassedGroup>& group
 }
 
 std::expected<std::vector<PassedGroup>, std::string> passedGroups(const Snapshot& snapshot,
-                                                                  const Touched& touched) {
+                                                                  const Touched& touched, bool iommufd) {
     std::vector<PassedGroup> result;
     std::vector<std::string> refusals;
     const auto names = publishedNames(snapshot, touched);
@@ -165,7 +191,7 @@ std::expected<std::vector<PassedGroup>, std::string> passedGroups(const Snapshot
                                        "'vfio-bindctl doctor {}' says why",
                                        device->address, device->address));
     for (const auto* group : touched.groups) {
-        auto one = passedGroup(snapshot, *group);
+        auto one = passedGroup(snapshot, *group, iommufd);
         if (!one) {
             refusals.push_back(std::move(one.error()));
             continue;

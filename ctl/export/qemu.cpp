@@ -42,6 +42,8 @@ std::pair<unsigned, unsigned> chassisAndSlot(unsigned group, unsigned index) {
 
 ExportResult exportQemu(const ExportInput& input) {
     Exported result;
+    if (input.iommufd)
+        result.arguments = {"-object", "iommufd,id=iommufd0"};
     const auto add = [&](std::string device) {
         result.arguments.emplace_back("-device");
         result.arguments.push_back(std::move(device));
@@ -53,10 +55,13 @@ ExportResult exportQemu(const ExportInput& input) {
             const auto [chassis, number] = chassisAndSlot(group.number, index);
             add(fmt::format("pcie-root-port,id={},bus=pcie.0,chassis={},slot={}", port, chassis, number));
             for (const auto& [function, device] : slot)
-                add(fmt::format("vfio-pci,host={},bus={},addr=00.{}{}", device->address.str(), port, function,
+                add(fmt::format("vfio-pci,host={}{},bus={},addr=00.{}{}", device->address.str(),
+                                input.iommufd ? ",iommufd=iommufd0" : "", port, function,
                                 function == 0 && slot.size() > 1 ? ",multifunction=on" : ""));
         }
     }
+    if (input.iommufd)
+        result.notes.emplace_back("QEMU has iommufd since release 9.0");
     return result;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "publish/publications.h"
 
+#include "guard/holders.h"
 #include "publish/cdi.h"
 #include "show/views.h"
 
@@ -20,6 +21,17 @@ double secondsSince(std::uint64_t usec) {
     const auto past = now - std::chrono::microseconds(usec);
     return std::max(0.0,
                     std::chrono::duration<double>(past).count()); // the clock may have been set meanwhile
+}
+
+/// Empty where one has none: half a group is of no use.
+std::vector<std::string> cdevsOf(const Core& core, unsigned group) {
+    std::vector<std::string> cdevs;
+    for (const auto* device : core.topology().endpoints(group)) {
+        cdevs.push_back(vfioDeviceNode(core.machine().sysfs(), device->address));
+        if (cdevs.back().empty())
+            return {};
+    }
+    return cdevs;
 }
 
 } // namespace
@@ -52,6 +64,7 @@ void Publications::lookAt(const Core& core, unsigned group) {
         return;
     }
     PublishedGroup published{.number = group, .rule = view.rule, .state = view.state, .node = view.node};
+    published.cdevs = cdevsOf(core, group);
     published.leases = static_cast<unsigned>(core.intent().leases().leasesOn(group).size());
     published.leasedOnly = core.intent().isLeasedOnly(group);
     for (const auto& blocker : view.blockers)
@@ -80,6 +93,7 @@ void Publications::publish(const Core& core) {
         lookAt(core, group);
     const auto names = namesOf(core);
     PublishState state{.cdiKind = core.intent().policy().publish.cdiKind,
+                       .cdiNodes = core.intent().policy().publish.cdiNodes,
                        .jobs = jobs_,
                        .configError = !core.intent().configError().empty()};
     for (const auto& [number, group] : groups_)

@@ -19,13 +19,14 @@ struct PublishedGroup {
     std::string name; ///< of cdiNames()
     std::string state = "native";
     std::string node;                  ///< `/dev/vfio/22`; empty where there is none
+    std::vector<std::string> cdevs;    ///< of all its endpoints; empty where one has none
     std::vector<std::string> blockers; ///< codes, each once
     unsigned leases = 0;               ///< how many there are
     bool leasedOnly = false;           ///< bound for its leases and nothing else, so that it is somebody's
 
     bool operator==(const PublishedGroup&) const = default;
     /// Whether anybody who asks for the group may have it.
-    bool isOffered() const { return state == "bound" && !node.empty() && !leasedOnly; }
+    bool isOffered() const { return state == "bound" && !(node.empty() && cdevs.empty()) && !leasedOnly; }
 };
 
 /// The jobs that have ended since the daemon began.
@@ -39,6 +40,7 @@ struct JobTotals {
 
 struct PublishState {
     std::string cdiKind{defaultCdiKind};
+    CdiNodes cdiNodes = CdiNodes::group;
     std::vector<PublishedGroup> groups; ///< in order of number
     JobTotals jobs;
     bool configError = false;

@@ -67,6 +67,19 @@ TEST(PublishCdi, HasTheKindThatTheConfigurationSays) {
     EXPECT_EQ(nlohmann::json::parse(cdiText(state)).at("kind"), "acme.example/card");
 }
 
+TEST(PublishCdi, HasTheCdevsWhereTheConfigurationSaysSo) {
+    PublishState state = machine();
+    state.cdiNodes = CdiNodes::cdev;
+    EXPECT_EQ(cdiText(state), "") << "a group without cdevs would be given by the node that is not wanted";
+    state.groups[1].cdevs = {"/dev/vfio/devices/vfio0", "/dev/vfio/devices/vfio1"};
+    state.groups[6].cdevs = {"/dev/vfio/devices/vfio7"}; // a kernel without CONFIG_VFIO_GROUP
+    const auto devices = nlohmann::json::parse(cdiText(state)).at("devices");
+    ASSERT_EQ(devices.size(), 2U);
+    EXPECT_EQ(devices[0].at("name"), "guest-gpu");
+    EXPECT_EQ(devices[0].at("containerEdits").at("deviceNodes").size(), 2U);
+    EXPECT_EQ(devices[1].at("name"), "nodeless");
+}
+
 TEST(PublishNfd, LabelsAreWhatKubernetesTakes) {
     PublishState state;
     state.groups = {{.name = std::string(51, 'a') + "--:b", .state = "bound", .node = "/dev/vfio/1"}};

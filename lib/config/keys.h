@@ -15,7 +15,8 @@ inline constexpr std::array<std::string_view, 6> matchKeys{
 inline constexpr std::array<std::string_view, 1> daemonKeys{"log-level"};
 inline constexpr std::array<std::string_view, 3> moduleKeys{"disable-vga", "disable-idle-d3",
                                                             "allow-unsafe-interrupts"};
-inline constexpr std::array<std::string_view, 4> publishKeys{"cdi", "cdi-kind", "metrics", "nfd"};
+inline constexpr std::array<std::string_view, 5> publishKeys{"cdi", "cdi-kind", "cdi-nodes", "metrics",
+                                                             "nfd"};
 inline constexpr std::array<std::string_view, 14> ruleKeys{
     "name",      "devices", "members", "driver", "method",      "allow",     "count",
     "sriov-vfs", "node",    "keep",    "when",   "pause-units", "give-back", "timeout"};

@@ -9,9 +9,16 @@ namespace vfiobind {
 
 inline constexpr std::string_view defaultCdiKind = "vfio.bind/group";
 
+/// By which nodes a container gets a group; never by both.
+enum class CdiNodes {
+    group, ///< `/dev/vfio/22`, with `/dev/vfio/vfio`
+    cdev,  ///< `/dev/vfio/devices/vfio0` of each of its devices, with `/dev/iommu`
+};
+
 struct PublishOptions {
     bool cdi = true; ///< /run/cdi/vfio-bind.json
     std::string cdiKind{defaultCdiKind};
+    CdiNodes cdiNodes = CdiNodes::group;
     bool metrics = true; ///< /run/vfio-bind/metrics.prom
     bool nfd = false;    ///< Node Feature Discovery's file
     bool operator==(const PublishOptions&) const = default;

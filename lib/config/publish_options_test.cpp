@@ -20,9 +20,20 @@ TEST(PublishOptions, AreTakenOneByOneAndALaterFileChangesWhatItSays) {
                                   {"b.toml", "[publish]\ncdi = false\nmetrics = false\n"}};
     const auto policy = parsePolicy(texts);
     ASSERT_TRUE(policy) << str(policy.error());
-    EXPECT_EQ(policy->publish, (PublishOptions{false, "acme.example/card", false, true}));
+    EXPECT_EQ(policy->publish, (PublishOptions{false, "acme.example/card", CdiNodes::group, false, true}));
     texts.clear();
-    EXPECT_EQ(parsePolicy(texts)->publish, (PublishOptions{true, "vfio.bind/group", true, false}));
+    EXPECT_EQ(parsePolicy(texts)->publish,
+              (PublishOptions{true, "vfio.bind/group", CdiNodes::group, true, false}));
+}
+
+TEST(PublishOptions, CdiNodesAreThoseOfTheGroupOrTheCdevs) {
+    const auto nodesOf = [](const std::string& line) {
+        return parsePolicy({{"a.toml", "[publish]\n" + line + "\n"}})->publish.cdiNodes;
+    };
+    EXPECT_EQ(nodesOf("cdi-nodes = 'cdev'"), CdiNodes::cdev);
+    EXPECT_EQ(nodesOf("cdi-nodes = 'group'"), CdiNodes::group);
+    EXPECT_THAT(refusal("[publish]\ncdi-nodes = 'both'\n"),
+                testing::AllOf(HasSubstr("a.toml:2:13: "), HasSubstr("\"both\""), HasSubstr("\"cdev\"")));
 }
 
 TEST(PublishOptions, WhatIsWrongIsSaidWithItsPlace) {

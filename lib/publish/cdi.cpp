@@ -31,9 +31,10 @@ std::string madeToFit(std::string_view name) {
     return result;
 }
 
-nlohmann::ordered_json edits(const std::string& node) {
+nlohmann::ordered_json edits(const std::vector<std::string>& paths) {
     auto nodes = nlohmann::ordered_json::array();
-    nodes.push_back({{"path", node}});
+    for (const auto& path : paths)
+        nodes.push_back({{"path", path}});
     return {{"deviceNodes", nodes}};
 }
 
@@ -65,16 +66,17 @@ std::map<unsigned, std::string> cdiNames(const std::vector<RuleGroup>& groups) {
     return names;
 }
 
-std::string cdiSpec(std::string_view kind, const std::vector<CdiDevice>& devices) {
+std::string cdiSpec(std::string_view kind, CdiNodes way, const std::vector<CdiDevice>& devices) {
     if (devices.empty())
         return {};
     auto list = nlohmann::ordered_json::array();
     for (const auto& device : devices)
-        list.push_back({{"name", device.name}, {"containerEdits", edits(device.node)}});
-    const nlohmann::ordered_json spec = {{"cdiVersion", "0.5.0"},
-                                         {"kind", kind},
-                                         {"devices", list},
-                                         {"containerEdits", edits("/dev/vfio/vfio")}};
+        list.push_back({{"name", device.name}, {"containerEdits", edits(device.nodes)}});
+    const nlohmann::ordered_json spec = {
+        {"cdiVersion", "0.5.0"},
+        {"kind", kind},
+        {"devices", list},
+        {"containerEdits", edits({way == CdiNodes::cdev ? "/dev/iommu" : "/dev/vfio/vfio"})}};
     return spec.dump(2) + '\n';
 }
 

@@ -16,7 +16,8 @@ namespace vfiobind {
 /// A group that a container can be given.
 struct CdiDevice {
     std::string name; ///< of cdiNames()
-    std::string node; ///< `/dev/vfio/22`: a node, never a link, which the readers refuse
+    /// `/dev/vfio/22`, or the cdevs, as CdiNodes says: nodes, never links, which the readers refuse.
+    std::vector<std::string> nodes;
     bool operator==(const CdiDevice&) const = default;
 };
 
@@ -28,8 +29,9 @@ bool isCdiName(std::string_view name);
 /// not, since which of a rule's groups has the plain name depends on all of them.
 std::map<unsigned, std::string> cdiNames(const std::vector<RuleGroup>& groups);
 
-/// The spec as JSON, with the newline at its end. Empty where there is no device: a spec without one is
-/// invalid, and no file is the way to say so. It says 0.5.0, the newest that Debian 12's library knows.
-std::string cdiSpec(std::string_view kind, const std::vector<CdiDevice>& devices);
+/// The spec as JSON, with the newline at its end, with what all devices need besides their own nodes. Empty
+/// where there is no device: a spec without one is invalid, and no file is the way to say so. It says 0.5.0,
+/// the newest that Debian 12's library knows.
+std::string cdiSpec(std::string_view kind, CdiNodes way, const std::vector<CdiDevice>& devices);
 
 } // namespace vfiobind

@@ -16,18 +16,29 @@ Address at(const char* text) {
 }
 
 TEST(Cdi, TheSpecHasWhatItsReadersWantAndNothingElse) {
-    const auto spec = nlohmann::json::parse(
-        cdiSpec(defaultCdiKind, {{"guest-gpu", "/dev/vfio/22"}, {"guest-nic", "/dev/vfio/5"}}));
+    const auto spec = nlohmann::json::parse(cdiSpec(
+        defaultCdiKind, CdiNodes::group, {{"guest-gpu", {"/dev/vfio/22"}}, {"guest-nic", {"/dev/vfio/5"}}}));
     EXPECT_EQ(spec, nlohmann::json::parse(R"({"cdiVersion": "0.5.0", "kind": "vfio.bind/group", "devices": [
         {"name": "guest-gpu", "containerEdits": {"deviceNodes": [{"path": "/dev/vfio/22"}]}},
         {"name": "guest-nic", "containerEdits": {"deviceNodes": [{"path": "/dev/vfio/5"}]}}],
         "containerEdits": {"deviceNodes": [{"path": "/dev/vfio/vfio"}]}})"));
-    EXPECT_TRUE(
-        cdiSpec("acme.example/card", {{"a", "/dev/vfio/1"}}).contains(R"("kind": "acme.example/card")"));
+    EXPECT_TRUE(cdiSpec("acme.example/card", CdiNodes::group, {{"a", {"/dev/vfio/1"}}})
+                    .contains(R"("kind": "acme.example/card")"));
+}
+
+TEST(Cdi, CdevsGoWithIommufdsNode) {
+    const auto spec = nlohmann::json::parse(
+        cdiSpec(defaultCdiKind, CdiNodes::cdev,
+                {{"guest-gpu", {"/dev/vfio/devices/vfio0", "/dev/vfio/devices/vfio1"}}}));
+    EXPECT_EQ(spec.at("devices"),
+              nlohmann::json::parse(R"([{"name": "guest-gpu", "containerEdits": {"deviceNodes":
+        [{"path": "/dev/vfio/devices/vfio0"}, {"path": "/dev/vfio/devices/vfio1"}]}}])"));
+    EXPECT_EQ(spec.at("containerEdits"),
+              nlohmann::json::parse(R"({"deviceNodes": [{"path": "/dev/iommu"}]})"));
 }
 
 TEST(Cdi, WithoutADeviceThereIsNoSpec) {
-    EXPECT_EQ(cdiSpec(defaultCdiKind, {}), "");
+    EXPECT_EQ(cdiSpec(defaultCdiKind, CdiNodes::group, {}), "");
 }
 
 TEST(Cdi, NamesAreThoseOfTheNodesAndOfAGroupWithoutARuleItsNumber) {

@@ -56,7 +56,7 @@ _vfio_bindctl() {
                 verify) candidates='--root --machine --json --help' ;;
                 import) candidates='--from --write --root --json --help' ;;
                 show) candidates=$globals ;;
-                export) candidates="--for $globals" ;;
+                export) candidates="--for --iommufd $globals" ;;
                 bind) candidates="--allow --driver --method --persist --no-wait $globals" ;;
                 # A lease's descriptor does not travel to another machine.
                 run | hold) candidates='--what --allow --driver --method --json --session --help' ;;

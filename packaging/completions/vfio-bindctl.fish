@@ -54,6 +54,7 @@ complete -c vfio-bindctl -n '__fish_seen_subcommand_from run hold' -l what -x -d
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from bind release' -l no-wait -d 'Do not wait for the jobs'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from export' -l for -x \
     -a 'qemu libvirt cloud-hypervisor docker podman kata crosvm opennebula cdi kubevirt nova proxmox incus' -d 'Program that is to have the devices'
+complete -c vfio-bindctl -n '__fish_seen_subcommand_from export' -l iommufd -d 'By the devices\' cdevs, not by their groups\' nodes'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from import' -l from -x \
     -a 'libvirt proxmox sysconfig modprobe cmdline driverctl udev initramfs scripts opennebula' -d 'Look there only'
 complete -c vfio-bindctl -n '__fish_seen_subcommand_from import' -l write -d 'Write them to /etc/vfio-bind.d/'

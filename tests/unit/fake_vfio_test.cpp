@@ -143,6 +143,34 @@ TEST(Fact8, NodesAreExclusiveAndHoldersAreSeenInProc) {
     EXPECT_FALSE(kernel.exists("/proc/812"));
 }
 
+TEST(Fact39, AGroupIsTakenByOneWayAndOneIommufd) {
+    auto kernel = machine();
+    kernel.version = FakeVersion::v6_12;
+    toVfio(kernel, gpu);
+    toVfio(kernel, audio);
+    ASSERT_EQ(kernel.startHolder({.pid = 812, .cdev = gpu}), 0);
+    EXPECT_EQ(kernel.link("/proc/812/fd/11").value(), "/dev/vfio/devices/vfio0");
+    EXPECT_EQ(kernel.startHolder({.pid = 813, .group = 1}), EBUSY);
+    EXPECT_EQ(kernel.startHolder({.pid = 813, .cdev = audio}), EPERM);
+    kernel.endProcess(812);
+    ASSERT_EQ(kernel.startHolder({.pid = 813, .group = 1}), 0);
+    EXPECT_EQ(kernel.startHolder({.pid = 812, .cdev = gpu}), EBUSY);
+}
+
+TEST(Fact38, CdevsAreThereWhereTheKernelHasThem) {
+    auto kernel = machine();
+    kernel.version = FakeVersion::v6_12;
+    toVfio(kernel, gpu);
+    EXPECT_TRUE(kernel.exists("/dev/iommu"));
+    EXPECT_TRUE(kernel.exists("/dev/vfio/devices/vfio0"));
+    EXPECT_TRUE(kernel.exists(devices + gpu + "/vfio-dev/vfio0/dev"));
+    kernel.cdevsBuilt = false;
+    EXPECT_FALSE(kernel.exists("/dev/iommu"));
+    EXPECT_FALSE(kernel.exists("/dev/vfio/devices/vfio0"));
+    EXPECT_TRUE(kernel.exists(devices + gpu + "/vfio-dev/vfio0"));
+    EXPECT_FALSE(kernel.exists(devices + gpu + "/vfio-dev/vfio0/dev"));
+}
+
 TEST(Fact9, UnbindFromVfioBlocksUntilTheHolderLeaves) { // case 36
     auto kernel = machine();
     std::vector<std::string> events;

@@ -126,7 +126,10 @@ std::map<std::string, FakeKernel::Node> FakeKernel::children(const std::string& 
         const auto* owner = nameOf(directory) == "vfio-dev" ? functionAt(parentOf(directory)) : nullptr;
         if (owner != nullptr && owner->vfioIndex)
             found.emplace(fmt::format("vfio{}", *owner->vfioIndex), Node{Node::Type::directory, ""});
-        if (nameOf(parentOf(directory)) == "vfio-dev" && hasCdevs())
+        // A device without an IOMMU has no cdev (vfio_device_add in drivers/vfio/vfio.h).
+        const auto* cdevs =
+            nameOf(parentOf(directory)) == "vfio-dev" ? functionAt(parentOf(parentOf(directory))) : nullptr;
+        if (cdevs != nullptr && hasCdevs() && !cdevs->noiommuGroup)
             found.emplace("dev", Node{});
     } else if (directory.starts_with(busDirectory)) {
         busChildren(directory, found);
@@ -177,8 +180,11 @@ void FakeKernel::vfioNodeChildren(const std::string& directory, std::map<std::st
     const auto vfio = modules_.find("vfio");
     if (vfio == modules_.end() || !vfio->second.loaded)
         return;
-    if (directory == "/dev")
+    if (directory == "/dev") {
         found.emplace("vfio", dir);
+        if (hasCdevs())
+            found.emplace("iommu", Node{});
+    }
     if (directory == "/dev/vfio") {
         found.emplace("vfio", Node{});
         if (hasCdevs())
@@ -192,7 +198,7 @@ void FakeKernel::vfioNodeChildren(const std::string& directory, std::map<std::st
             found.emplace(group, Node{});
         if (directory == "/sys/class/vfio")
             found.emplace(group, dir);
-        if (directory == "/dev/vfio/devices" && hasCdevs())
+        if (directory == "/dev/vfio/devices" && hasCdevs() && !device.noiommuGroup)
             found.emplace(fmt::format("vfio{}", *device.vfioIndex), Node{});
     }
 }

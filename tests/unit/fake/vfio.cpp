@@ -109,7 +109,7 @@ int FakeKernel::startHolder(FakeHolder holder) {
         throw std::invalid_argument("holder: wanted either a group or a cdev's device");
     if (!holder.cdev.empty()) {
         const auto* device = function(holder.cdev);
-        if (device == nullptr || !device->vfioIndex || !hasCdevs())
+        if (device == nullptr || !device->vfioIndex || !hasCdevs() || device->noiommuGroup)
             return ENOENT;
         holder.group = device->group;
         holder.devices = {holder.cdev};
@@ -120,8 +120,11 @@ int FakeKernel::startHolder(FakeHolder holder) {
             usable.push_back(member);
     if (usable.empty())
         return ENOENT;
-    if (groupClaimed(*holder.group))
-        return EBUSY;
+    for (const auto& [pid, other] : holders_)
+        if (other.group == holder.group)
+            // Two iommufds: iommu_device_claim_dma_owner. A group's node on either side: it, or the group, is
+            // open.
+            return other.cdev.empty() || holder.cdev.empty() ? EBUSY : EPERM;
     if (!groupViable(*holder.group))
         return EPERM;
     if (const auto it = reservedRegions_.find(*holder.group); it != reservedRegions_.end())
