@@ -29,6 +29,7 @@ packages() {
     bus) packages clang && packages daemon ;;
     cockpit) packages bus && packages page && echo npm ;;
     vm | conformance) packages guests ;;
+    iommufd) packages guests && echo make flex bison bc libelf-dev kmod ;;
     leaks) packages gcc && echo dbus valgrind ;;
     tidy) packages clang && echo clang-tidy-19 ;;
     bench) packages guests && echo strace dbus valgrind systemd ;;

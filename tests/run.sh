@@ -19,6 +19,7 @@
 #   cockpit          the page in Cockpit, in a browser
 #   corpora          every input that the fuzz targets are known to like, once
 #   vm               the package on a real kernel in a virtual machine (builds it first)
+#   iommufd          cdevs and iommufd, on a kernel that is built for it once, in some minutes
 #   leaks            a thousand rounds of bind and release under valgrind
 #   fuzz             each libFuzzer target for a minute, or as long as FUZZ_SECONDS says
 #   tidy             clang-tidy over the C++ sources
@@ -30,9 +31,9 @@
 #   pictures         makes the README's pictures anew, in doc/
 #   conformance      asks the same of vfio-bindctl and of the tools of today, and writes doc/conformance.md
 #
-# With --suite, the parts unit, bus, leaks, deb and vm, all or one of them, are run in a root of another Debian release (trixie),
-# which is made once, and in a guest of it; builds and logs are in build-RELEASE. And so is `plain`, for sid, too: unit and bus
-# by GCC alone and the packages, each source compiled by itself.
+# With --suite, the parts unit, bus, leaks, deb, vm and iommufd, all or one of them, are run in a root of another Debian release
+# (trixie), which is made once, and in a guest of it; builds and logs are in build-RELEASE. And so is `plain`, for sid, too: unit
+# and bus by GCC alone and the packages, each source compiled by itself.
 #
 # A part that cannot run counts as failed and says why. Logs are kept in build/logs and shown on failure, reports of each test
 # as JUnit writes them in build/results. Environment: JOBS (default: the number of processors), FUZZ_SECONDS.
@@ -120,7 +121,7 @@ part_cockpit() {
 part_vm() {
     build package tests || return
     if [[ " $* " = *' --named '* ]]; then
-        need clang && build thread && need page || return
+        need clang && build thread && need page && need iommufd || return
     elif [[ $* = *cockpit* ]]; then
         need page || return
     fi
@@ -129,6 +130,8 @@ part_vm() {
         with_sum 'vm, bookworm' timeout --kill-after=60 14400 /usr/bin/python3 "$tests/vm/run.py" --suite bookworm \
         --deb "$(package)" --junit "$results/vm-bookworm.xml" "$@"
 }
+
+part_iommufd() { part_vm --only '^iommufd-'; }
 
 part_build() {
     build package tests && passed=$((passed + 1))
@@ -204,7 +207,7 @@ part_everything() {
     need release && commit=$(clean_commit)
     run_all --named
     for part in leaks fuzz tidy reproducible rpm autopkgtest; do run_part "$part"; done
-    with_sum trixie "$tests/suite.sh" trixie all
+    with_sum trixie "$tests/suite.sh" trixie all iommufd
     with_sum sid "$tests/suite.sh" sid plain
     check 'every case has been tried' python3 "$tests/cases.py" --ran "$results" --everything
     [ "$failed" -gt 0 ] || [ -z "$commit" ] || [ "$commit" != "$(clean_commit)" ] || echo "$commit" >"$builds/everything-passed"
@@ -212,12 +215,12 @@ part_everything() {
 
 main() {
     local suite='' part arguments=()
-    local parts='all|everything|lint|deb|unit|bus|cockpit|corpora|vm|leaks|fuzz|tidy|reproducible|rpm|autopkgtest'
+    local parts='all|everything|lint|deb|unit|bus|cockpit|corpora|vm|iommufd|leaks|fuzz|tidy|reproducible|rpm|autopkgtest'
     parts+='|build|bench|pictures|conformance|plain'
     if [ "${1:-}" = --suite ]; then
         suite=${2:-}
         [[ $suite =~ ^[a-z]+$ ]] || refuse '--suite takes the name of a Debian release, such as trixie'
-        parts='all|unit|bus|leaks|deb|vm|plain'
+        parts='all|unit|bus|leaks|deb|vm|iommufd|plain'
         shift 2
     fi
     [[ $FUZZ_SECONDS =~ ^[1-9][0-9]*$ ]] || refuse "FUZZ_SECONDS is '$FUZZ_SECONDS'; it is a whole number of seconds, 1 or more"

@@ -71,6 +71,10 @@ NICS = ROOT_PORTS + tuple(nic(number, f"rp{number + 1}") for number in range(8))
 
 VMM_PACKAGES = ("qemu-system-x86", "libvirt-daemon-system", "libvirt-clients", "podman", "crun")
 
+# The kernel of kernel.py, which has no drivers for the other cards.
+IOMMUFD_CARDS = ("pcie-pci-bridge,id=pb,bus=rp2", "e1000,bus=pb,addr=1", "e1000,bus=pb,addr=2", "e1000e,bus=rp3", "e1000e,bus=rp4")
+IOMMUFD_PACKAGES = ("linux-image-iommufd", "qemu-system-x86")
+
 
 # Sixteen NICs in as many groups, and one more. There are I/O ports for no more than some ten of the first kind.
 MANY_NICS = tuple(f"0000:{bus:02x}:00.0" for bus in range(1, 18))
@@ -117,6 +121,8 @@ BOOTS = {boot.name: boot for boot in (
     Boot("vmm", packages=VMM_PACKAGES),
     # For a browser on the host.
     Boot("cockpit", packages=COCKPIT_PACKAGES, extra=("-netdev", "user,id=lan,restrict=on", "-device", "virtio-net-pci,netdev=lan,addr=0e.0")),
+    # A kernel with iommufd and cdevs beside groups and containers.
+    Boot("iommufd", devices=ROOT_PORTS + IOMMUFD_CARDS, late=(), packages=IOMMUFD_PACKAGES),
     Boot("nics", devices=NICS, late=()),
     # The tools that hand devices over today, and what they must not take.
     Boot("binders", late=("nvme,bus=rp5,serial=rig,drive=s0",), disks=1, packages=BENCH_PACKAGES),

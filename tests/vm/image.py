@@ -17,6 +17,9 @@ import subprocess
 import sys
 import time
 
+import kernel
+from cache import RigError, cache_folder, need_programs
+
 HERE = pathlib.Path(__file__).resolve().parent
 
 # Raise it when the way an image is made has changed (the hash sees packages, modules, unit and agent only).
@@ -43,6 +46,11 @@ SUITE_PACKAGES = {
 
 # They get new packages at once, and so have neither -updates nor -security.
 UNSTABLE = ("sid", "unstable")
+
+# A boot that asks for this package has the kernel of kernel.py in Debian's place. Its root disk needs no initramfs.
+DEBIAN_KERNEL, IOMMUFD_KERNEL = "linux-image-amd64", "linux-image-iommufd"
+# An archive of no files (cpio(5), format newc): QEMU is given some initramfs in every case.
+NO_INITRD = b"070701" + b"0" * 8 * 11 + b"0000000b" + b"0" * 8 + b"TRAILER!!!\0" + b"\0" * 3
 
 # Only what the root disk and the command channel need: a small initramfs loads faster under emulation, and no
 # driver of a device under test gets into it by chance.
@@ -71,10 +79,6 @@ MASKED = ["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", 
           "serial-getty@ttyS0.service"]
 
 
-class RigError(Exception):
-    """Something that the rig needs is not there; the text is the sentence to show."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Image:
     suite: str
@@ -97,17 +101,6 @@ class Image:
         return self.folder / "tree"
 
 
-def cache_folder():
-    return pathlib.Path(os.environ.get("VFIO_BIND_CACHE") or "/var/cache/vfio-bind-tests")
-
-
-def need_programs(*names):
-    missing = [name for name in names if shutil.which(name) is None]
-    if missing:
-        raise RigError(f"{', '.join(missing)} not found in PATH; on Debian: "
-                       "apt-get install qemu-system-x86 qemu-utils mmdebstrap e2fsprogs")
-
-
 # Its mounts of /proc, /sys and /dev end with it, however it ends: what is left may be removed.
 MMDEBSTRAP = ("nice", "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc", "mmdebstrap",
               "--mode=root", "--variant=minbase")
@@ -117,12 +110,15 @@ MMDEBSTRAP_SECONDS = 3600       # against a hang only: it takes one to ten minut
 def packages_of(suite, more=()):
     if suite not in SUITE_PACKAGES:
         raise RigError(f"no package list for suite '{suite}'; known: {', '.join(SUITE_PACKAGES)}")
-    return PACKAGES + SUITE_PACKAGES[suite] + list(more)
+    packages = PACKAGES + SUITE_PACKAGES[suite] + list(more)
+    return [name for name in packages if name not in (DEBIAN_KERNEL, IOMMUFD_KERNEL)] if IOMMUFD_KERNEL in more else packages
 
 
 def _hash(suite, more):
     parts = [suite, str(RIG_VERSION), *sorted(packages_of(suite, more)), *INITRAMFS_MODULES, AGENT_UNIT, *MASKED,
              (HERE / "agent.py").read_text(encoding="utf-8")]
+    if IOMMUFD_KERNEL in more:
+        parts.append(kernel.key())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -161,8 +157,12 @@ def _build(suite, more, folder, log):
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(mode=0o700)
     try:
+        own = kernel.get(log) if IOMMUFD_KERNEL in more else None
         _bootstrap(suite, more, work)
-        _take_kernel(work)
+        if own:
+            _put_kernel(work, own)
+        else:
+            _take_kernel(work)
         _make_disk(work)
         work.rename(folder)
     finally:
@@ -267,6 +267,12 @@ def _take_kernel(work):
     if not initrd.is_file():
         raise RigError(f"the guest's root has no {initrd.name}: update-initramfs did not run")
     shutil.copy(initrd, work / "initrd")
+
+
+def _put_kernel(work, own):
+    shutil.copy(own / "vmlinuz", work / "vmlinuz")
+    (work / "initrd").write_bytes(NO_INITRD)
+    shutil.copytree(own / "modules", work / "tree/usr/lib/modules", symlinks=True, dirs_exist_ok=True)
 
 
 def _make_disk(work):

@@ -5,6 +5,8 @@
 //
 //   vfio-probe status N          prints "viable" or "not viable"; exit 0 for both
 //   vfio-probe hold N ADDRESS    prints "holding" and holds the device until SIGTERM or end of standard input
+//   vfio-probe hold-cdev NODE... the same through iommufd, by the cdevs of devices
+//   vfio-probe open NODE         the same, and does nothing with what it has opened
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -18,6 +20,22 @@
 
 namespace {
 
+// As linux/vfio.h (6.6) and linux/iommufd.h (6.2) have them: Debian 12's headers are older.
+struct bind_iommufd {
+    __u32 argsz, flags;
+    __s32 iommufd;
+    __u32 out_devid;
+};
+struct attach_iommufd_pt {
+    __u32 argsz, flags, pt_id;
+};
+struct ioas_alloc {
+    __u32 size, flags, out_ioas_id;
+};
+constexpr unsigned long device_bind_iommufd = _IO(VFIO_TYPE, VFIO_BASE + 18);
+constexpr unsigned long device_attach_iommufd_pt = _IO(VFIO_TYPE, VFIO_BASE + 19);
+constexpr unsigned long iommu_ioas_alloc = _IO(VFIO_TYPE, 0x81);
+
 constexpr int exit_failed = 1;
 constexpr int exit_usage = 2;
 
@@ -28,7 +46,9 @@ int complain(const char* what, const char* thing) {
 }
 
 int usage() {
-    std::fputs("usage: vfio-probe status N | vfio-probe hold N ADDRESS\n", stderr);
+    std::fputs("usage: vfio-probe status N | vfio-probe hold N ADDRESS | vfio-probe hold-cdev NODE... | "
+               "vfio-probe open NODE\n",
+               stderr);
     return exit_usage;
 }
 
@@ -95,6 +115,31 @@ int hold(const char* number, const char* address) {
     return wait_for_the_end();
 }
 
+int hold_cdevs(char** nodes) {
+    const int iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+    if (iommufd < 0)
+        return complain("cannot open", "/dev/iommu");
+    ioas_alloc space{.size = sizeof space, .flags = 0, .out_ioas_id = 0};
+    if (ioctl(iommufd, iommu_ioas_alloc, &space) < 0)
+        return complain("IOMMU_IOAS_ALLOC on", "/dev/iommu");
+    for (; *nodes != nullptr; ++nodes) {
+        const int device = open(*nodes, O_RDWR | O_CLOEXEC);
+        if (device < 0)
+            return complain("cannot open", *nodes);
+        bind_iommufd bind{.argsz = sizeof bind, .flags = 0, .iommufd = iommufd, .out_devid = 0};
+        if (ioctl(device, device_bind_iommufd, &bind) < 0)
+            return complain("VFIO_DEVICE_BIND_IOMMUFD on", *nodes);
+        attach_iommufd_pt attach{.argsz = sizeof attach, .flags = 0, .pt_id = space.out_ioas_id};
+        if (ioctl(device, device_attach_iommufd_pt, &attach) < 0)
+            return complain("VFIO_DEVICE_ATTACH_IOMMUFD_PT on", *nodes);
+    }
+    return wait_for_the_end();
+}
+
+int hold_open(const char* node) {
+    return open(node, O_RDWR | O_CLOEXEC) < 0 ? complain("cannot open", node) : wait_for_the_end();
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -102,5 +147,9 @@ int main(int argc, char** argv) {
         return status(argv[2]);
     if (argc == 4 && std::strcmp(argv[1], "hold") == 0)
         return hold(argv[2], argv[3]);
+    if (argc == 3 && std::strcmp(argv[1], "open") == 0)
+        return hold_open(argv[2]);
+    if (argc > 2 && std::strcmp(argv[1], "hold-cdev") == 0)
+        return hold_cdevs(argv + 2);
     return usage();
 }
