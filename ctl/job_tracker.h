@@ -5,6 +5,7 @@
 #include "state.h"
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,7 @@ public:
     void await(const std::vector<std::string>& paths);
 
     /// What is known of a job, for merging changed properties into it.
-    const JobState& known(const std::string& path) { return jobs_[path]; }
+    const JobState& known(const std::string& path) { return jobs_[path].state; }
 
     /// Lines that have not been taken yet: `group/22: bind 0000:01:00.0 vfio-pci: done`.
     std::vector<std::string> takeLines();
@@ -39,12 +40,20 @@ public:
     std::vector<JobEnd> ends() const;
 
 private:
-    bool ended(const std::string& path) const;
+    struct Known {
+        JobState state;
+        std::string result;      ///< how it ended; empty while it has not
+        std::size_t printed = 0; ///< steps that lines have been made of
+        bool isOurs = false;
 
-    std::map<std::string, JobState> jobs_;
-    std::map<std::string, std::string> results_;
-    std::map<std::string, std::size_t> printed_; ///< steps of ours that lines have been made of
+        bool ended() const { return !result.empty() || state.state == "stuck"; }
+    };
+    void changed(const std::string& path, const Known& job);
+
+    std::map<std::string, Known> jobs_;
     std::vector<std::string> ours_;
+    std::set<std::string> pending_;      ///< ours that have not ended
+    std::vector<std::string> unprinted_; ///< ours that may have lines to take, in the order of their changes
 };
 
 /// `group/22` for `/org/vfiobind1/group/22`.

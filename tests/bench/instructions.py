@@ -2,7 +2,7 @@
 """Instructions, which are the same on a busy machine as on an idle one: what callgrind counts of the programs themselves.
 
 The daemon is fake-bindd: its workers and the fake kernel are in its process, so what is counted is the work, and not how it is
-divided. The kernel's own instructions are not in it.
+divided. The kernel's instructions are not in it, neither the real one's nor the fake one's.
 """
 
 import json
@@ -16,7 +16,8 @@ from table import Row, against, told
 
 THEME = "Instructions"
 GROUPS = (1, 16, 64)
-POLICY = '[[bind]]\nname = "all"\ndevices = ["8086:10d3"]\nwhen = "asked"\n'
+# Nothing hangs here: the counting takes its time.
+POLICY = '[[bind]]\nname = "all"\ndevices = ["8086:10d3"]\nwhen = "asked"\ntimeout = "10min"\n'
 LIMIT = 600     # seconds; a program runs some fifty times as long as by itself
 MANAGED = ("--user", "call", "org.vfiobind1", "/org/vfiobind1", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects")
 
@@ -39,6 +40,26 @@ def _count(output):
     if not found:
         raise MeasureError(f"callgrind has counted nothing: {output}")
     return int(found.group(1))
+
+
+def _fake_kernels(output):
+    """What the calls into the fake kernel cost, with all that it calls; the lines are those of callgrind's format."""
+    names, total, inside, enters, comes = {}, 0, False, False, False
+    for line in output.read_text(encoding="utf-8").splitlines():
+        if found := re.match(r"(c?)fn=\((\d+)\)(?: (.*))?$", line):
+            called, number, name = found.groups()
+            if name:
+                names[number] = re.match("vfiobind::(FakeKernel|KernelSeam|faketext)::", name) is not None
+            if called:
+                enters = names[number] and not inside
+            else:
+                inside = names[number]
+        elif line.startswith("calls="):
+            comes = enters
+        elif comes:
+            total += int(line.split()[1])
+            comes = False
+    return total
 
 
 class Counted:
@@ -79,7 +100,8 @@ class Counted:
         """Instructions of the daemon until now."""
         self.process.terminate()
         self.process.communicate(timeout=LIMIT)
-        return _count(self.folder / "daemon.out")
+        output = self.folder / "daemon.out"
+        return _count(output) - _fake_kernels(output)
 
     def __exit__(self, *_):
         for process in (self.process, self.bus):
@@ -120,7 +142,7 @@ def instructions(host):
         yield told(THEME, f"bind {of}: daemon and workers", _millions(bind))
         yield told(THEME, f"release {of}: daemon and workers", _millions(release))
         yield told(THEME, f"bind {of}: vfio-bindctl", _millions(tool))
-    for index, verb in enumerate(("bind", "release")):
+    for index, what in enumerate(("bind: daemon and workers", "release: daemon and workers", "bind: vfio-bindctl")):
         ratio = changes[64][index] / changes[16][index]
-        yield Row(THEME, f"{verb}: four times as many groups", _millions(changes[64][index]), _millions(changes[16][index]),
+        yield Row(THEME, f"{what}, four times as many groups", _millions(changes[64][index]), _millions(changes[16][index]),
                   f"{ratio:.2f}", "<= 4.40", "ok" if ratio <= 4.4 else "short")

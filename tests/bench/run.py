@@ -26,7 +26,7 @@ NOTES = {
                            "closes, and makes nothing of the answers. Times are the processor's.",
     "Large policies": "The processor's time, the best of five. Groups have two functions each, and selectors an address and an id.",
     "Instructions": "Of the programs themselves, without the kernel's, as callgrind counts them: so they are the same on a busy "
-                    "machine. The daemon, its workers and the fake kernel that they write to are one process.",
+                    "machine. The daemon and its workers are one process, on a fake kernel whose own are left out.",
     "vfio-bindctl verify": "Descriptions made up for it, in memory, each with a name, a serial number for each group, and one policy "
                            "for all; the tool as it is built for the bench.",
     "One uevent": "The daemon's own code on such a tree, on a private bus; events come through a pipe as udev's do through "

@@ -11,13 +11,14 @@ import random
 import statistics
 import time
 
+import soak as soak_program
 from boots import GPU, HOTPLUGGED_MODEL, HOTPLUG_PORTS, NIC_A, TWIN_A, TWIN_B
 from guest import UNIT, expect
 from scenarios import scenario
 
 ROUNDS = 30             # between two samples
 FIRST = 3               # samples that are not counted: what is kept for good is not all there yet
-SLEEPS_EVERY = 5        # samples
+SLEEPS_EVERY = 2        # samples of the day's second half
 RESTARTS_AFTER = 2      # samples, of those that are not counted
 GROWTH_KIB = 256        # an allocator's own
 PROGRAMS = ("vfio-bindd", "vfio-bind-watch")
@@ -43,15 +44,17 @@ class Day:
         guest.put("/run/soak.py", pathlib.Path(__file__).with_name("soak.py").read_bytes())
         self._lines()
 
-    def events(self):
-        """One more part of the day, and a sample when all is at rest."""
+    def events(self, late):
+        """One more part of the day, and a sample when all is at rest. Late in it the machine sleeps; from then on no card comes:
+        after a sleep QEMU's ports tell the guest of none."""
         done = json.loads(self.guest.run(f"python3 /run/soak.py {self.random.randrange(1 << 30)} {ROUNDS} "
                                          f"{GPU} {NIC_A} {TWIN_A} {TWIN_B}", 3600).stdout)
         expect(not done["wrong"], f"in part {len(self.samples)}: {'; '.join(done['wrong'][:5])}")
         for what, count in done["counts"].items():
             self.counts[what] = self.counts.get(what, 0) + count
-        self._hotplug()
-        if len(self.samples) % SLEEPS_EVERY == SLEEPS_EVERY - 1:
+        if not late:
+            self._hotplug()
+        elif len(self.samples) % SLEEPS_EVERY == 0:
             self._sleep()
         self.samples.append(self._sample())
         if len(self.samples) == RESTARTS_AFTER:
@@ -108,11 +111,11 @@ def soak(guest):
     seed = int(os.environ.get("VFIO_BIND_SEED", random.randrange(1 << 30)))
     minutes = int(os.environ.get("VFIO_BIND_SOAK_MINUTES", 20))
     print(f"note: VFIO_BIND_SEED={seed}", flush=True)
-    guest.configure("")
+    guest.configure(soak_program.RULE.format("later"))
     day = Day(guest, seed)
-    deadline = time.monotonic() + minutes * 60
-    while time.monotonic() < deadline or len(day.samples) < FIRST + 4:
-        day.events()
+    began = time.monotonic()
+    while (passed := (time.monotonic() - began) / 60) < minutes or len(day.samples) < FIRST + 4:
+        day.events(late=passed > minutes / 2)
         print(f"note: {day.samples[-1]}", flush=True)
     day.must_be_flat()
     print(f"note: {day.counts}", flush=True)
