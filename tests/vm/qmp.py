@@ -64,19 +64,11 @@ class Monitor:
         """Unplug, and wait until the guest has let go."""
         self.qmp_events.clear()
         self.qmp("device_del", id=ident)
-        self._wait_event(lambda event: event["event"] == "DEVICE_DELETED" and event["data"].get("device") == ident,
-                         f"unplugging {ident}")
-
-    def wake_from_suspend(self):
-        """Once the guest, which is about to sleep (`echo mem > /sys/power/state`), does."""
-        self._wait_event(lambda event: event["event"] == "SUSPEND", "the guest to sleep")
-        self.qmp("system_wakeup")
-        self._wait_event(lambda event: event["event"] == "WAKEUP", "the guest to wake up")
-        self.qmp_events.clear()
-
-    def _wait_event(self, wanted, what):
-        while not any(wanted(event) for event in self.qmp_events):
-            message = self._qmp_read(what)
+        while True:
+            for event in self.qmp_events:
+                if event["event"] == "DEVICE_DELETED" and event["data"].get("device") == ident:
+                    return
+            message = self._qmp_read(f"unplugging {ident}")
             if "event" in message:
                 self.qmp_events.append(message)
 

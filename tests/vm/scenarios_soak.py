@@ -13,12 +13,14 @@ import time
 
 import soak as soak_program
 from boots import GPU, HOTPLUGGED_MODEL, HOTPLUG_PORTS, NIC_A, TWIN_A, TWIN_B
+from channel import CommandFailed
 from guest import UNIT, expect
 from scenarios import scenario
 
 ROUNDS = 30             # between two samples
 FIRST = 3               # samples that are not counted: what is kept for good is not all there yet
 SLEEPS_EVERY = 2        # samples of the day's second half
+SLEEP_SECONDS = 300
 RESTARTS_AFTER = 2      # samples, of those that are not counted
 GROWTH_KIB = 256        # an allocator's own
 PROGRAMS = ("vfio-bindd", "vfio-bind-watch")
@@ -74,14 +76,26 @@ class Day:
         """To memory, with one group bound: vfio-pci has it afterwards as before."""
         self.guest.done("Bind", TWIN_A)
         stream = self.guest.machine.start_stream("sh -c 'echo mem > /sys/power/state && echo awake'")
-        self.guest.machine.wake_from_suspend()
-        stream.wait(lambda text: text == "awake", 300, what="'awake'")
+        self._wake(stream)
         self.guest.run("udevadm settle", 300)
         expect(self.guest.driver(TWIN_A) == "vfio-pci" and self.guest.viable(TWIN_A) == "viable",
                f"after a sleep {TWIN_A} is on {self.guest.driver(TWIN_A)}, its group {self.guest.viable(TWIN_A)}")
         self.guest.done("Release", TWIN_A)
         self.guest.stop_listening()
         self._did("sleep")
+
+    def _wake(self, stream):
+        """Once it sleeps; it may also have been woken by a device."""
+        machine, deadline = self.guest.machine, time.monotonic() + SLEEP_SECONDS
+        while True:
+            if machine.qmp("query-status")["status"] == "suspended":
+                machine.qmp("system_wakeup")
+            try:
+                stream.wait(lambda text: text == "awake", 1, what="'awake'")
+                return
+            except CommandFailed:
+                if stream.ended or time.monotonic() > deadline:
+                    raise
 
     def _lines(self):
         """Of the daemon's log since it was asked last."""
