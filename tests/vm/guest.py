@@ -59,8 +59,8 @@ class Guest:
     # --- devices ---
 
     def drivers(self):
-        """Every PCI device and the driver it has ('' for none)."""
-        text = self.out("cd /sys/bus/pci/devices && ls && find ./*/ -maxdepth 1 -name driver -printf '%h %l\\n'")
+        """Every PCI device and the driver it has ('' for none, and for one that is let go of at this moment)."""
+        text = self.out("cd /sys/bus/pci/devices && ls && { find ./*/ -maxdepth 1 -name driver -printf '%h %l\\n' || true; }")
         drivers = {}
         for line in text.splitlines():
             words = line.split()
