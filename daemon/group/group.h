@@ -104,7 +104,7 @@ private:
     void receiveStepEnd(const std::string& result);
     void lookOverdue();
     void jobOverdue();
-    void hangs(const std::string& step, const std::string& how);
+    void tellWhoHolds(const std::string& step, const std::string& how);
     void finish(const Finished& finished);
     void noteOutcome(const Working& done, const Finished& finished);
     void died(const std::string& how);

@@ -121,16 +121,18 @@ void Group::jobOverdue() {
     around_.cameFree();
     around_.refresh(number_);
     around_.changes.job(number_);
-    hangs(step,
-          fmt::format("'{}' has not come back within {} ms; it hangs in the kernel", step, timeout.count()));
+    tellWhoHolds(step, fmt::format("'{}' has not come back within {} ms; it hangs in the kernel", step,
+                                   timeout.count()));
 }
 
-/// Tells of a step that hangs, and has a worker find the holders, since reading another process's command
-/// line can block too.
-void Group::hangs(const std::string& step, const std::string& how) {
+/// Tells of a step that is waited for, and has a worker find the holders, since reading another process's
+/// command line can block too. That a worker of an earlier run has not ended is no error yet: it may only
+/// take its time.
+void Group::tellWhoHolds(const std::string& step, const std::string& how) {
+    const auto level = std::holds_alternative<Stuck>(state_) ? spdlog::level::err : spdlog::level::warn;
     memory_.lastError = how + remedyFor(step);
-    spdlog::error("group {}: {}", number_, memory_.lastError);
-    const auto listen = [this](const WorkMessage& message) {
+    spdlog::log(level, "group {}: {}", number_, memory_.lastError);
+    const auto listen = [this, level](const WorkMessage& message) {
         auto* look = lookForHoldersOf(state_);
         if (look == nullptr)
             return;
@@ -143,7 +145,7 @@ void Group::hangs(const std::string& step, const std::string& how) {
         for (const auto& holder : verdict->holders)
             memory_.lastError += fmt::format("; {} (pid {}) holds it", holder.program, holder.pid);
         if (!verdict->holders.empty())
-            spdlog::error("group {}: {}", number_, memory_.lastError);
+            spdlog::log(level, "group {}: {}", number_, memory_.lastError);
         around_.changes.group(number_);
     };
     try {

@@ -81,8 +81,8 @@ void Group::awaitOldWorker(Working taken, Journal journal, Descriptor worker) {
     for (const auto& step : journal.steps)
         taken.job.steps.emplace_back(step.step, step.result == "begun" ? "running" : step.result);
     const auto step = journal.steps.empty() ? std::string("the first step") : journal.steps.back().step;
-    const auto error = fmt::format(
-        "'{}' of worker {}, of an earlier run, has not come back; it is waited for", step, journal.pid);
+    const auto how = fmt::format("'{}' of worker {}, of an earlier run, has not come back; it is waited for",
+                                 step, journal.pid);
     const auto fd = worker.get();
     auto end = around_.loop.io(fd, EPOLLIN, [this] { oldWorkerEnded(); });
     state_.emplace<AwaitingOldWorker>(AwaitingOldWorker{.wanted = std::move(taken.attempt.wanted),
@@ -91,7 +91,7 @@ void Group::awaitOldWorker(Working taken, Journal journal, Descriptor worker) {
                                                         .worker = std::move(worker),
                                                         .end = std::move(end),
                                                         .holders = {}});
-    hangs(step, error);
+    tellWhoHolds(step, how);
     announce();
 }
 

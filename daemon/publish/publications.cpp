@@ -64,7 +64,8 @@ void Publications::lookAt(const Core& core, unsigned group) {
         return;
     }
     PublishedGroup published{.number = group, .rule = view.rule, .state = view.state, .node = view.node};
-    published.cdevs = cdevsOf(core, group);
+    if (view.state == "bound") // no other group is offered, and this reads the class of each device
+        published.cdevs = cdevsOf(core, group);
     published.leases = static_cast<unsigned>(core.intent().leases().leasesOn(group).size());
     published.leasedOnly = core.intent().isLeasedOnly(group);
     for (const auto& blocker : view.blockers)

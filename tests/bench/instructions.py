@@ -5,11 +5,13 @@ The daemon is fake-bindd: its workers and the fake kernel are in its process, so
 divided. The kernel's instructions are not in it, neither the real one's nor the fake one's.
 """
 
+import contextlib
 import json
 import pathlib
 import re
 import subprocess
 import tempfile
+import threading
 
 from private_bus import MeasureError, read_line, start_bus, stop
 from table import Row, against, told
@@ -70,19 +72,30 @@ class Counted:
         self.groups = groups
 
     def __enter__(self):
-        self._folder = tempfile.TemporaryDirectory(prefix="vfio-bind-bench-")
-        self.folder = pathlib.Path(self._folder.name)
+        with contextlib.ExitStack() as begun:
+            self._start(begun)
+            self._ended_by = begun.pop_all()
+        return self
+
+    def __exit__(self, *_):
+        self._ended_by.close()
+
+    def _start(self, begun):
+        self.folder = pathlib.Path(begun.enter_context(tempfile.TemporaryDirectory(prefix="vfio-bind-bench-")))
         for name, text in (("vfio-bind.toml", POLICY), ("machine.json", _machine(self.groups))):
             (self.folder / name).write_text(text, encoding="ascii")
         (self.folder / "run").mkdir()
-        self.bus, self.environment = start_bus(self.folder)
+        bus, self.environment = start_bus(self.folder)
+        begun.callback(stop, bus)
         self.process = subprocess.Popen(
             _words(self.folder / "daemon.out", self.fake, "--session", "--config", self.folder / "vfio-bind.toml", "--state",
                    self.folder / "run", "--machine", self.folder / "machine.json"),
             stdin=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, env=self.environment)
+        begun.callback(stop, self.process)
         while not read_line(self.process.stderr, LIMIT, "fake-bindd").endswith("fake-bindd is ready"):
             pass
-        return self
+        # It logs each job; were nobody to read that, it would wait once the pipe is full.
+        threading.Thread(target=self.process.stderr.read, daemon=True).start()
 
     def run(self, *command):
         """Instructions of the command."""
@@ -99,14 +112,9 @@ class Counted:
     def end(self):
         """Instructions of the daemon until now."""
         self.process.terminate()
-        self.process.communicate(timeout=LIMIT)
+        self.process.wait(LIMIT)
         output = self.folder / "daemon.out"
         return _count(output) - _fake_kernels(output)
-
-    def __exit__(self, *_):
-        for process in (self.process, self.bus):
-            stop(process)
-        self._folder.cleanup()
 
 
 def _millions(count):

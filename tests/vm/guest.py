@@ -60,7 +60,11 @@ class Guest:
 
     def drivers(self):
         """Every PCI device and the driver it has ('' for none, and for one that is let go of at this moment)."""
-        text = self.out("cd /sys/bus/pci/devices && ls && { find ./*/ -maxdepth 1 -name driver -printf '%h %l\\n' || true; }")
+        said = self.run("cd /sys/bus/pci/devices && ls && find ./*/ -maxdepth 1 -name driver -printf '%h %l\\n'", check=False)
+        unknown = [line for line in said.stderr.splitlines() if not re.search(r"/driver\W+: No such file or directory$", line)]
+        if said.timed_out or unknown or (said.code != 0 and not said.stderr):
+            raise CommandFailed(str(said))
+        text = said.stdout
         drivers = {}
         for line in text.splitlines():
             words = line.split()

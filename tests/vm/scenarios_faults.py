@@ -24,10 +24,15 @@ def clock(guest, *words, seconds=60):
     return guest.out(shlex.join(["python3", CLOCK, *map(str, words)]), seconds)
 
 
-@contextlib.contextmanager
 def held(guest, address):
-    """A VM in miniature has the device open. Gives the stream: stopping it is the VM's end."""
-    vm = guest.machine.start_stream(f"vfio-probe hold {guest.group(address)} {address}")
+    """A VM in miniature has the device open."""
+    return in_miniature(guest, f"vfio-probe hold {guest.group(address)} {address}")
+
+
+@contextlib.contextmanager
+def in_miniature(guest, command):
+    """A VM, once it has what it takes. Gives the stream: stopping it is the VM's end."""
+    vm = guest.machine.start_stream(command)
     try:
         vm.wait(lambda text: text == "holding", 20, what="'holding'")
         yield vm

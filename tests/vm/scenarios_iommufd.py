@@ -11,6 +11,7 @@ from boots import NIC_A, NIC_B, TWIN_A
 from guest import GROUP, MANAGER, ROOT, expect, sysfs
 from scenarios import scenario
 from scenarios_ctl import ctl
+from scenarios_faults import in_miniature
 from scenarios_lease import leases, wait_given_back
 
 USER = "rig-user"
@@ -41,15 +42,9 @@ def bound_lan(guest, more=""):
     guest.run("udevadm settle", 60)
 
 
-@contextlib.contextmanager
 def held(guest, *nodes, how="hold-cdev", before=""):
-    """A VM in miniature has the devices, or with `open` has opened a cdev and done no more; stopping the stream is its end."""
-    vm = guest.machine.start_stream(f"{before} vfio-probe {how} {' '.join(nodes)}")
-    try:
-        vm.wait(lambda text: text == "holding", 20, what="'holding'")
-        yield vm
-    finally:
-        vm.stop()
+    """A VM in miniature has the devices, or with `open` has opened a cdev and done no more."""
+    return in_miniature(guest, f"{before} vfio-probe {how} {' '.join(nodes)}")
 
 
 @contextlib.contextmanager
