@@ -255,16 +255,16 @@ void Service::syncGroup(unsigned group) {
 void Service::syncDevice(const vfiobind::Address& address) {
     auto it = devices_.find(address);
     const bool there = core_.topology().find(address) != nullptr;
-    if (it != devices_.end() && (!there || !it->second.sameCard(deviceView(core_, address)))) {
+    auto view = deviceView(core_, address);
+    if (it != devices_.end() && (!there || !it->second.sameCard(view))) {
         it->second.takeLeave();
         devices_.erase(it);
         it = devices_.end();
     }
     if (there && it == devices_.end())
-        announce(
-            devices_.try_emplace(address, deviceTable_, core_, deviceView(core_, address)).first->second);
+        announce(devices_.try_emplace(address, deviceTable_, core_, std::move(view)).first->second);
     else if (there)
-        it->second.show(deviceView(core_, address));
+        it->second.show(std::move(view));
 }
 
 void Service::sync() {

@@ -71,7 +71,7 @@ void Ledger::prune(const Topology& topology) {
         });
         if (gone == 0)
             continue;
-        texts_.erase(group);
+        lines_.erase(group);
         // A member that was unplugged and comes back is a new one, so it is not drift that it has its native
         // driver.
         if (entry.owned)
@@ -126,7 +126,7 @@ SysResult<void> Ledger::dropReleases() {
 }
 
 void Ledger::put(unsigned group, std::optional<LedgerEntry> entry) {
-    texts_.erase(group);
+    lines_.erase(group);
     if (entry && (entry->request || entry->owned))
         entries_.insert_or_assign(group, std::move(*entry));
     else
@@ -151,16 +151,19 @@ SysResult<void> Ledger::replace(const std::map<unsigned, LedgerEntry>& changed) 
     return saved;
 }
 
-/// Writes one JSON object, an entry a line. Only entries that changed are formatted anew.
+/// Writes one JSON object, an entry a line. Only entries that changed are formatted anew: the file is written
+/// at the end of each job.
 SysResult<void> Ledger::save() {
     if (file_.empty())
         return {};
     std::string content;
     for (const auto& [group, entry] : entries_) {
-        auto& text = texts_[group];
-        if (text.empty())
-            text = toJson(entry).dump(-1, ' ', false, json::error_handler_t::replace);
-        content += fmt::format("{}\"{}\": {}", content.empty() ? "{\n" : ",\n", group, text);
+        auto& line = lines_[group];
+        if (line.empty())
+            line = fmt::format("\"{}\": {}", group,
+                               toJson(entry).dump(-1, ' ', false, json::error_handler_t::replace));
+        content += content.empty() ? "{\n" : ",\n";
+        content += line;
     }
     return writeFileAtomically(file_, content.empty() ? "{}\n" : content + "\n}\n", 0600);
 }

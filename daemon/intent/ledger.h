@@ -68,7 +68,7 @@ private:
 
     std::string file_;
     std::map<unsigned, LedgerEntry> entries_;
-    std::map<unsigned, std::string> texts_; ///< the lines of the file, for entries that have not changed
+    std::map<unsigned, std::string> lines_; ///< of the file, for entries that have not changed
 };
 
 } // namespace vfiobind

@@ -15,7 +15,7 @@ DeviceView deviceView(const Core& core, const Address& address) {
     const auto* device = core.topology().find(address);
     if (device == nullptr)
         return {};
-    return {*device, vfioDeviceNode(core.machine().sysfs(), address)};
+    return {*device, device->onVfio() ? vfioDeviceNode(core.machine().sysfs(), address) : std::string{}};
 }
 
 DeviceDetails deviceDetails(const Core& core, const Address& address) {
