@@ -117,11 +117,11 @@ const JobView* Core::jobOf(unsigned number) const {
     return known != nullptr ? known->job() : nullptr;
 }
 
-std::vector<JobView> Core::jobs() const {
-    std::vector<JobView> list;
+std::vector<const JobView*> Core::jobs() const {
+    std::vector<const JobView*> list;
     for (const auto& group : groups_ | std::views::values)
         if (const auto* job = group.job())
-            list.push_back(*job);
+            list.push_back(job);
     return list;
 }
 

@@ -85,7 +85,8 @@ public:
     }
     /// Returns the job that works on the group; nullptr for none.
     const JobView* jobOf(unsigned number) const;
-    std::vector<JobView> jobs() const;
+    /// Not valid longer than until a job ends.
+    std::vector<const JobView*> jobs() const;
 
     Changes takeChanges();
     /// Grows when the changes that were taken concern what rules want, or a group that rules want. Compare it

@@ -60,8 +60,8 @@ Service::Service(EventLoop& loop, sdbus::IConnection& connection, Core& core, Au
     deviceTable_(connection, deviceParent, DeviceObject::interface, DeviceObject::members(), devicesOnBus()) {
     registerAdaptor();
     core_.listen(*this);
-    for (const auto& job : core_.jobs())
-        jobAdded(job);
+    for (const auto* job : core_.jobs())
+        jobAdded(*job);
     sync();
     announces_ = true;
 }

@@ -50,8 +50,8 @@ std::string describe(const Core& core, uid_t uid) {
     for (const auto& address : core.topology().devices() | std::views::keys)
         devices.push_back(jsonOf(deviceView(core, address), deviceDetails(core, address)));
     auto jobs = Json::array();
-    for (const auto& job : core.jobs())
-        jobs.push_back(jsonOf(job));
+    for (const auto* job : core.jobs())
+        jobs.push_back(jsonOf(*job));
     document["groups"] = std::move(groups);
     document["devices"] = std::move(devices);
     document["jobs"] = std::move(jobs);

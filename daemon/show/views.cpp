@@ -103,8 +103,8 @@ ManagerView managerView(const Core& core) {
 
 std::vector<std::uint32_t> jobIds(const Core& core) {
     std::vector<std::uint32_t> ids;
-    for (const auto& job : core.jobs())
-        ids.push_back(job.id);
+    for (const auto* job : core.jobs())
+        ids.push_back(job->id);
     return ids;
 }
 

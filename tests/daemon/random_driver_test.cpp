@@ -211,8 +211,8 @@ private:
             Core::Files{.config = folder_ + "/vfio-bind.toml", .stateDirectory = folder_ + "/state"});
         core_->start();
         core_->listen(jobs_);
-        for (const auto& job : core_->jobs())
-            jobs_.jobAdded(job);
+        for (const auto* job : core_->jobs())
+            jobs_.jobAdded(*job);
     }
 
     /// As by `kill -9`: calls that have no answer yet get none.
