@@ -3,19 +3,43 @@
 
 #include "publish/publishers.h"
 
+#include <fmt/format.h>
+
 namespace vfiobind {
+namespace {
+
+std::vector<std::string> nodesOf(const PublishedGroup& group, CdiNodes way) {
+    if (way == CdiNodes::cdev)
+        return group.cdevs;
+    return group.node.empty() ? std::vector<std::string>{} : std::vector{group.node};
+}
+
+} // namespace
 
 std::string cdiText(const PublishState& state) {
     std::vector<CdiDevice> devices;
-    for (const auto& group : state.groups) {
-        if (!group.isOffered())
-            continue;
-        if (state.cdiNodes == CdiNodes::cdev && !group.cdevs.empty())
-            devices.push_back({group.name, group.cdevs});
-        if (state.cdiNodes == CdiNodes::group && !group.node.empty())
-            devices.push_back({group.name, {group.node}});
-    }
+    for (const auto& group : state.groups)
+        if (auto nodes = nodesOf(group, state.cdiNodes); group.isOffered() && !nodes.empty())
+            devices.push_back({group.name, std::move(nodes)});
     return cdiSpec(state.cdiKind, state.cdiNodes, devices);
+}
+
+std::string cdiLack(const PublishState& state) {
+    std::string names;
+    for (const auto& group : state.groups)
+        if (group.isOffered() && nodesOf(group, state.cdiNodes).empty())
+            names += (names.empty() ? "" : ", ") + group.name;
+    if (names.empty())
+        return {};
+    if (state.cdiNodes == CdiNodes::cdev)
+        return fmt::format("the CDI spec lacks {}: cdi-nodes is \"cdev\", and the kernel makes no "
+                           "/dev/vfio/devices/vfioN for it (Linux 6.6 and later do, with "
+                           "CONFIG_VFIO_DEVICE_CDEV); cdi-nodes = \"group\" names its group's node",
+                           names);
+    return fmt::format(
+        "the CDI spec lacks {}: cdi-nodes is \"group\", and the kernel makes no /dev/vfio/N for "
+        "it (it does with CONFIG_VFIO_GROUP); cdi-nodes = \"cdev\" names its devices' nodes",
+        names);
 }
 
 } // namespace vfiobind

@@ -3,6 +3,7 @@
 
 #include "guard/holders.h"
 #include "publish/cdi.h"
+#include "publish/publishers.h"
 #include "show/views.h"
 
 #include <algorithm>
@@ -104,6 +105,8 @@ void Publications::publish(const Core& core) {
         }
     dirty_ = false;
     warnings_ = files_.bring(core.intent().policy().publish, state);
+    if (auto lack = cdiLack(state); core.intent().policy().publish.cdi && !lack.empty())
+        warnings_.push_back(std::move(lack));
 }
 
 } // namespace vfiobind

@@ -22,7 +22,7 @@ public:
     void note(const Changes& changes);
     void jobEnded(const JobView& job, const std::string& result);
     /// Call it after each turn of the event loop, after the core's changes were taken. Returns a sentence for
-    /// each file that could not be written.
+    /// each file that could not be written, and one on groups that the CDI spec lacks.
     const std::vector<std::string>& sync(const Core& core);
 
 private:

@@ -12,6 +12,9 @@ namespace vfiobind {
 
 /// The CDI spec of the groups that are offered; see cdiSpec().
 std::string cdiText(const PublishState& state);
+/// Says which of the groups on offer the CDI spec lacks because the kernel makes no nodes of the kind that it
+/// is to name; empty for none.
+std::string cdiLack(const PublishState& state);
 /// Prometheus' text format, https://prometheus.io/docs/instrumenting/exposition_formats/.
 std::string metricsText(const PublishState& state);
 /// A feature file of Node Feature Discovery's source `local`: a label for each group that is offered.

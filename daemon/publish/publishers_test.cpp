@@ -67,6 +67,20 @@ TEST(PublishCdi, HasTheKindThatTheConfigurationSays) {
     EXPECT_EQ(nlohmann::json::parse(cdiText(state)).at("kind"), "acme.example/card");
 }
 
+TEST(PublishCdi, GroupsWithoutTheNodesThatAreWantedAreNamed) {
+    PublishState state = machine();
+    EXPECT_EQ(cdiLack(state), "");
+    state.cdiNodes = CdiNodes::cdev; // a kernel without them
+    EXPECT_THAT(cdiLack(state),
+                testing::StartsWith("the CDI spec lacks guest-gpu, guest-gpu-0000:06:00.0, group-24: "
+                                    "cdi-nodes is \"cdev\""));
+    state.groups[1].cdevs = state.groups[2].cdevs = state.groups[3].cdevs = {"/dev/vfio/devices/vfio0"};
+    EXPECT_EQ(cdiLack(state), "");
+    state.cdiNodes = CdiNodes::group;
+    state.groups[1].node.clear(); // a kernel without CONFIG_VFIO_GROUP
+    EXPECT_THAT(cdiLack(state), testing::StartsWith("the CDI spec lacks guest-gpu: cdi-nodes is \"group\""));
+}
+
 TEST(PublishCdi, HasTheCdevsWhereTheConfigurationSaysSo) {
     PublishState state = machine();
     state.cdiNodes = CdiNodes::cdev;

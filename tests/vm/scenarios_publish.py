@@ -10,7 +10,7 @@ import statistics
 import time
 
 from boots import GPU, GPU_ID, HOTPLUGGED, HOTPLUGGED_ID, HOTPLUGGED_MODEL, HOTPLUG_PORTS, NIC_A, TWIN_A, TWIN_B
-from guest import expect
+from guest import MANAGER, ROOT, expect
 from scenarios import scenario
 
 SPEC = "/run/cdi/vfio-bind.json"
@@ -94,6 +94,19 @@ def follows(guest):
     guest.run(f"timeout 10 sh -c 'while test -e {METRICS}; do :; done'", 20)
     said = guest.run("vfio-bindctl metrics", check=False)
     expect(said.code == 1 and "metrics = false" in said.stderr, f"without the file: {said}")
+
+
+@scenario("publish-says-what-the-spec-lacks", seconds=120)
+def lacks(guest):
+    """Debian's kernels make no cdevs. The group is bound all the same, and by its own node it comes back."""
+    guest.configure('[publish]\ncdi-nodes = "cdev"\n' + RULE)
+    guest.wait_state(GPU, "bound")
+    guest.wait_until(lambda: "the CDI spec lacks guest-gpu: cdi-nodes is" in str(guest.get(ROOT, MANAGER, "Warnings")), 20,
+                     "a warning of the spec")
+    expect(spec(guest) == {}, f"the spec has {spec(guest)}")
+    guest.configure(RULE)
+    guest.wait_until(lambda: "CDI" not in str(guest.get(ROOT, MANAGER, "Warnings")), 20, "the end of the warning")
+    expect(spec(guest) == {"guest-gpu": [f"/dev/vfio/{guest.group(GPU)}"]}, f"the spec has {spec(guest)}")
 
 
 @scenario("publish-nfd-says-what-is-missing", seconds=120)
