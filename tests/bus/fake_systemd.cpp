@@ -35,10 +35,13 @@ public:
         const std::lock_guard lock(mutex_);
         held_ = true;
     }
+    /// Emits without the lock: a call that comes meanwhile has the connection's lock and waits for ours.
     void finishStops() {
-        const std::lock_guard lock(mutex_);
+        std::unique_lock lock(mutex_);
         held_ = false;
-        for (const auto& [number, unit] : std::exchange(heldJobs_, {}))
+        const auto finished = std::exchange(heldJobs_, {});
+        lock.unlock();
+        for (const auto& [number, unit] : finished)
             emitJobRemoved(number, jobPath(number), unit, "done");
     }
     std::vector<std::string> jobs(std::size_t count) {
