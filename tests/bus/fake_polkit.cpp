@@ -4,6 +4,7 @@
 #include <chrono>
 #include <stdexcept>
 #include <tuple>
+#include <utility>
 
 namespace vfiobind::bustest {
 namespace {
@@ -30,11 +31,13 @@ public:
         if (!moved_.wait_for(lock, std::chrono::seconds(30), test))
             throw std::runtime_error(std::string("waited in vain for ") + what);
     }
+    /// Answers without the lock: a call that comes meanwhile has the connection's lock and waits for ours.
     void sayYes() {
-        const std::lock_guard lock(mutex_);
-        for (const auto& result : unanswered_)
+        std::unique_lock lock(mutex_);
+        const auto unanswered = std::exchange(unanswered_, {});
+        lock.unlock();
+        for (const auto& result : unanswered)
             result.returnResults(Result{true, false, {}});
-        unanswered_.clear();
     }
 
     std::vector<PolkitCall> calls_;
