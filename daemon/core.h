@@ -85,7 +85,7 @@ public:
     }
     /// Returns the job that works on the group; nullptr for none.
     const JobView* jobOf(unsigned number) const;
-    /// Not valid longer than until a job ends.
+    /// Of all groups that are worked on. Valid until one of the jobs ends.
     std::vector<const JobView*> jobs() const;
 
     Changes takeChanges();

@@ -68,7 +68,7 @@ private:
 
     std::string file_;
     std::map<unsigned, LedgerEntry> entries_;
-    std::map<unsigned, std::string> lines_; ///< of the file, for entries that have not changed
+    std::map<unsigned, std::string> lines_; ///< the file's, of entries that have not changed
 };
 
 } // namespace vfiobind

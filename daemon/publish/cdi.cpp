@@ -4,6 +4,7 @@
 #include "publish/publishers.h"
 
 #include <fmt/format.h>
+#include <utility>
 
 namespace vfiobind {
 namespace {
@@ -32,13 +33,14 @@ std::string cdiLack(const PublishState& state) {
     if (names.empty())
         return {};
     if (state.cdiNodes == CdiNodes::cdev)
-        return fmt::format("the CDI spec lacks {}: cdi-nodes is \"cdev\", and the kernel makes no "
-                           "/dev/vfio/devices/vfioN for it (Linux 6.6 and later do, with "
-                           "CONFIG_VFIO_DEVICE_CDEV); cdi-nodes = \"group\" names its group's node",
+        return fmt::format("the CDI spec lacks {}: cdi-nodes is \"cdev\", and not each of the devices has a "
+                           "/dev/vfio/devices/vfioN (Linux 6.6 and later make them with "
+                           "CONFIG_VFIO_DEVICE_CDEV, but none without an IOMMU); cdi-nodes = \"group\" gives "
+                           "the group's node",
                            names);
     return fmt::format(
-        "the CDI spec lacks {}: cdi-nodes is \"group\", and the kernel makes no /dev/vfio/N for "
-        "it (it does with CONFIG_VFIO_GROUP); cdi-nodes = \"cdev\" names its devices' nodes",
+        "the CDI spec lacks {}: cdi-nodes is \"group\", and there is no /dev/vfio/N (the kernel "
+        "makes it with CONFIG_VFIO_GROUP); cdi-nodes = \"cdev\" gives the devices' nodes",
         names);
 }
 

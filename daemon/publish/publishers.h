@@ -12,8 +12,8 @@ namespace vfiobind {
 
 /// The CDI spec of the groups that are offered; see cdiSpec().
 std::string cdiText(const PublishState& state);
-/// Says which of the groups on offer the CDI spec lacks because the kernel makes no nodes of the kind that it
-/// is to name; empty for none.
+/// Says which of the groups on offer the CDI spec lacks, since they have no nodes of the kind that it is to
+/// name; empty for none. A group without an IOMMU never has cdevs (drivers/vfio/vfio.h, vfio_device_add()).
 std::string cdiLack(const PublishState& state);
 /// Prometheus' text format, https://prometheus.io/docs/instrumenting/exposition_formats/.
 std::string metricsText(const PublishState& state);

@@ -128,6 +128,25 @@ TEST_F(PublishTest, WhatIsSwitchedOffIsRemoved) {
     EXPECT_NE(metrics(), "");
 }
 
+TEST_F(PublishTest, WhatTheSpecLacksIsAWarningWhereASpecIsWanted) {
+    const auto cdevs = "cdi-nodes = \"cdev\"\n" + rule("guest-gpu");
+    configure("[publish]\n" + cdevs);
+    auto machine = standardMachine();
+    machine["kernel"] = "6.1"; // which makes no cdevs
+    start(machine);
+    client().waitForState(1, "bound");
+    client().waitFor("the warning", [&] { return !client().root("Warnings").empty(); });
+    EXPECT_THAT(client().manager().Warnings(),
+                ElementsAre(HasSubstr("the CDI spec lacks guest-gpu: cdi-nodes is \"cdev\"")));
+    EXPECT_EQ(textOf("cdi/vfio-bind.json"), "");
+    configure("[publish]\ncdi = false\n" + cdevs);
+    client().manager().Reload();
+    client().waitFor("the warning to go", [&] { return client().root("Warnings").empty(); });
+    configure(rule("guest-gpu"));
+    client().manager().Reload();
+    waitForNodes({"guest-gpu /dev/vfio/1"});
+}
+
 TEST_F(PublishTest, WhatCannotBeWrittenIsAWarningAndBindsAllTheSame) {
     std::filesystem::remove_all(stateFolder() + "/files/run/cdi");
     writeFile(stateFolder() + "/files/run/cdi", "no folder");
